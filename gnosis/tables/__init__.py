@@ -1,0 +1,61 @@
+"""The data dictionary: one schema class per stored table, with units, keys, rules and storage period.
+
+A table is ``schema.table``: the same words are its asset key, its folder in the lake and its name in SQL. One module
+here per schema; :data:`TABLES` is the whole house.
+
+Examples
+--------
+>>> TABLES["raw.equity_bars"].period, TABLES["raw.equity_bars"].key
+('month', ['session', 'symbol'])
+>>> TABLES["greeks.option_greeks"].unit("gamma_per_usd")
+'1/$'
+"""
+
+from gnosis.tables.dictionary import Table, quarantine_table
+from gnosis.tables.greeks import GreeksExposure, GreeksOptionGreeks
+from gnosis.tables.engines import EnginesElasticity
+from gnosis.tables.features import FeaturesMacro, FeaturesRegime, FeaturesTechnical
+from gnosis.tables.models import (
+    ModelsEvaluation,
+    ModelsFolds,
+    ModelsLabels,
+    ModelsPredictions,
+    ModelsTrained,
+)
+from gnosis.tables.raw import RawEquityBars, RawIndexLevels, RawMacro, RawOptionQuotes
+from gnosis.tables.trades import TradesIdeas
+from gnosis.tables.backtests import (
+    BacktestsEquity,
+    BacktestsFills,
+    BacktestsMetrics,
+    BacktestsRuns,
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table("raw.equity_bars", RawEquityBars, period="month"),
+        Table("raw.index_levels", RawIndexLevels, period="month"),
+        Table("raw.option_quotes", RawOptionQuotes, period="day"),
+        Table("raw.macro", RawMacro, period="year"),
+        Table("greeks.option_greeks", GreeksOptionGreeks, period="day"),
+        Table("greeks.exposure", GreeksExposure, period="month"),
+        Table("engines.elasticity", EnginesElasticity, period="month"),
+        Table("features.technical", FeaturesTechnical, period="month"),
+        Table("features.regime", FeaturesRegime, period="month"),
+        Table("features.macro", FeaturesMacro, period="month"),
+        Table("models.labels", ModelsLabels, period="month"),
+        Table("models.folds", ModelsFolds, period="all"),
+        Table("models.trained", ModelsTrained, period="all"),
+        Table("models.evaluation", ModelsEvaluation, period="all"),
+        Table("models.predictions", ModelsPredictions, period="month"),
+        Table("trades.ideas", TradesIdeas, period="month"),
+        Table("backtests.runs", BacktestsRuns, period="all"),
+        Table("backtests.fills", BacktestsFills, period="all"),
+        Table("backtests.equity", BacktestsEquity, period="all"),
+        Table("backtests.metrics", BacktestsMetrics, period="all"),
+    )
+}
+TABLES |= {table.name: table for table in map(quarantine_table, list(TABLES.values()))}
+
+__all__ = ["TABLES", "Table"]

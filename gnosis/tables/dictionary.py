@@ -1,0 +1,174 @@
+"""What a table of the house is: its schema, key, storage period and units, and the columns that every table shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import dataframely as dy
+import polars as pl
+
+Period = Literal["day", "month", "year", "all"]
+
+
+def number(
+    unit: str, description: str, *, nullable: bool = True, **bounds: Any
+) -> dy.Float64:
+    """Return a float column with its unit. Null means unknown; NaN and infinity are never stored."""
+    return dy.Float64(
+        nullable=nullable, metadata={"unit": unit}, description=description, **bounds
+    )
+
+
+def count(
+    description: str, *, unit: str = "count", nullable: bool = True, **bounds: Any
+) -> dy.Int64:
+    """Return an integer column; counts are not negative unless ``min`` says so."""
+    return dy.Int64(
+        nullable=nullable,
+        metadata={"unit": unit},
+        description=description,
+        **({"min": 0} | bounds),
+    )
+
+
+def text(description: str, *, nullable: bool = False, **rest: Any) -> dy.String:
+    """Return a text column."""
+    return dy.String(
+        nullable=nullable, metadata={"unit": "text"}, description=description, **rest
+    )
+
+
+def label(
+    values: list[str], description: str, *, nullable: bool = True, **rest: Any
+) -> dy.Enum:
+    """Return a column with a closed list of values."""
+    return dy.Enum(
+        values,
+        nullable=nullable,
+        metadata={"unit": "label"},
+        description=description,
+        **rest,
+    )
+
+
+def instant(description: str, *, nullable: bool = False, **rest: Any) -> dy.Datetime:
+    """Return a UTC instant in microseconds."""
+    return dy.Datetime(
+        nullable=nullable,
+        time_unit="us",
+        time_zone="UTC",
+        metadata={"unit": "UTC"},
+        description=description,
+        **rest,
+    )
+
+
+def day(description: str, *, nullable: bool = False, **rest: Any) -> dy.Date:
+    """Return a date column."""
+    return dy.Date(
+        nullable=nullable, metadata={"unit": "date"}, description=description, **rest
+    )
+
+
+def flag(description: str, *, nullable: bool = False, **rest: Any) -> dy.Bool:
+    """Return a boolean column."""
+    return dy.Bool(
+        nullable=nullable, metadata={"unit": "bool"}, description=description, **rest
+    )
+
+
+class Origin(dy.Schema):
+    """Where a row comes from and since when it was known."""
+
+    known_at = instant("first moment this row could have been known")
+    provider = text("provider of the underlying data; several are joined by '+'")
+    synthetic = flag(
+        "true when any input of this row was generated rather than observed"
+    )
+
+
+class SymbolSession(dy.Schema):
+    """Key of a row about one symbol in one exchange session."""
+
+    session = day("exchange session the row is about", primary_key=True)
+    symbol = text("symbol of the underlying", primary_key=True, min_length=1)
+
+
+class Quarantine(dy.Schema):
+    """A row that broke a rule of its table, kept whole as JSON with the rule's name."""
+
+    session = day("session of the run that rejected the row", primary_key=True)
+    row_number = count(
+        "position of the row among the rejected rows of its session",
+        primary_key=True,
+        nullable=False,
+    )
+    rule = text("name of the rule that the row broke; several are joined by ','")
+    found = text("the rejected row as JSON, column order of the table")
+    provider = text("provider of the row", nullable=True)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One stored table.
+
+    Attributes
+    ----------
+    name
+        ``schema.table``.
+    schema
+        Column definitions and row rules.
+    period
+        How the rows are cut into files: one file per ``day``, ``month`` or ``year`` of ``session``, or one in ``all``.
+    """
+
+    name: str
+    schema: type[dy.Schema]
+    period: Period
+
+    @property
+    def room(self) -> str:
+        """Schema part of the name: raw, greeks, engines, features, models, trades, backtests or quarantine."""
+        return self.name.split(".")[0]
+
+    @property
+    def short_name(self) -> str:
+        """Table part of the name."""
+        return self.name.split(".")[1]
+
+    @property
+    def key(self) -> list[str]:
+        """Columns that identify a row, in the order in which files are sorted."""
+        return list(self.schema.primary_key())
+
+    @property
+    def title(self) -> str:
+        """First line of the schema's documentation."""
+        return (self.schema.__doc__ or "").strip().splitlines()[0]
+
+    @property
+    def polars_schema(self) -> pl.Schema:
+        """Names and dtypes of the columns."""
+        return pl.Schema(
+            {name: column.dtype for name, column in self.schema.columns().items()}
+        )
+
+    def unit(self, column: str) -> str:
+        """Return the unit of a column."""
+        return str((self.schema.columns()[column].metadata or {})["unit"])
+
+    def description(self, column: str) -> str:
+        """Return the description of a column."""
+        return self.schema.columns()[column].description or ""
+
+    def empty(self) -> pl.DataFrame:
+        """Return a frame with the table's columns and no rows."""
+        return pl.DataFrame(schema=self.polars_schema)
+
+
+def quarantine_table(table: Table) -> Table:
+    """Return the quarantine table that belongs to ``table``."""
+    return Table(
+        f"quarantine.{table.room}_{table.short_name}", Quarantine, period="year"
+    )

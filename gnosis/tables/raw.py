@@ -1,0 +1,145 @@
+"""Tables of the raw room: what providers said, one row per fact, with the moment it became known."""
+
+from __future__ import annotations
+
+import dataframely as dy
+import polars as pl
+
+from gnosis.tables.dictionary import (
+    Origin,
+    SymbolSession,
+    day,
+    flag,
+    instant,
+    label,
+    number,
+    text,
+)
+
+
+class RawEquityBars(SymbolSession, Origin):
+    """Daily bars as traded (unadjusted), with the forward-anchored adjustment factor."""
+
+    ts = instant("end of the bar: close of the session")
+    open = number("$", "first traded price", nullable=False, min_exclusive=0)
+    high = number("$", "highest traded price", nullable=False, min_exclusive=0)
+    low = number("$", "lowest traded price", nullable=False, min_exclusive=0)
+    close = number("$", "last traded price", nullable=False, min_exclusive=0)
+    volume = number(
+        "shares", "shares traded, as traded (not adjusted for splits)", min=0
+    )
+    adjustment_factor = number(
+        "ratio",
+        "adjusted price = price x factor; cumulates splits and dividends with ex-date up to the bar",
+        nullable=False,
+        min_exclusive=0,
+    )
+
+    @dy.rule()
+    def high_is_highest(cls) -> pl.Expr:
+        return pl.col("high") >= pl.max_horizontal("open", "close", "low")
+
+    @dy.rule()
+    def low_is_lowest(cls) -> pl.Expr:
+        return pl.col("low") <= pl.min_horizontal("open", "close", "high")
+
+    @dy.rule()
+    def known_after_bar(cls) -> pl.Expr:
+        return pl.col("known_at") >= pl.col("ts")
+
+
+class RawIndexLevels(SymbolSession, Origin):
+    """Daily levels of indices such as ^GSPC and ^VIX."""
+
+    ts = instant("instant of the closing level")
+    open = number("points", "opening level", min_exclusive=0)
+    high = number("points", "highest level", min_exclusive=0)
+    low = number("points", "lowest level", min_exclusive=0)
+    close = number("points", "closing level", nullable=False, min_exclusive=0)
+
+    @dy.rule()
+    def known_after_level(cls) -> pl.Expr:
+        return pl.col("known_at") >= pl.col("ts")
+
+
+class RawOptionQuotes(Origin):
+    """Option quotes of one snapshot per session, with the open interest known at that moment."""
+
+    session = day("exchange session of the snapshot", primary_key=True)
+    symbol = text("symbol of the underlying", primary_key=True, min_length=1)
+    expiry = day("expiry date of the contract", primary_key=True)
+    settlement = label(
+        ["am", "pm"],
+        "morning or afternoon settlement",
+        nullable=False,
+        primary_key=True,
+    )
+    right = label(["C", "P"], "call or put", nullable=False, primary_key=True)
+    strike = number(
+        "$", "strike price", nullable=False, min_exclusive=0, primary_key=True
+    )
+    root = text(
+        "option root as listed (SPX and SPXW are different roots)", primary_key=True
+    )
+    ts = instant("quote instant")
+    bid = number("$", "best bid; 0 when there is none", min=0)
+    ask = number("$", "best ask; 0 when there is none", min=0)
+    bid_size = number("contracts", "size at the bid", min=0)
+    ask_size = number("contracts", "size at the ask", min=0)
+    volume = number(
+        "contracts", "contracts traded in the session up to the quote", min=0
+    )
+    open_interest = number(
+        "contracts", "open interest of oi_session, as known at the quote", min=0
+    )
+    oi_session = day("session whose open interest is given", nullable=True)
+    multiplier = number(
+        "shares", "shares per contract", nullable=False, min_exclusive=0
+    )
+    style = label(["A", "E"], "American or European exercise", nullable=False)
+    spot = number(
+        "$",
+        "price of the underlying at the quote instant",
+        nullable=False,
+        min_exclusive=0,
+    )
+
+    @dy.rule()
+    def not_expired(cls) -> pl.Expr:
+        return pl.col("expiry") >= pl.col("session")
+
+    @dy.rule()
+    def known_after_quote(cls) -> pl.Expr:
+        return pl.col("known_at") >= pl.col("ts")
+
+    @dy.rule()
+    def open_interest_is_of_an_earlier_session(cls) -> pl.Expr:
+        return pl.col("oi_session").is_null() | (
+            pl.col("oi_session") < pl.col("session")
+        )
+
+
+class RawMacro(dy.Schema):
+    """Macroeconomic observations with their vintages: one row per value ever published."""
+
+    session = day("first session at whose close the value was known", primary_key=True)
+    series_id = text(
+        "series identifier as at FRED, for example DGS10", primary_key=True
+    )
+    ref_date = day(
+        "date or first day of the period that the value is about", primary_key=True
+    )
+    known_at = instant("first moment the value could have been known", primary_key=True)
+    value = number("unit of the series", "published value", nullable=False)
+    is_vintage = flag(
+        "true when the publication date is known, false when a fixed lag was assumed"
+    )
+    provider = text("provider of the value")
+    synthetic = flag("true when the value was generated rather than observed")
+
+    @dy.rule()
+    def known_after_reference(cls) -> pl.Expr:
+        return pl.col("known_at").dt.date() >= pl.col("ref_date")
+
+
+__all__ = ["RawEquityBars", "RawIndexLevels", "RawMacro", "RawOptionQuotes"]
