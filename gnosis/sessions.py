@@ -64,20 +64,13 @@ def schedule(exchange: str = "XNYS") -> pl.DataFrame:
             "close_at": frame["close"].dt.tz_localize(None).to_numpy(),
         }
     ).with_columns(
-        pl.col("open_at", "close_at")
-        .cast(pl.Datetime("us"))
-        .dt.replace_time_zone("UTC")
-        .cast(utc_us),
-        is_early_close=pl.col("session").is_in(
-            pl.Series([stamp.date() for stamp in cal.early_closes]).implode()
-        ),
+        pl.col("open_at", "close_at").cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(utc_us),
+        is_early_close=pl.col("session").is_in(pl.Series([stamp.date() for stamp in cal.early_closes]).implode()),
     )
     return table.with_columns(chain_at=pl.col("close_at") - CHAIN_LEAD)
 
 
-def sessions_between(
-    first: dt.date, last: dt.date, exchange: str = "XNYS"
-) -> list[dt.date]:
+def sessions_between(first: dt.date, last: dt.date, exchange: str = "XNYS") -> list[dt.date]:
     """Return the sessions from ``first`` to ``last``, both inclusive.
 
     Examples
@@ -85,11 +78,7 @@ def sessions_between(
     >>> [day.isoformat() for day in sessions_between(dt.date(2012, 12, 31), dt.date(2013, 1, 3))]
     ['2012-12-31', '2013-01-02', '2013-01-03']
     """
-    return (
-        schedule(exchange)
-        .filter(pl.col("session").is_between(first, last))["session"]
-        .to_list()
-    )
+    return schedule(exchange).filter(pl.col("session").is_between(first, last))["session"].to_list()
 
 
 def require_session(day: dt.date | str, exchange: str = "XNYS") -> dt.date:
@@ -109,22 +98,16 @@ def require_session(day: dt.date | str, exchange: str = "XNYS") -> dt.date:
     try:
         date = day if isinstance(day, dt.date) else dt.date.fromisoformat(day)
     except ValueError as error:
-        raise UnknownSessionError(
-            f"expected a session as YYYY-MM-DD, found {day!r}"
-        ) from error
+        raise UnknownSessionError(f"expected a session as YYYY-MM-DD, found {day!r}") from error
     known = schedule(exchange)["session"]
     if known.is_in([date]).any():
         return date
     first, last = known[0], known[-1]
     if not first <= date <= last:
-        raise UnknownSessionError(
-            f"expected a session of {exchange} between {first} and {last}, found {date}"
-        )
+        raise UnknownSessionError(f"expected a session of {exchange} between {first} and {last}, found {date}")
     before = known.filter(known < date)[-1]
     after = known.filter(known > date)[0]
-    raise UnknownSessionError(
-        f"expected a session of {exchange}, found {date}; nearest are {before} and {after}"
-    )
+    raise UnknownSessionError(f"expected a session of {exchange}, found {date}; nearest are {before} and {after}")
 
 
 def shift_session(day: dt.date, by: int, exchange: str = "XNYS") -> dt.date:
@@ -139,9 +122,7 @@ def shift_session(day: dt.date, by: int, exchange: str = "XNYS") -> dt.date:
     known = schedule(exchange)["session"]
     position = int(known.search_sorted(day)) + by
     if not 0 <= position < len(known):
-        raise UnknownSessionError(
-            f"the calendar of {exchange} ends before {by} sessions from {day}"
-        )
+        raise UnknownSessionError(f"the calendar of {exchange} ends before {by} sessions from {day}")
     return known[position]
 
 
@@ -149,9 +130,7 @@ def last_completed_session(instant: dt.datetime, exchange: str = "XNYS") -> dt.d
     """Return the latest session whose close is at or before ``instant`` (aware datetime)."""
     closed = schedule(exchange).filter(pl.col("close_at") <= instant)
     if closed.is_empty():
-        raise UnknownSessionError(
-            f"no session of {exchange} had closed by {instant.isoformat()}"
-        )
+        raise UnknownSessionError(f"no session of {exchange} had closed by {instant.isoformat()}")
     return closed["session"][-1]
 
 
@@ -166,9 +145,7 @@ def open_interest_known_at(sessions: pl.Series, exchange: str = "XNYS") -> pl.Se
     known = schedule(exchange)["session"]
     after = known.shift(-1)
     stamps = [
-        None
-        if day is None
-        else dt.datetime.combine(day, OPEN_INTEREST_PUBLISHED, NEW_YORK).astimezone(UTC)
+        None if day is None else dt.datetime.combine(day, OPEN_INTEREST_PUBLISHED, NEW_YORK).astimezone(UTC)
         for day in after
     ]
     table = pl.DataFrame(
@@ -178,18 +155,12 @@ def open_interest_known_at(sessions: pl.Series, exchange: str = "XNYS") -> pl.Se
         }
     )
     return (
-        sessions.alias("session")
-        .to_frame()
-        .join(table, on="session", how="left", maintain_order="left")["oi_known_at"]
+        sessions.alias("session").to_frame().join(table, on="session", how="left", maintain_order="left")["oi_known_at"]
     )
 
 
-def non_session_weekdays(
-    first: dt.date, last: dt.date, exchange: str = "XNYS"
-) -> Sequence[dt.date]:
+def non_session_weekdays(first: dt.date, last: dt.date, exchange: str = "XNYS") -> Sequence[dt.date]:
     """Return the Mondays to Fridays between ``first`` and ``last`` on which the exchange was closed."""
     days = pl.date_range(first, last, "1d", eager=True)
     weekdays = days.filter(days.dt.weekday() <= 5)
-    return weekdays.filter(
-        ~weekdays.is_in(schedule(exchange)["session"].implode())
-    ).to_list()
+    return weekdays.filter(~weekdays.is_in(schedule(exchange)["session"].implode())).to_list()

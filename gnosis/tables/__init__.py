@@ -11,10 +11,16 @@ Examples
 '1/$'
 """
 
+from gnosis.tables.backtests import (
+    BacktestsEquity,
+    BacktestsFills,
+    BacktestsMetrics,
+    BacktestsRuns,
+)
 from gnosis.tables.dictionary import Table, quarantine_table
-from gnosis.tables.greeks import GreeksExposure, GreeksOptionGreeks
 from gnosis.tables.engines import EnginesElasticity
 from gnosis.tables.features import FeaturesMacro, FeaturesRegime, FeaturesTechnical
+from gnosis.tables.greeks import GreeksExposure, GreeksOptionGreeks
 from gnosis.tables.models import (
     ModelsEvaluation,
     ModelsFolds,
@@ -24,12 +30,6 @@ from gnosis.tables.models import (
 )
 from gnosis.tables.raw import RawEquityBars, RawIndexLevels, RawMacro, RawOptionQuotes
 from gnosis.tables.trades import TradesIdeas
-from gnosis.tables.backtests import (
-    BacktestsEquity,
-    BacktestsFills,
-    BacktestsMetrics,
-    BacktestsRuns,
-)
 
 TABLES: dict[str, Table] = {
     table.name: table

@@ -42,9 +42,7 @@ class BacktestsFills(Origin):
     session = day("session of the fill")
     symbol = text("symbol traded")
     ts = instant("instant of the fill: open of the session")
-    quantity_shares = number(
-        "shares", "signed quantity; negative is a sale", nullable=False
-    )
+    quantity_shares = number("shares", "signed quantity; negative is a sale", nullable=False)
     reference_price = number("$", "opening price", nullable=False)
     fill_price = number("$", "price paid or received", nullable=False)
     slippage_usd = number(
@@ -66,26 +64,18 @@ class BacktestsEquity(Origin):
     run_key = text("backtest", primary_key=True)
     session = day("session", primary_key=True)
     cash_usd = number("$", "cash after all postings", nullable=False)
-    positions_usd = number(
-        "$", "market value of positions at the close", nullable=False
-    )
+    positions_usd = number("$", "market value of positions at the close", nullable=False)
     equity_usd = number("$", "cash plus positions", nullable=False)
     fees_usd = number("$", "fees posted in the session", nullable=False)
     borrow_usd = number("$", "borrow cost posted in the session", nullable=False)
     slippage_usd = number("$", "slippage memo of the session", nullable=False)
-    dividends_usd = number(
-        "$", "dividends received less paid in the session", nullable=False
-    )
+    dividends_usd = number("$", "dividends received less paid in the session", nullable=False)
     gross_exposure_usd = number("$", "sum of absolute position values", nullable=False)
-    drawdown = number(
-        "ratio", "equity over its running maximum, less 1", nullable=False, max=0
-    )
+    drawdown = number("ratio", "equity over its running maximum, less 1", nullable=False, max=0)
 
     @dy.rule()
     def cash_plus_positions_is_equity(cls) -> pl.Expr:
-        return (
-            pl.col("cash_usd") + pl.col("positions_usd") - pl.col("equity_usd")
-        ).abs() < 0.005
+        return (pl.col("cash_usd") + pl.col("positions_usd") - pl.col("equity_usd")).abs() < 0.005
 
 
 class BacktestsMetrics(dy.Schema):

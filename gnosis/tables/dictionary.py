@@ -11,18 +11,12 @@ import polars as pl
 Period = Literal["day", "month", "year", "all"]
 
 
-def number(
-    unit: str, description: str, *, nullable: bool = True, **bounds: Any
-) -> dy.Float64:
+def number(unit: str, description: str, *, nullable: bool = True, **bounds: Any) -> dy.Float64:
     """Return a float column with its unit. Null means unknown; NaN and infinity are never stored."""
-    return dy.Float64(
-        nullable=nullable, metadata={"unit": unit}, description=description, **bounds
-    )
+    return dy.Float64(nullable=nullable, metadata={"unit": unit}, description=description, **bounds)
 
 
-def count(
-    description: str, *, unit: str = "count", nullable: bool = True, **bounds: Any
-) -> dy.Int64:
+def count(description: str, *, unit: str = "count", nullable: bool = True, **bounds: Any) -> dy.Int64:
     """Return an integer column; counts are not negative unless ``min`` says so."""
     return dy.Int64(
         nullable=nullable,
@@ -34,14 +28,10 @@ def count(
 
 def text(description: str, *, nullable: bool = False, **rest: Any) -> dy.String:
     """Return a text column."""
-    return dy.String(
-        nullable=nullable, metadata={"unit": "text"}, description=description, **rest
-    )
+    return dy.String(nullable=nullable, metadata={"unit": "text"}, description=description, **rest)
 
 
-def label(
-    values: list[str], description: str, *, nullable: bool = True, **rest: Any
-) -> dy.Enum:
+def label(values: list[str], description: str, *, nullable: bool = True, **rest: Any) -> dy.Enum:
     """Return a column with a closed list of values."""
     return dy.Enum(
         values,
@@ -66,16 +56,12 @@ def instant(description: str, *, nullable: bool = False, **rest: Any) -> dy.Date
 
 def day(description: str, *, nullable: bool = False, **rest: Any) -> dy.Date:
     """Return a date column."""
-    return dy.Date(
-        nullable=nullable, metadata={"unit": "date"}, description=description, **rest
-    )
+    return dy.Date(nullable=nullable, metadata={"unit": "date"}, description=description, **rest)
 
 
 def flag(description: str, *, nullable: bool = False, **rest: Any) -> dy.Bool:
     """Return a boolean column."""
-    return dy.Bool(
-        nullable=nullable, metadata={"unit": "bool"}, description=description, **rest
-    )
+    return dy.Bool(nullable=nullable, metadata={"unit": "bool"}, description=description, **rest)
 
 
 class Origin(dy.Schema):
@@ -83,9 +69,7 @@ class Origin(dy.Schema):
 
     known_at = instant("first moment this row could have been known")
     provider = text("provider of the underlying data; several are joined by '+'")
-    synthetic = flag(
-        "true when any input of this row was generated rather than observed"
-    )
+    synthetic = flag("true when any input of this row was generated rather than observed")
 
 
 class SymbolSession(dy.Schema):
@@ -150,9 +134,7 @@ class Table:
     @property
     def polars_schema(self) -> pl.Schema:
         """Names and dtypes of the columns."""
-        return pl.Schema(
-            {name: column.dtype for name, column in self.schema.columns().items()}
-        )
+        return pl.Schema({name: column.dtype for name, column in self.schema.columns().items()})
 
     def unit(self, column: str) -> str:
         """Return the unit of a column."""
@@ -169,6 +151,4 @@ class Table:
 
 def quarantine_table(table: Table) -> Table:
     """Return the quarantine table that belongs to ``table``."""
-    return Table(
-        f"quarantine.{table.room}_{table.short_name}", Quarantine, period="year"
-    )
+    return Table(f"quarantine.{table.room}_{table.short_name}", Quarantine, period="year")

@@ -19,27 +19,15 @@ class EnginesElasticity(SymbolSession, Origin):
     )
     as_of = instant("knowledge cut-off of the row")
     spot = number("$", "price of the underlying at the chain snapshot", nullable=False)
-    adv_usd = number(
-        "$ per session", "mean close x volume of the 20 sessions before", min=0
-    )
-    sigma_d = number(
-        "1/sqrt(session)", "standard deviation of the last 20 daily log returns", min=0
-    )
+    adv_usd = number("$ per session", "mean close x volume of the 20 sessions before", min=0)
+    sigma_d = number("1/sqrt(session)", "standard deviation of the last 20 daily log returns", min=0)
     lambda_usd_per_share = number("$ per share", "Kyle slope", min=0)
     lambda_source = label(["regression", "linear_law"], "how lambda was found")
-    depth_usd_per_unit = number(
-        "$ per unit log move", "market depth D without dealers", min=0
-    )
-    dealer_gamma_usd_per_unit = number(
-        "$ per unit move", "dealer dollar gamma G = 100 x GEX per 1 %"
-    )
+    depth_usd_per_unit = number("$ per unit log move", "market depth D without dealers", min=0)
+    dealer_gamma_usd_per_unit = number("$ per unit move", "dealer dollar gamma G = 100 x GEX per 1 %")
     gex_usd_per_pct = number("$ per 1 % move", "dealer gamma exposure")
-    stiffness_usd_per_pct = number(
-        "$ per 1 % move", "one-way flow that moves the price by 1 %: (D + G)/100"
-    )
-    elasticity_adv_per_pct = number(
-        "ADV per 1 % move", "stiffness over average daily dollar volume"
-    )
+    stiffness_usd_per_pct = number("$ per 1 % move", "one-way flow that moves the price by 1 %: (D + G)/100")
+    elasticity_adv_per_pct = number("ADV per 1 % move", "stiffness over average daily dollar volume")
     amplification = number(
         "ratio",
         "move with dealers / move without: D/(D + G); null when D + G <= 0",
@@ -48,9 +36,7 @@ class EnginesElasticity(SymbolSession, Origin):
     fragility = number("ratio", "-G/D; at 1 the book is unstable")
     energy_up_usd = number("$", "work to move the price up by 1 %")
     energy_down_usd = number("$", "work to move the price down by 1 %")
-    movement_energy = number(
-        "ratio", "mean work of 1 % up and down over ADV x 0.005", min=0
-    )
+    movement_energy = number("ratio", "mean work of 1 % up and down over ADV x 0.005", min=0)
     energy_asymmetry = number(
         "ratio",
         "(down - up)/(down + up); positive means less work upward",
@@ -66,7 +52,5 @@ class EnginesElasticity(SymbolSession, Origin):
         "how volatility moves with spot",
         nullable=False,
     )
-    confidence = number(
-        "ratio", "quality of the data behind the row", nullable=False, min=0, max=1
-    )
+    confidence = number("ratio", "quality of the data behind the row", nullable=False, min=0, max=1)
     reasons = text("reason codes joined by ','; empty when there is nothing to say")

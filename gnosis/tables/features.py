@@ -25,9 +25,7 @@ def _column(feature: Feature) -> dy.Column:
 
 
 def _table(name: str, group: str) -> type[dy.Schema]:
-    columns: dict[str, Any] = {
-        feature.name: _column(feature) for feature in features_of(group)
-    }
+    columns: dict[str, Any] = {feature.name: _column(feature) for feature in features_of(group)}
     documentation = f"The {group} features per symbol and session."
     return type(
         name,

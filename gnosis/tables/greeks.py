@@ -53,9 +53,7 @@ class GreeksOptionGreeks(Origin):
         nullable=False,
     )
     is_tau_floored = flag("true when the time to settlement was raised to one hour")
-    dte_days = count(
-        "expiry date minus session date", unit="calendar days", nullable=False
-    )
+    dte_days = count("expiry date minus session date", unit="calendar days", nullable=False)
     forward = number("$", "forward price for the expiry")
     forward_source = label(["parity", "carry"], "put-call parity or rates alone")
     forward_se = number("$", "standard error of the parity forward", min=0)
@@ -70,9 +68,7 @@ class GreeksOptionGreeks(Origin):
         "where iv comes from",
         nullable=False,
     )
-    reason = label(
-        QUOTE_REASONS, "why the quote gave no volatility of its own; null when it did"
-    )
+    reason = label(QUOTE_REASONS, "why the quote gave no volatility of its own; null when it did")
     delta = number("shares per share", "dV/dS")
     gamma_per_usd = number("1/$", "d2V/dS2")
     vega_per_vol = number("$ per 1.00 vol", "dV/dsigma")
@@ -99,29 +95,15 @@ class GreeksExposure(Origin):
         nullable=False,
         primary_key=True,
     )
-    expiry_bucket = label(
-        EXPIRY_BUCKETS, "calendar days to expiry", nullable=False, primary_key=True
-    )
+    expiry_bucket = label(EXPIRY_BUCKETS, "calendar days to expiry", nullable=False, primary_key=True)
     strike = number("$", "strike price", nullable=False, primary_key=True)
     spot = number("$", "price of the underlying at the quote instant", nullable=False)
-    dealer_gamma_shares_per_usd = number(
-        "shares per $", "sum of x gamma OI M", nullable=False
-    )
+    dealer_gamma_shares_per_usd = number("shares per $", "sum of x gamma OI M", nullable=False)
     gex_usd_per_pct = number("$ per 1 % move", "dealer gamma exposure", nullable=False)
     dex_usd = number("$", "dealer delta exposure", nullable=False)
-    vex_usd_per_volpt = number(
-        "$ of delta per vol point", "dealer vanna exposure", nullable=False
-    )
-    cex_usd_per_day = number(
-        "$ of delta per calendar day", "dealer charm exposure", nullable=False
-    )
-    vega_usd_per_volpt = number(
-        "$ per vol point", "dealer vega exposure", nullable=False
-    )
-    open_interest = number(
-        "contracts", "open interest in the sums", nullable=False, min=0
-    )
+    vex_usd_per_volpt = number("$ of delta per vol point", "dealer vanna exposure", nullable=False)
+    cex_usd_per_day = number("$ of delta per calendar day", "dealer charm exposure", nullable=False)
+    vega_usd_per_volpt = number("$ per vol point", "dealer vega exposure", nullable=False)
+    open_interest = number("contracts", "open interest in the sums", nullable=False, min=0)
     n_contracts = count("contracts with open interest", nullable=False)
-    n_without_iv = count(
-        "of these, contracts without any volatility: not in the sums", nullable=False
-    )
+    n_without_iv = count("of these, contracts without any volatility: not in the sums", nullable=False)

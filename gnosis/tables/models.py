@@ -25,18 +25,14 @@ class ModelsLabels(Origin):
 
     session = day("session in which the outcome became known (t1)", primary_key=True)
     symbol = text("symbol of the underlying", primary_key=True)
-    horizon_bars = count(
-        "horizon", unit="sessions", nullable=False, min=1, primary_key=True
-    )
+    horizon_bars = count("horizon", unit="sessions", nullable=False, min=1, primary_key=True)
     signal_session = day(
         "session at whose close the decision was taken",
         nullable=False,
         primary_key=True,
     )
     t0 = instant("moment of the decision")
-    t1 = instant(
-        "end of the interval that the label depends on; the label is known from then on"
-    )
+    t1 = instant("end of the interval that the label depends on; the label is known from then on")
     sigma_bar = number(
         "1/sqrt(session)",
         "label scale: EWM volatility known at t0, half-life 20",
@@ -121,9 +117,7 @@ class ModelsEvaluation(dy.Schema):
         primary_key=True,
     )
     value = number("unit of the metric", "value of the metric; null when undefined")
-    standard_error = number(
-        "unit of the metric", "stationary bootstrap standard error over sessions", min=0
-    )
+    standard_error = number("unit of the metric", "stationary bootstrap standard error over sessions", min=0)
     n = count("rows scored", nullable=False)
     verdict = label(
         ["skill", "no_skill", "too_good", "insufficient"],

@@ -25,9 +25,7 @@ class RawEquityBars(SymbolSession, Origin):
     high = number("$", "highest traded price", nullable=False, min_exclusive=0)
     low = number("$", "lowest traded price", nullable=False, min_exclusive=0)
     close = number("$", "last traded price", nullable=False, min_exclusive=0)
-    volume = number(
-        "shares", "shares traded, as traded (not adjusted for splits)", min=0
-    )
+    volume = number("shares", "shares traded, as traded (not adjusted for splits)", min=0)
     adjustment_factor = number(
         "ratio",
         "adjusted price = price x factor; cumulates splits and dividends with ex-date up to the bar",
@@ -75,27 +73,17 @@ class RawOptionQuotes(Origin):
         primary_key=True,
     )
     right = label(["C", "P"], "call or put", nullable=False, primary_key=True)
-    strike = number(
-        "$", "strike price", nullable=False, min_exclusive=0, primary_key=True
-    )
-    root = text(
-        "option root as listed (SPX and SPXW are different roots)", primary_key=True
-    )
+    strike = number("$", "strike price", nullable=False, min_exclusive=0, primary_key=True)
+    root = text("option root as listed (SPX and SPXW are different roots)", primary_key=True)
     ts = instant("quote instant")
     bid = number("$", "best bid; 0 when there is none", min=0)
     ask = number("$", "best ask; 0 when there is none", min=0)
     bid_size = number("contracts", "size at the bid", min=0)
     ask_size = number("contracts", "size at the ask", min=0)
-    volume = number(
-        "contracts", "contracts traded in the session up to the quote", min=0
-    )
-    open_interest = number(
-        "contracts", "open interest of oi_session, as known at the quote", min=0
-    )
+    volume = number("contracts", "contracts traded in the session up to the quote", min=0)
+    open_interest = number("contracts", "open interest of oi_session, as known at the quote", min=0)
     oi_session = day("session whose open interest is given", nullable=True)
-    multiplier = number(
-        "shares", "shares per contract", nullable=False, min_exclusive=0
-    )
+    multiplier = number("shares", "shares per contract", nullable=False, min_exclusive=0)
     style = label(["A", "E"], "American or European exercise", nullable=False)
     spot = number(
         "$",
@@ -114,26 +102,18 @@ class RawOptionQuotes(Origin):
 
     @dy.rule()
     def open_interest_is_of_an_earlier_session(cls) -> pl.Expr:
-        return pl.col("oi_session").is_null() | (
-            pl.col("oi_session") < pl.col("session")
-        )
+        return pl.col("oi_session").is_null() | (pl.col("oi_session") < pl.col("session"))
 
 
 class RawMacro(dy.Schema):
     """Macroeconomic observations with their vintages: one row per value ever published."""
 
     session = day("first session at whose close the value was known", primary_key=True)
-    series_id = text(
-        "series identifier as at FRED, for example DGS10", primary_key=True
-    )
-    ref_date = day(
-        "date or first day of the period that the value is about", primary_key=True
-    )
+    series_id = text("series identifier as at FRED, for example DGS10", primary_key=True)
+    ref_date = day("date or first day of the period that the value is about", primary_key=True)
     known_at = instant("first moment the value could have been known", primary_key=True)
     value = number("unit of the series", "published value", nullable=False)
-    is_vintage = flag(
-        "true when the publication date is known, false when a fixed lag was assumed"
-    )
+    is_vintage = flag("true when the publication date is known, false when a fixed lag was assumed")
     provider = text("provider of the value")
     synthetic = flag("true when the value was generated rather than observed")
 
