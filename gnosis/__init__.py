@@ -1,0 +1,1 @@
+"""The library: pure mathematics and domain rules of dealer positioning and market structure."""

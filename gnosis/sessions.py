@@ -93,7 +93,7 @@ def require_session(day: dt.date | str, exchange: str = "XNYS") -> dt.date:
     --------
     >>> require_session("2013-01-01")
     Traceback (most recent call last):
-    gnosis.sessions.UnknownSessionError: expected a session of XNYS, found 2013-01-01; nearest are 2012-12-31 and 2013-01-02
+    gnosis.sessions.UnknownSessionError: expected a session of XNYS, found 2013-01-01; nearest are ...
     """
     try:
         date = day if isinstance(day, dt.date) else dt.date.fromisoformat(day)
@@ -108,6 +108,17 @@ def require_session(day: dt.date | str, exchange: str = "XNYS") -> dt.date:
     before = known.filter(known < date)[-1]
     after = known.filter(known > date)[0]
     raise UnknownSessionError(f"expected a session of {exchange}, found {date}; nearest are {before} and {after}")
+
+
+def is_session(day: dt.date, exchange: str = "XNYS") -> bool:
+    """Return True when the exchange had or will have a session on ``day``.
+
+    Examples
+    --------
+    >>> is_session(dt.date(2012, 10, 29)), is_session(dt.date(2012, 10, 31))
+    (False, True)
+    """
+    return bool((schedule(exchange)["session"] == day).any())
 
 
 def shift_session(day: dt.date, by: int, exchange: str = "XNYS") -> dt.date:

@@ -1,0 +1,1 @@
+"""The code location of Gnosis: definitions, settings and the command line."""

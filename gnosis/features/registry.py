@@ -1,358 +1,321 @@
 """The registry of features: each declared once, in the order of the contract.
 
-The schema classes of the feature tables, the column comments in SQL, the column schema in Dagster and the documentation
-are generated from it.
+The schema classes of the feature tables, the column comments in SQL, the column lineage in Dagster, the windows of the
+functions that compute them and the tests that hold them are all taken from here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from gnosis.features.feature import Feature, bars, declare
 
-
-@dataclass(frozen=True)
-class Feature:
-    """One feature.
-
-    Attributes
-    ----------
-    number, name, group, dtype
-        As in the contract of the 141 features.
-    unit
-        Unit of the stored value.
-    description
-        Definition in words and formula.
-    inputs
-        Raw tables that the value depends on.
-    lookback_sessions
-        Sessions of history, the current one included, that are needed and sufficient for a value.
-    low, high, is_low_open
-        Range of admissible values; None means unbounded.
-    categories
-        Labels of a category in the order of their integer codes.
-    """
-
-    number: int
-    name: str
-    group: Literal["technical", "regime", "macro"]
-    dtype: Literal["float", "int", "bool", "category"]
-    unit: str
-    description: str
-    inputs: tuple[str, ...]
-    lookback_sessions: int
-    low: float | None = None
-    high: float | None = None
-    is_low_open: bool = False
-    categories: tuple[str, ...] = ()
-
+_CLOSE = bars("close", "adjustment_factor")
+_RANGE = bars("high", "low", "close", "adjustment_factor")
+_INDEX = ("raw.index_levels.close",)
+_MACRO = ("raw.macro.value",)
 
 FEATURES: tuple[Feature, ...] = (
-    Feature(
-        number=115,
-        name="tech_macd_histogram",
-        group="technical",
-        dtype="float",
-        unit="ratio",
-        description="(MACD - signal)/C, MACD = EMA12 - EMA26, signal = EMA9 of MACD",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=210,
+    declare(
+        115,
+        "tech_macd_histogram",
+        "ratio",
+        _CLOSE,
+        210,
+        "Whether the trend gains or loses pace: distance of MACD from its signal line as a share of the price. "
+        "(MACD - signal)/C, MACD = EMA12 - EMA26, signal = EMA9 of MACD.",
     ),
-    Feature(
-        number=116,
-        name="tech_macd_histogram_slope",
-        group="technical",
-        dtype="float",
-        unit="ratio",
-        description="(h_t - h_{t-3})/3, h = tech_macd_histogram",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=213,
+    declare(
+        116,
+        "tech_macd_histogram_slope",
+        "ratio per session",
+        _CLOSE,
+        213,
+        "How fast that pace changed over three sessions. (h_t - h_{t-3})/3, h = tech_macd_histogram.",
     ),
-    Feature(
-        number=117,
-        name="tech_rsi_slope",
-        group="technical",
-        dtype="float",
-        unit="points per session",
-        description="(RSI_t - RSI_{t-3})/3: mean of the last three one-session RSI changes",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=144,
+    declare(
+        117,
+        "tech_rsi_slope",
+        "points per session",
+        _CLOSE,
+        144,
+        "Change of the relative strength index over three sessions, per session. (RSI_t - RSI_{t-3})/3 with Wilder's "
+        "RSI(14) = 100 U/(U + D); RSI = 50 when no close moved in its window.",
     ),
-    Feature(
-        number=118,
-        name="tech_atr",
-        group="technical",
-        dtype="float",
-        unit="ratio",
-        description="Wilder ATR(14)/C",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=141,
+    declare(
+        118,
+        "tech_atr",
+        "ratio",
+        _RANGE,
+        141,
+        "Usual span of a session as a share of the price: Wilder's average true range. ATR(14)/C.",
         low=0.0,
     ),
-    Feature(
-        number=119,
-        name="tech_atr_expansion",
-        group="technical",
-        dtype="float",
-        unit="ratio",
-        description="ATR14 / mean of ATR14 over the last 20 sessions including the current one",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=160,
+    declare(
+        119,
+        "tech_atr_expansion",
+        "ratio",
+        _RANGE,
+        160,
+        "Are sessions wider than lately? ATR14 / mean of ATR14 over the last 20 sessions including the current one; "
+        "null when no session of the window had any range.",
         low=0.0,
         is_low_open=True,
     ),
-    Feature(
-        number=120,
-        name="tech_roc_5",
-        group="technical",
-        dtype="float",
-        unit="ratio",
-        description="C_t/C_{t-5} - 1",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=6,
+    declare(
+        120,
+        "tech_roc_5",
+        "ratio",
+        _CLOSE,
+        6,
+        "Return over 5 sessions, dividends included. C_t/C_{t-5} - 1.",
         low=-1.0,
         is_low_open=True,
     ),
-    Feature(
-        number=121,
-        name="tech_roc_10",
-        group="technical",
-        dtype="float",
-        unit="ratio",
-        description="C_t/C_{t-10} - 1",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=11,
+    declare(
+        121,
+        "tech_roc_10",
+        "ratio",
+        _CLOSE,
+        11,
+        "Return over 10 sessions, dividends included. C_t/C_{t-10} - 1.",
         low=-1.0,
         is_low_open=True,
     ),
-    Feature(
-        number=122,
-        name="tech_roc_20",
-        group="technical",
-        dtype="float",
-        unit="ratio",
-        description="C_t/C_{t-20} - 1",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=21,
+    declare(
+        122,
+        "tech_roc_20",
+        "ratio",
+        _CLOSE,
+        21,
+        "Return over 20 sessions, dividends included. C_t/C_{t-20} - 1.",
         low=-1.0,
         is_low_open=True,
     ),
-    Feature(
-        number=123,
-        name="tech_momentum_zscore",
-        group="technical",
-        dtype="float",
-        unit="standard deviations",
-        description="z20 of the one-session log return",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=22,
+    declare(
+        123,
+        "tech_momentum_zscore",
+        "standard deviations",
+        _CLOSE,
+        22,
+        "How unusual the session's return is: log return minus the mean of the 20 before it, over their standard "
+        "deviation (n-1). Null with fewer than 10 of the 20, or when they are all equal.",
+        fewest=12,
     ),
-    Feature(
-        number=124,
-        name="tech_adx",
-        group="technical",
-        dtype="float",
-        unit="points",
-        description="Wilder ADX(14)",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=281,
+    declare(
+        124,
+        "tech_adx",
+        "points",
+        _RANGE,
+        281,
+        "Strength of the trend, up or down alike: Wilder's ADX(14), Wilder mean of DX = 100 |+DI - -DI|/(+DI + -DI); "
+        "null when a DX is 0/0, that is while no high or low has moved.",
         low=0.0,
         high=100.0,
     ),
-    Feature(
-        number=125,
-        name="tech_plus_di",
-        group="technical",
-        dtype="float",
-        unit="points",
-        description="+DI(14), Wilder",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=141,
+    declare(
+        125,
+        "tech_plus_di",
+        "points",
+        _RANGE,
+        141,
+        "Share of the true range that was movement to higher highs: Wilder's +DI(14), 100 x mean +DM / mean TR; "
+        "null when the true range is 0 throughout.",
         low=0.0,
         high=100.0,
     ),
-    Feature(
-        number=126,
-        name="tech_minus_di",
-        group="technical",
-        dtype="float",
-        unit="points",
-        description="-DI(14), Wilder",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=141,
+    declare(
+        126,
+        "tech_minus_di",
+        "points",
+        _RANGE,
+        141,
+        "Share of the true range that was movement to lower lows: Wilder's -DI(14), 100 x mean -DM / mean TR; "
+        "null when the true range is 0 throughout.",
         low=0.0,
         high=100.0,
     ),
-    Feature(
-        number=127,
-        name="regime_vix",
-        group="regime",
-        dtype="float",
-        unit="points",
-        description="Latest VIX close known at as_of, at most 3 sessions old",
-        inputs=("index levels (^VIX)",),
-        lookback_sessions=3,
+    declare(
+        127,
+        "regime_vix",
+        "points",
+        _INDEX,
+        3,
+        "Expected volatility of the S&P 500 over 30 days, in points: latest VIX close known at as_of, of "
+        "the current session or one of the two before it; null when older.",
+        fewest=1,
+        series=("^VIX",),
         low=0.0,
         is_low_open=True,
     ),
-    Feature(
-        number=128,
-        name="regime_vix_bucket",
-        group="regime",
-        dtype="category",
-        unit="label",
-        description="low if VIX < 15; normal if < 20; elevated if < 30; else crisis",
-        inputs=("index levels (^VIX)",),
-        lookback_sessions=3,
+    declare(
+        128,
+        "regime_vix_bucket",
+        "label",
+        _INDEX,
+        3,
+        "The VIX in four bands by market convention: low below 15, normal below 20, elevated below 30, else crisis.",
+        fewest=1,
+        series=("^VIX",),
         categories=("low", "normal", "elevated", "crisis"),
     ),
-    Feature(
-        number=129,
-        name="regime_vix_change",
-        group="regime",
-        dtype="float",
-        unit="ratio",
-        description="VIX_t/VIX_{t-1} - 1",
-        inputs=("index levels (^VIX)",),
-        lookback_sessions=4,
+    declare(
+        129,
+        "regime_vix_change",
+        "ratio",
+        _INDEX,
+        4,
+        "Change of the VIX from the session before, as a share. VIX_t/VIX_{t-1} - 1 at the session of "
+        "regime_vix; null when the level of the session before it is missing.",
+        fewest=2,
+        series=("^VIX",),
     ),
-    Feature(
-        number=130,
-        name="regime_spx_price_gap",
-        group="regime",
-        dtype="float",
-        unit="log ratio",
-        description="ln(SPX / SMA200 of SPX)",
-        inputs=("index levels (^GSPC)",),
-        lookback_sessions=202,
+    declare(
+        130,
+        "regime_spx_price_gap",
+        "log ratio",
+        _INDEX,
+        202,
+        "Distance of the S&P 500 from its mean of 200 sessions. ln(SPX/SMA200) at its latest session known "
+        "at as_of, at most two sessions back; null when one of the 200 closes is missing.",
+        fewest=200,
+        series=("^GSPC",),
     ),
-    Feature(
-        number=131,
-        name="regime_spx_realized_vol",
-        group="regime",
-        dtype="float",
-        unit="1/sqrt(year)",
-        description="sd of the last 20 SPX daily log returns * sqrt(252)",
-        inputs=("index levels (^GSPC)",),
-        lookback_sessions=23,
+    declare(
+        131,
+        "regime_spx_realized_vol",
+        "1/sqrt(year)",
+        _INDEX,
+        23,
+        "Volatility that the S&P 500 showed over the last 20 sessions, per year. Standard deviation (n-1) "
+        "of 20 daily log returns x sqrt(252); null when one of the 21 closes is missing.",
+        fewest=21,
+        series=("^GSPC",),
         low=0.0,
     ),
-    Feature(
-        number=132,
-        name="regime_spx_vol_bucket",
-        group="regime",
-        dtype="category",
-        unit="label",
-        description="low, medium, high: regime_spx_realized_vol below, between, above the 33rd and 67th percentile of its previous 504 sessions",
-        inputs=("index levels (^GSPC)",),
-        lookback_sessions=527,
+    declare(
+        132,
+        "regime_spx_vol_bucket",
+        "label",
+        _INDEX,
+        527,
+        "That volatility against its own two years: low, medium or high when below, between or above the "
+        "33rd and 67th percentile of the 504 sessions before; null with fewer than 126 of them.",
+        fewest=147,
+        series=("^GSPC",),
         categories=("low", "medium", "high"),
     ),
-    Feature(
-        number=133,
-        name="regime_market_structure",
-        group="regime",
-        dtype="category",
-        unit="label",
-        description="With ADX14 = tech_adx: uptrend or downtrend if ADX > 25, by the sign of SMA50_t - SMA50_{t-10}; chop if ADX < 20; rotation otherwise",
-        inputs=("raw equity bars (1d)",),
-        lookback_sessions=281,
+    declare(
+        133,
+        "regime_market_structure",
+        "label",
+        _RANGE,
+        281,
+        "How the symbol trades. With ADX14 = tech_adx: uptrend or downtrend if ADX > 25, by the sign of "
+        "SMA50_t - SMA50_{t-10}; chop if ADX < 20; rotation otherwise.",
         categories=("uptrend", "downtrend", "chop", "rotation"),
     ),
-    Feature(
-        number=134,
-        name="regime_session",
-        group="regime",
-        dtype="category",
-        unit="label",
-        description="Session containing the row's last instant, America/New_York, half-open intervals: pre (04:00, 09:30], regular (09:30, 16:00], after (16:00, 20:00], closed otherwise; exchange holidays and early closes from the calendar",
-        inputs=("raw equity bars (bar end time)",),
-        lookback_sessions=1,
+    declare(
+        134,
+        "regime_session",
+        "label",
+        bars("ts"),
+        1,
+        "Part of the trading day that the bar ends in, New York time: pre (04:00, open], regular "
+        "(open, close], after (close, 20:00], closed otherwise; open and close from the exchange calendar, holidays "
+        "and early closes included. Always regular for daily bars.",
         categories=("pre", "regular", "after", "closed"),
     ),
-    Feature(
-        number=135,
-        name="regime_liquidity_time",
-        group="regime",
-        dtype="category",
-        unit="label",
-        description="Volume of the row's bar / mean of the same time-of-day bucket over the previous 20 sessions: high if > 1.2, low if < 0.8, else normal",
-        inputs=("raw equity bars (5min)",),
-        lookback_sessions=21,
+    declare(
+        135,
+        "regime_liquidity_time",
+        "label",
+        bars("volume", "adjustment_factor"),
+        21,
+        "Volume against its usual level: split-adjusted volume (volume/adjustment_factor) over its mean of "
+        "the previous 20 sessions, the whole session as one bucket: high if > 1.2, low if < 0.8, else normal. Null "
+        "with fewer than 10 of the 20 or without volume in all of them.",
+        fewest=11,
         categories=("high", "normal", "low"),
     ),
-    Feature(
-        number=136,
-        name="macro_fed_funds_rate",
-        group="macro",
-        dtype="float",
-        unit="%",
-        description="Latest effective federal funds rate observation known at as_of",
-        inputs=("macro observations with vintages (DFF)",),
-        lookback_sessions=5,
+    declare(
+        136,
+        "macro_fed_funds_rate",
+        "%",
+        _MACRO,
+        5,
+        "Overnight interest rate of the United States: latest effective federal funds rate (DFF) known at as_of; "
+        "null when its date is older than 5 sessions.",
+        fewest=1,
+        series=("DFF",),
         low=-1.0,
         high=25.0,
     ),
-    Feature(
-        number=137,
-        name="macro_yield_curve",
-        group="macro",
-        dtype="float",
-        unit="percentage points",
-        description="DGS10 - DGS2, same reference date, latest known at as_of",
-        inputs=("macro observations with vintages (DGS10, DGS2)",),
-        lookback_sessions=5,
+    declare(
+        137,
+        "macro_yield_curve",
+        "percentage points",
+        _MACRO,
+        5,
+        "Slope of the Treasury curve, negative when inverted: DGS10 - DGS2 at the latest date for which both are known "
+        "at as_of; null when that date is older than 5 sessions.",
+        fewest=1,
+        series=("DGS10", "DGS2"),
         low=-5.0,
         high=5.0,
     ),
-    Feature(
-        number=138,
-        name="macro_inflation_rate",
-        group="macro",
-        dtype="float",
-        unit="%",
-        description="100*(CPI_m/CPI_{m-12} - 1), m = latest reference month known at as_of, both values read from the vintage current at as_of",
-        inputs=("macro observations with vintages (CPIAUCSL)",),
-        lookback_sessions=330,
+    declare(
+        138,
+        "macro_inflation_rate",
+        "%",
+        _MACRO,
+        330,
+        "Consumer prices against a year before: 100 (CPI_m/CPI_{m-12} - 1), m = latest month known at as_of, both "
+        "values from the vintage current at as_of; null when month m-12 is missing or began over 330 sessions ago.",
+        fewest=1,
+        series=("CPIAUCSL",),
         low=-5.0,
         high=25.0,
     ),
-    Feature(
-        number=139,
-        name="macro_unemployment_rate",
-        group="macro",
-        dtype="float",
-        unit="%",
-        description="Latest UNRATE observation in the vintage current at as_of",
-        inputs=("macro observations with vintages (UNRATE)",),
-        lookback_sessions=80,
+    declare(
+        139,
+        "macro_unemployment_rate",
+        "%",
+        _MACRO,
+        80,
+        "Share of the labour force without work: latest UNRATE in the vintage current at as_of; null when its month "
+        "began more than 80 sessions ago.",
+        fewest=1,
+        series=("UNRATE",),
         low=0.0,
         high=30.0,
     ),
-    Feature(
-        number=140,
-        name="macro_gdp_growth",
-        group="macro",
-        dtype="float",
-        unit="% per year",
-        description="Latest A191RL1Q025SBEA observation (real GDP, quarterly change at annual rate) in the vintage current at as_of",
-        inputs=("macro observations with vintages (A191RL1Q025SBEA)",),
-        lookback_sessions=170,
+    declare(
+        140,
+        "macro_gdp_growth",
+        "% per year",
+        _MACRO,
+        170,
+        "Growth of the economy: latest A191RL1Q025SBEA (real GDP, quarterly change at annual rate) in the vintage "
+        "current at as_of; null when its quarter began more than 170 sessions ago.",
+        fewest=1,
+        series=("A191RL1Q025SBEA",),
         low=-40.0,
         high=40.0,
     ),
-    Feature(
-        number=141,
-        name="macro_credit_spread",
-        group="macro",
-        dtype="float",
-        unit="percentage points",
-        description="Latest BAA10Y observation known at as_of",
-        inputs=("macro observations with vintages (BAA10Y)",),
-        lookback_sessions=5,
+    declare(
+        141,
+        "macro_credit_spread",
+        "percentage points",
+        _MACRO,
+        5,
+        "What Baa companies pay above the ten-year Treasury: latest BAA10Y known at as_of; null when its date is older "
+        "than 5 sessions.",
+        fewest=1,
+        series=("BAA10Y",),
         low=0.0,
         high=25.0,
     ),
 )
+BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
 
 
 def features_of(group: str) -> tuple[Feature, ...]:
@@ -364,3 +327,17 @@ def features_of(group: str) -> tuple[Feature, ...]:
     (12, 9, 6)
     """
     return tuple(feature for feature in FEATURES if feature.group == group)
+
+
+def lookback_of(group: str) -> int:
+    """Return the exchange sessions, the current one included, that suffice for every feature of the group.
+
+    Examples
+    --------
+    >>> lookback_of("technical"), lookback_of("regime"), lookback_of("macro")
+    (281, 527, 330)
+    """
+    return max(feature.lookback_sessions for feature in features_of(group))
+
+
+__all__ = ["BY_NAME", "FEATURES", "Feature", "features_of", "lookback_of"]

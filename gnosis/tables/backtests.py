@@ -31,6 +31,7 @@ class BacktestsRuns(dy.Schema):
     fill_rule = text("when and at what price orders fill")
     configuration = text("full configuration as canonical JSON")
     data_sha256 = text("hash of bars and targets")
+    labels = text("what a reader must know, joined by ','; diagnostic_no_cost must not be published")
     synthetic = flag("true when any input was generated")
 
 
@@ -68,9 +69,11 @@ class BacktestsEquity(Origin):
     equity_usd = number("$", "cash plus positions", nullable=False)
     fees_usd = number("$", "fees posted in the session", nullable=False)
     borrow_usd = number("$", "borrow cost posted in the session", nullable=False)
+    interest_usd = number("$", "interest on negative cash posted in the session", nullable=False)
     slippage_usd = number("$", "slippage memo of the session", nullable=False)
     dividends_usd = number("$", "dividends received less paid in the session", nullable=False)
     gross_exposure_usd = number("$", "sum of absolute position values", nullable=False)
+    n_stale = count("positions marked at an earlier close because the bar is missing", nullable=False)
     drawdown = number("ratio", "equity over its running maximum, less 1", nullable=False, max=0)
 
     @dy.rule()
@@ -91,5 +94,6 @@ class BacktestsMetrics(dy.Schema):
     metric = text("name of the metric", primary_key=True)
     value = number("unit of the metric", "value; null when undefined")
     unit = text("unit of the value")
+    reason = text("why the value is null", nullable=True)
     n = count("returns behind the value", nullable=False)
     synthetic = flag("true when any input was generated")

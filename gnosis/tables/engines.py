@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from gnosis.engines.regimes import AMPLIFICATION_REGIMES
 from gnosis.tables.dictionary import Origin, SymbolSession, instant, label, number, text
 from gnosis.tables.greeks import SIGN_CONVENTIONS
-
-AMPLIFICATION_REGIMES = ["damping", "neutral", "amplifying", "storm"]
 
 
 class EnginesElasticity(SymbolSession, Origin):

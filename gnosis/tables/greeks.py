@@ -17,6 +17,7 @@ SIGN_CONVENTIONS = ["naive", "customer_long", "inverted"]
 EXPIRY_BUCKETS = ["0-1", "2-7", "8-35", "36+"]
 QUOTE_REASONS = [
     "dup",
+    "settled",
     "stale",
     "zero_bid",
     "crossed",

@@ -1,0 +1,56 @@
+"""The backtests room: what the published ideas would have earned after costs, from a ledger that balances on every bar."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from assets import plots
+from assets.checks import Finding, Stored, TableCheck
+from assets.night import Night
+from assets.table_asset import table_asset
+from gnosis.backtest import Configuration, model_long_flat_short, run
+from gnosis.tables import TABLES
+
+HALF_A_CENT = 0.005
+
+
+def _cash_plus_positions(stored: Stored) -> Finding:
+    gap = (pl.col("cash_usd") + pl.col("positions_usd") - pl.col("equity_usd")).abs()
+    worst, bars = stored.rows.select(gap.max(), pl.len()).collect().row(0)
+    worst = worst or 0.0
+    return Finding(worst < HALF_A_CENT, f"{bars} bars, worst difference {worst:.6f} $", {"worst_difference_usd": worst})
+
+
+@table_asset(
+    "backtests.runs",
+    "backtests.fills",
+    "backtests.equity",
+    "backtests.metrics",
+    reads=("raw.equity_bars", "trades.ideas"),
+    plots={"backtests.fills": plots.fills, "backtests.equity": plots.equity},
+    own_checks={
+        "backtests.equity": [
+            TableCheck("books_balance", "Cash plus positions is equity on every bar.", _cash_plus_positions)
+        ]
+    },
+)
+def backtest(night: Night) -> dict[str, pl.DataFrame]:
+    """The published ideas traded at the next open with costs, from the first session that a model answered on."""
+    ideas = night.read_all("trades.ideas")
+    first = ideas.filter(pl.col("model_version").is_not_null())["session"].min()
+    bars = night.read_all("raw.equity_bars")
+    tradable = bars.filter(pl.col("volume").is_not_null().all().over("symbol"))
+    targets = model_long_flat_short(ideas).filter(
+        (pl.col("session") >= first) & pl.col("symbol").is_in(tradable["symbol"].unique().implode())
+    )
+    if first is None or targets.is_empty():
+        night.say("backtests: no idea rests on a model yet")
+        return {name: TABLES[name].empty() for name in TABLES if name.startswith("backtests.")}
+    universe = tradable.filter(pl.col("symbol").is_in(targets["symbol"].unique().implode()))
+    result = run(universe, targets, Configuration(strategy="model_long_flat_short"))
+    return {
+        "backtests.runs": result.runs,
+        "backtests.fills": result.fills,
+        "backtests.equity": result.equity,
+        "backtests.metrics": result.metrics,
+    }

@@ -1,0 +1,175 @@
+"""Checks of stored tables. A blocking check that fails stops everything downstream of the table."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from gnosis import sessions as exchange
+from gnosis.tables import Table
+
+if TYPE_CHECKING:
+    from resources.lake import Lake
+
+MAX_QUARANTINED_SHARE = 0.20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a check looks at: the rows that the lake holds for the sessions just made.
+
+    Attributes
+    ----------
+    sessions
+        Sessions just made; None for a table that is not cut by session.
+    """
+
+    table: Table
+    lake: Lake
+    rows: pl.LazyFrame
+    sessions: Sequence[dt.date] | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Outcome of a check in words and figures."""
+
+    passed: bool
+    finding: str
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TableCheck:
+    """A named rule about a stored table."""
+
+    name: str
+    description: str
+    look: Callable[[Stored], Finding]
+    is_blocking: bool = True
+
+
+@dataclass(frozen=True)
+class Result(Finding):
+    """A finding with the name of its check."""
+
+    name: str = ""
+    is_blocking: bool = True
+
+
+def _schema(stored: Stored) -> Finding:
+    found = dict(stored.rows.collect_schema())
+    expected = dict(stored.table.polars_schema)
+    wrong = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
+    return Finding(
+        not wrong, f"{len(expected)} columns as in the dictionary" if not wrong else f"columns {wrong} differ"
+    )
+
+
+def _unique_key(stored: Stored) -> Finding:
+    counts = stored.rows.select(rows=pl.len(), keys=pl.struct(stored.table.key).n_unique()).collect()
+    rows, keys = counts.row(0)
+    return Finding(rows == keys, f"{rows} rows, {keys} different keys", {"rows": rows, "keys": keys})
+
+
+def _known_in_time(stored: Stored) -> Finding:
+    next_open = exchange.schedule().lazy().select("session", next_open=pl.col("open_at").shift(-1))
+    late = (
+        stored.rows.select("session", "known_at")
+        .join(next_open, on="session", how="left")
+        .select(late=(pl.col("known_at") > pl.col("next_open")).sum(), rows=pl.len())
+        .collect()
+    )
+    n_late, n_rows = late.row(0)
+    return Finding(
+        n_late == 0,
+        f"{n_late} of {n_rows} rows were known only after the next session had opened",
+        {"late_rows": n_late, "rows": n_rows},
+    )
+
+
+def _no_session_missing(stored: Stored) -> Finding:
+    asked = stored.sessions or []
+    present = set(stored.rows.select("session").unique().collect()["session"])
+    missing = [session.isoformat() for session in asked if session not in present]
+    return Finding(
+        not missing,
+        f"{len(asked) - len(missing)} of {len(asked)} sessions have rows"
+        + (f"; first without: {missing[0]}" if missing else ""),
+        {"missing_sessions": len(missing), "first_missing": missing[0] if missing else ""},
+    )
+
+
+def _no_symbol_missing(stored: Stored) -> Finding:
+    """A symbol with rows before and after a session should have rows in it."""
+    by_symbol = stored.rows.select("symbol", "session").unique().collect()
+    if by_symbol.is_empty():
+        return Finding(True, "no rows")
+    ordinal = pl.DataFrame({"session": sorted(by_symbol["session"].unique())}).with_row_index("ordinal")
+    gaps = (
+        by_symbol.join(ordinal, on="session")
+        .group_by("symbol")
+        .agg(expected=pl.col("ordinal").max() - pl.col("ordinal").min() + 1, found=pl.len())
+        .filter(pl.col("found") < pl.col("expected"))
+        .sort("symbol")
+    )
+    names = gaps["symbol"].to_list()
+    return Finding(gaps.is_empty(), f"symbols with gaps: {names or 'none'}", {"symbols_with_gaps": len(names)})
+
+
+def _few_quarantined(stored: Stored) -> Finding:
+    name = f"quarantine.{stored.table.room}_{stored.table.short_name}"
+    asked = stored.sessions or []
+    bad = stored.lake.scan(name, first=asked[0], last=asked[-1])
+    by_rule = bad.filter(pl.col("session").is_in(list(asked))).group_by("rule").len().sort("rule").collect()
+    n_bad = int(by_rule["len"].sum())
+    n_good = int(stored.rows.select(pl.len()).collect().item())
+    share = n_bad / (n_bad + n_good) if n_bad + n_good else 0.0
+    return Finding(
+        share <= MAX_QUARANTINED_SHARE,
+        f"{n_bad} of {n_bad + n_good} rows quarantined; at most {MAX_QUARANTINED_SHARE:.0%} is accepted",
+        {"quarantined_rows": n_bad, "share": share} | dict(by_rule.rows()),
+    )
+
+
+SCHEMA = TableCheck("schema", "Stored columns and dtypes are those of the data dictionary.", _schema)
+UNIQUE_KEY = TableCheck("unique_key", "No key occurs twice.", _unique_key)
+KNOWN_IN_TIME = TableCheck("known_in_time", "Every row was known before the next session opened.", _known_in_time)
+NO_SESSION_MISSING = TableCheck("no_session_missing", "Every session that was asked for has rows.", _no_session_missing)
+NO_SYMBOL_MISSING = TableCheck(
+    "no_symbol_missing",
+    "No symbol has a gap between its first and last session.",
+    _no_symbol_missing,
+    is_blocking=False,
+)
+FEW_QUARANTINED = TableCheck("few_quarantined", "Few rows broke the table's rules.", _few_quarantined)
+
+
+def checks_of(table: Table) -> tuple[TableCheck, ...]:
+    """Return the checks that hold for every table of this form."""
+    columns = table.polars_schema
+    found = [SCHEMA, UNIQUE_KEY]
+    if table.period != "all":
+        found.append(FEW_QUARANTINED)
+        if "known_at" in columns:
+            found.append(KNOWN_IN_TIME)
+        if table.name not in ("raw.macro", "models.labels"):
+            found.append(NO_SESSION_MISSING)
+        if table.key == ["session", "symbol"]:
+            found.append(NO_SYMBOL_MISSING)
+    return tuple(found)
+
+
+def evaluate(
+    table_checks: Sequence[TableCheck], table: Table, lake: Lake, sessions: Sequence[dt.date] | None
+) -> Iterator[Result]:
+    """Apply the checks to what the lake now holds for ``sessions``."""
+    rows = lake.scan(table.name, sessions[0], sessions[-1]) if sessions else lake.scan(table.name)
+    stored = Stored(table, lake, rows, sessions)
+    for check in table_checks:
+        finding = check.look(stored)
+        yield Result(finding.passed, finding.finding, finding.figures, name=check.name, is_blocking=check.is_blocking)

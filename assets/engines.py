@@ -1,0 +1,26 @@
+"""The engines room: the state of the market's elasticity per symbol and session."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from assets import plots
+from assets.night import Night
+from assets.table_asset import table_asset
+from gnosis.engines import elasticity as elasticity_engine
+
+BARS_LOOKBACK = 21
+
+
+@table_asset(
+    "engines.elasticity",
+    reads=("greeks.option_greeks", "greeks.exposure", "raw.equity_bars"),
+    kinds=("polars", "numba", "parquet"),
+    plots=plots.amplification,
+)
+def elasticity(night: Night) -> pl.DataFrame:
+    """Depth by the linear law plus dealer gamma, the work of a one per cent move, and what hedging does to it."""
+    greeks = night.read("greeks.option_greeks")
+    exposure = night.read("greeks.exposure")
+    bars = night.read("raw.equity_bars", lookback=BARS_LOOKBACK)
+    return night.only(elasticity_engine.elasticity(greeks, exposure, bars))

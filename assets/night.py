@@ -1,0 +1,115 @@
+"""What an asset sees of a run: the sessions asked for, the tables it declared, and nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from gnosis import sessions as exchange
+
+if TYPE_CHECKING:
+    from resources.lake import Lake
+    from resources.market_data import MarketData
+    from resources.tracking import Tracking
+
+
+class UndeclaredReadError(LookupError):
+    """An asset read a table that it does not declare, so its lineage would be untrue."""
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """Rows of a table as an asset made them.
+
+    Attributes
+    ----------
+    frame
+        Columns and dtypes of the table; rows that break a rule are quarantined when the frame is stored.
+    rejected
+        Rows that never fitted the columns: ``session``, ``rule``, ``found`` (JSON), ``provider``.
+    metadata
+        Figures to show beside the materialisation.
+    """
+
+    frame: pl.DataFrame
+    rejected: pl.DataFrame | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Night:
+    """One run over a range of sessions, as seen by one asset.
+
+    Attributes
+    ----------
+    table
+        Table that the asset makes.
+    sessions
+        Sessions to make, in order; for a table that is not cut by session, the latest session known to the lake.
+    reads
+        Tables that the asset declared.
+    """
+
+    table: str
+    sessions: tuple[dt.date, ...]
+    reads: frozenset[str]
+    run_id: str
+    lake: Lake
+    market_data: MarketData
+    tracking: Tracking
+    say: Callable[[str], None]
+    warn: Callable[[str], None]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def first(self) -> dt.date:
+        """First session to make."""
+        return self.sessions[0]
+
+    @property
+    def last(self) -> dt.date:
+        """Last session to make."""
+        return self.sessions[-1]
+
+    def read(self, table: str, lookback: int = 0, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return the rows of a declared table for the sessions of this night and ``lookback`` sessions before.
+
+        Raises
+        ------
+        UndeclaredReadError
+            When the asset does not declare the table.
+        """
+        first = self.first
+        if lookback:
+            calendar = exchange.schedule()["session"]
+            position = max(int(calendar.search_sorted(first)) - lookback, 0)
+            first = calendar[position]
+        return self._lake_of(table).read(table, first=first, last=self.last, columns=columns)
+
+    def read_all(self, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return every row of a declared table up to the last session of this night.
+
+        Raises
+        ------
+        UndeclaredReadError
+            When the asset does not declare the table.
+        """
+        has_sessions = "session" in self.lake.table(table).polars_schema
+        return self._lake_of(table).read(table, last=self.last if has_sessions else None, columns=columns)
+
+    def stored(self) -> pl.DataFrame:
+        """Return the present rows of the table that the asset makes."""
+        return self.lake.read(self.table)
+
+    def only(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of the sessions to make: what a computation over their history is cut down to."""
+        return frame.filter(pl.col("session").is_in(self.sessions))
+
+    def _lake_of(self, table: str) -> Lake:
+        if table not in self.reads:
+            raise UndeclaredReadError(f"expected one of the declared tables {sorted(self.reads)}, found {table!r}")
+        return self.lake

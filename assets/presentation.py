@@ -1,0 +1,122 @@
+"""What a person sees of a table in the Dagster UI: description, column schema, lineage, counts, preview and plot."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.night import TableRows
+from gnosis.tables import TABLES, Table
+
+PREVIEW_ROWS = 5
+PREVIEW_COLUMNS = 12
+
+
+def description_of(table: Table, documentation: str | None) -> str:
+    """Return the table's title, how the rows are made, and the units of its columns, as Markdown."""
+    made = " ".join((documentation or "").split())
+    columns = "\n".join(
+        f"| `{name}` | {table.unit(name)} | {table.description(name)} |" for name in table.polars_schema
+    )
+    return f"{table.title}\n\n{made}\n\n| column | unit | meaning |\n|---|---|---|\n{columns}"
+
+
+def definition_metadata(table: Table, reads: Iterable[str]) -> dict[str, Any]:
+    """Return the column schema with units, and the lineage of each column.
+
+    One quantity has one name everywhere in the house, so a column comes from the columns of the same name in the
+    tables that are read; a column with a new name comes from the keys and values of all of them.
+    """
+    schema = dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type=str(dtype),
+                description=f"{table.description(name)} [{table.unit(name)}]",
+                constraints=dg.TableColumnConstraints(nullable=table.schema.columns()[name].nullable),
+            )
+            for name, dtype in table.polars_schema.items()
+        ]
+    )
+    lineage = {}
+    for name in table.polars_schema:
+        sources = [source for source in sorted(reads) if name in TABLES[source].polars_schema]
+        lineage[name] = [dg.TableColumnDep(asset_key=source.split("."), column_name=name) for source in sources]
+    return {
+        "dagster/column_schema": schema,
+        "dagster/column_lineage": dg.TableColumnLineage(lineage),
+        "dagster/table_name": table.name,
+        "period": table.period,
+        "key": ", ".join(table.key),
+    }
+
+
+def show(
+    context: dg.AssetExecutionContext,
+    table: Table,
+    rows: TableRows,
+    plot: Callable[[pl.DataFrame], bytes | None] | None,
+    last: dt.date | None,
+) -> None:
+    """Attach preview, null shares and plot to the newest materialisation of the run."""
+    frame = rows.frame
+    newest = frame if last is None else frame.filter(pl.col("session") == last)
+    metadata: dict[str, Any] = dict(rows.metadata)
+    metadata["preview"] = dg.MetadataValue.md(markdown_table(newest.head(PREVIEW_ROWS)))
+    metadata["null_share"] = dg.MetadataValue.json(null_shares(frame))
+    if "synthetic" in frame.columns and frame.height:
+        metadata["synthetic_share"] = float(frame["synthetic"].cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type]
+    picture = plot(frame) if plot is not None and frame.height else None
+    if picture is not None:
+        encoded = base64.b64encode(picture).decode()
+        metadata["plot"] = dg.MetadataValue.md(f"![{table.name}](data:image/png;base64,{encoded})")
+    context.add_asset_metadata(
+        metadata,
+        asset_key=dg.AssetKey([table.room, table.short_name]),
+        partition_key=None if last is None else last.isoformat(),
+    )
+
+
+def null_shares(frame: pl.DataFrame) -> dict[str, float]:
+    """Return the share of nulls of each column that has any.
+
+    Examples
+    --------
+    >>> null_shares(pl.DataFrame({"close": [1.0, None], "symbol": ["A", "B"]}))
+    {'close': 0.5}
+    """
+    if frame.is_empty():
+        return {}
+    shares = frame.null_count().row(0, named=True)
+    return {name: round(nulls / frame.height, 6) for name, nulls in shares.items() if nulls}
+
+
+def markdown_table(frame: pl.DataFrame) -> str:
+    """Return the first columns of a small frame as a Markdown table.
+
+    Examples
+    --------
+    >>> print(markdown_table(pl.DataFrame({"symbol": ["AAPL"], "close": [430.4712345]})))
+    | symbol | close |
+    |---|---|
+    | AAPL | 430.471 |
+    """
+    shown = frame.select(frame.columns[:PREVIEW_COLUMNS])
+    lines = ["| " + " | ".join(shown.columns) + " |", "|" + "---|" * len(shown.columns)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in shown.rows()]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    return str(value).replace("|", "\\|")[:40]

@@ -1,0 +1,225 @@
+"""How a function that returns rows becomes a Dagster asset: key = table, with its checks and its documentation."""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets import checks, presentation
+from assets.night import Night, TableRows, UndeclaredReadError
+from gnosis.sessions import UnknownSessionError
+from gnosis.tables import TABLES, Table
+from resources.lake.errors import LakeError
+from resources.lake_io_manager import LakeResource
+from resources.market_data import MarketDataResource
+from resources.providers.errors import ProviderError
+from resources.tracking_resource import TrackingResource
+
+PERMANENT = (ProviderError, UnknownSessionError, LakeError, UndeclaredReadError)
+OWNERS = ["team:research"]
+REPUBLISH_TAG = "gnosis/republish"
+
+Plot = Callable[[pl.DataFrame], bytes | None]
+Rows = pl.DataFrame | TableRows
+Make = Callable[[Night], Rows] | Callable[[Night], Mapping[str, Rows]]
+
+
+@dataclass(frozen=True)
+class TableAsset:
+    """One table, or several that one computation makes, not yet bound to a partitions definition.
+
+    Attributes
+    ----------
+    tables
+        Tables made; all cut by session or none.
+    make
+        Returns the rows of the one table, or a mapping from table name to rows.
+    reads
+        Tables that ``make`` may read: the lineage.
+    plots, own_checks
+        By table name.
+    is_published_once
+        Rows of a session that are stored already are kept, unless the run is tagged ``gnosis/republish``.
+    """
+
+    tables: tuple[Table, ...]
+    make: Make
+    reads: frozenset[str]
+    kinds: frozenset[str]
+    plots: Mapping[str, Plot]
+    own_checks: Mapping[str, Sequence[checks.TableCheck]]
+    is_published_once: bool
+    retry: dg.RetryPolicy | None
+    pool: str | None
+
+    @property
+    def keys(self) -> list[dg.AssetKey]:
+        """Asset keys: room and table."""
+        return [key_of(table.name) for table in self.tables]
+
+    @property
+    def is_by_session(self) -> bool:
+        """True when the tables are cut by session."""
+        return self.tables[0].period != "all"
+
+    def checks_of(self, table: Table) -> tuple[checks.TableCheck, ...]:
+        """Return the checks of one of the tables: those of its form and its own."""
+        return (*checks.checks_of(table), *self.own_checks.get(table.name, ()))
+
+    def build(self, sessions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+        """Return the Dagster asset, partitioned by ``sessions`` when its tables are."""
+        options: dict[str, Any] = {}
+        if self.is_by_session:
+            options = {"partitions_def": sessions, "backfill_policy": dg.BackfillPolicy.single_run()}
+        specs = [
+            dg.AssetCheckSpec(
+                check.name, asset=key_of(table.name), description=check.description, blocking=check.is_blocking
+            )
+            for table in self.tables
+            for check in self.checks_of(table)
+        ]
+
+        @dg.multi_asset(
+            name="__".join((self.tables[0].room, self.make.__name__)),
+            outs={table.short_name: self._out(table) for table in self.tables},
+            deps=[key_of(name) for name in sorted(self.reads)],
+            group_name=self.tables[0].room,
+            retry_policy=self.retry,
+            pool=self.pool,
+            check_specs=specs,
+            **options,
+        )
+        def materialise(
+            context: dg.AssetExecutionContext,
+            lake: LakeResource,
+            market_data: MarketDataResource,
+            tracking: TrackingResource,
+        ) -> Iterator[dg.Output[TableRows] | dg.AssetCheckResult]:
+            started = time.perf_counter()
+            asked = self._sessions(context, lake)
+            night = Night(
+                table=self.tables[0].name,
+                sessions=asked,
+                reads=self.reads,
+                run_id=context.run_id,
+                lake=lake.lake(),
+                market_data=market_data.market_data(),
+                tracking=tracking.tracking(),
+                say=context.log.info,
+                warn=context.log.warning,
+                tags=dict(context.run.tags),
+            )
+            made = self._rows(night)
+            for table in self.tables:
+                rows = made[table.name]
+                newest = asked[-1] if self.is_by_session else None
+                presentation.show(context, table, rows, self.plots.get(table.name), newest)
+                yield dg.Output(rows, output_name=table.short_name)
+                spent = time.perf_counter() - started
+                night.say(f"{table.name:<22} {rows.frame.height:>10,} rows {len(asked):>6,} sessions {spent:6.1f} s")
+            for table in self.tables:
+                yield from self._check_results(table, night)
+
+        return materialise
+
+    def _out(self, table: Table) -> dg.AssetOut:
+        return dg.AssetOut(
+            key=key_of(table.name),
+            io_manager_key="lake_io",
+            kinds=set(self.kinds),
+            owners=OWNERS,
+            description=presentation.description_of(table, self.make.__doc__),
+            metadata=presentation.definition_metadata(table, self.reads),
+        )
+
+    def _sessions(self, context: dg.AssetExecutionContext, lake: LakeResource) -> tuple[dt.date, ...]:
+        if self.is_by_session:
+            return tuple(dt.date.fromisoformat(key) for key in context.partition_keys)
+        known = [session for name in self.reads for session in lake.lake().sessions(name)]
+        if not known:
+            raise dg.Failure(
+                f"expected sessions of {sorted(self.reads)} in the lake, found none: run the nightly job first",
+                allow_retries=False,
+            )
+        return (max(known),)
+
+    def _rows(self, night: Night) -> dict[str, TableRows]:
+        if not self.is_published_once:
+            return self._made(night)
+        name = self.tables[0].name
+        stored = set() if night.tags.get(REPUBLISH_TAG) == "true" else set(night.lake.sessions(name))
+        todo = tuple(session for session in night.sessions if session not in stored)
+        kept = night.lake.read(name, first=night.first, last=night.last)
+        kept = kept.filter(pl.col("session").is_in(sorted(set(night.sessions) & stored)))
+        if not todo:
+            night.say(f"{name}: published before, kept as it is")
+            return {name: TableRows(kept)}
+        new = self._made(replace(night, sessions=todo))[name]
+        return {name: replace(new, frame=pl.concat([kept, new.frame]))}
+
+    def _made(self, night: Night) -> dict[str, TableRows]:
+        try:
+            made = self.make(night)
+        except PERMANENT as error:
+            raise dg.Failure(f"{night.table}: {error}", allow_retries=False) from error
+        by_name = made if isinstance(made, Mapping) else {night.table: made}
+        return {name: rows if isinstance(rows, TableRows) else TableRows(rows) for name, rows in by_name.items()}
+
+    def _check_results(self, table: Table, night: Night) -> Iterator[dg.AssetCheckResult]:
+        made_for = night.sessions if self.is_by_session else None
+        for result in checks.evaluate(self.checks_of(table), table, night.lake, made_for):
+            yield dg.AssetCheckResult(
+                asset_key=key_of(table.name),
+                check_name=result.name,
+                passed=result.passed,
+                severity=dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN,
+                description=result.finding,
+                metadata=dict(result.figures),
+            )
+
+
+def key_of(name: str) -> dg.AssetKey:
+    """Return the asset key of the table ``room.table``."""
+    return dg.AssetKey(name.split("."))
+
+
+def table_asset(
+    *names: str,
+    reads: Sequence[str] = (),
+    kinds: Sequence[str] = ("polars", "parquet"),
+    plots: Mapping[str, Plot] | Plot | None = None,
+    own_checks: Mapping[str, Sequence[checks.TableCheck]] | Sequence[checks.TableCheck] = (),
+    is_published_once: bool = False,
+    retry: dg.RetryPolicy | None = None,
+    pool: str | None = None,
+) -> Callable[[Make], TableAsset]:
+    """Declare that a function makes the rows of the tables ``names`` from the tables that it ``reads``.
+
+    ``plots`` and ``own_checks`` are given by table name, or bare when there is one table.
+    """
+    if is_published_once and len(names) != 1:
+        raise ValueError(f"expected one table that is published once, found {names}")
+
+    def declare(make: Make) -> TableAsset:
+        return TableAsset(
+            tables=tuple(TABLES[name] for name in names),
+            make=make,
+            reads=frozenset(reads),
+            kinds=frozenset(kinds),
+            plots=plots if isinstance(plots, Mapping) else {names[0]: plots} if plots else {},
+            own_checks=own_checks if isinstance(own_checks, Mapping) else {names[0]: own_checks},
+            is_published_once=is_published_once,
+            retry=retry,
+            pool=pool,
+        )
+
+    return declare
+
+
+def declared_in(module: Any) -> list[TableAsset]:
+    """Return the table assets of a module in the order of their definition."""
+    return [value for value in vars(module).values() if isinstance(value, TableAsset)]

@@ -1,0 +1,35 @@
+"""Reason codes: why a value is null or a confidence is low. Every row with confidence below 0.8 lists at least one."""
+
+from __future__ import annotations
+
+REASONS: dict[str, str] = {
+    "NO_CHAIN": "no contract has a usable volatility",
+    "STALE_QUOTES": "too many quotes near the money are old",
+    "LOW_COVERAGE": "too few listed contracts, or too little of their open interest, have a usable volatility",
+    "WIDE_SPREADS": "too many quotes near the money are too wide",
+    "OI_MISSING": "no contract has a known open interest",
+    "OI_STALE": "most open interest is older than the session before",
+    "SIGN_UNDETERMINED": "the dealer side is an assumption that the data do not support",
+    "CERTIFICATE_FAILED": "the volatility surface admits arbitrage",
+    "NO_BOOK": "no order book",
+    "PARTIAL_BOOK": "the order book lacks levels",
+    "NO_INTRADAY": "no intraday bars",
+    "LAMBDA_INSIGNIFICANT": "the regression slope of price on flow is not significant",
+    "DEPTH_PROXY": "depth follows from daily bars by the linear law, not from flow or a book",
+    "SPREAD_PROXY": "the spread is estimated from daily bars",
+    "SHORTS_STALE": "off-exchange short volume is old",
+    "SOURCE_MISSING": "an expected input is absent",
+    "FEW_DOCUMENTS": "too few documents",
+    "SCORER_FALLBACK": "documents were scored by word lists",
+    "UNCALIBRATED": "the reference sample is too short to standardise",
+    "SHORT_HISTORY": "fewer sessions than the definition looks back on",
+    "BOUND_VIOLATION": "a value lies outside the range that its units allow",
+    "SYNTHETIC_INPUT": "an input was generated rather than observed",
+}
+"""Meaning of every code, in the order in which codes are written into a row.
+
+Examples
+--------
+>>> REASONS["OI_MISSING"]
+'no contract has a known open interest'
+"""

@@ -1,0 +1,195 @@
+"""The model matrix: feature rows as numbers in the order of the registry, and the one place where labels meet them."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from gnosis.features.registry import FEATURES
+from gnosis.sessions import schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+GROUPS = ("technical", "regime", "macro")
+FEATURE_NAMES: tuple[str, ...] = tuple(
+    feature.name for group in GROUPS for feature in FEATURES if feature.group == group
+)
+CATEGORIES: dict[int, tuple[str, ...]] = {
+    FEATURE_NAMES.index(feature.name): feature.categories for feature in FEATURES if feature.categories
+}
+MAX_MISSING_SHARE = 0.3
+
+_KEY = ["session", "symbol"]
+_ORIGIN = ["as_of", "known_at", "provider", "synthetic"]
+_FROM_LABELS = {
+    "horizon_bars": "horizon_bars",
+    "t0": "t0",
+    "t1": "t1",
+    "y_dir": "y_dir",
+    "y_ret": "y_ret",
+    "known_at": "label_known_at",
+    "synthetic": "label_synthetic",
+}
+
+
+class LookAheadError(ValueError):
+    """Rows that hold something that could not have been known when the decision was taken."""
+
+
+class FeatureRowsError(ValueError):
+    """Feature rows that do not have the columns or keys of the feature tables."""
+
+
+def feature_list_sha256() -> str:
+    """Return the hash of the ordered feature names, dtypes and category codes (L-1.4).
+
+    Examples
+    --------
+    >>> len(FEATURE_NAMES), len(feature_list_sha256())
+    (27, 64)
+    """
+    kinds = {feature.name: feature.dtype for feature in FEATURES}
+    lines = [
+        f"{name}:{kinds[name]}:{','.join(CATEGORIES.get(position, ()))}" for position, name in enumerate(FEATURE_NAMES)
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def feature_matrix(groups: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Join the group tables into one row per symbol and session.
+
+    Parameters
+    ----------
+    groups
+        Frames of ``features.technical``, ``features.regime`` and ``features.macro`` in any order.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``session``, ``symbol``, ``as_of``, ``known_at``, ``provider``, ``synthetic`` and every feature of
+        ``FEATURE_NAMES``, null where a group has no row; sorted by session and symbol. ``as_of`` and ``known_at`` are
+        the latest of the groups.
+
+    Raises
+    ------
+    FeatureRowsError
+        A feature that no group holds, or a repeated key.
+    LookAheadError
+        A row known after its ``as_of``, or whose ``as_of`` is not before the next session's open, when the position
+        that it decides on is opened.
+    """
+    if not groups:
+        raise FeatureRowsError(
+            "expected the frames of features.technical, features.regime and features.macro, found none"
+        )
+    parts = []
+    for number, frame in enumerate(groups):
+        if frame.select(_KEY).is_duplicated().any():
+            raise FeatureRowsError("expected one feature row per symbol and session, found repeated keys")
+        parts.append(frame.rename({name: f"{name}/{number}" for name in _ORIGIN}))
+    rows = reduce(lambda left, right: left.join(right, on=_KEY, how="full", coalesce=True), parts)
+    absent = [name for name in FEATURE_NAMES if name not in rows.columns]
+    if absent:
+        raise FeatureRowsError(f"expected the {len(FEATURE_NAMES)} features of the registry, found none of {absent}")
+    of = {name: [f"{name}/{number}" for number in range(len(parts))] for name in _ORIGIN}
+    split = [pl.col(name).str.split("+").fill_null([]) for name in of["provider"]]
+    rows = rows.select(
+        *_KEY,
+        pl.max_horizontal(of["as_of"]).alias("as_of"),
+        pl.max_horizontal(of["known_at"]).alias("known_at"),
+        pl.concat_list(split).list.unique().list.sort().list.join("+").alias("provider"),
+        pl.any_horizontal(pl.col(of["synthetic"]).fill_null(False)).alias("synthetic"),
+        *FEATURE_NAMES,
+    ).sort(_KEY)
+    _require_in_time(rows)
+    return rows
+
+
+def _require_in_time(rows: pl.DataFrame) -> None:
+    late = rows.filter(pl.col("known_at") > pl.col("as_of"))
+    if late.height:
+        raise LookAheadError(
+            f"expected feature rows known by their as_of, found {late.height} known later, first {late['symbol'][0]} "
+            f"{late['session'][0]}: known_at {late['known_at'][0]}, as_of {late['as_of'][0]}; recompute these features"
+        )
+    next_open = schedule().select("session", next_open=pl.col("open_at").shift(-1))
+    late = rows.join(next_open, on="session", how="left").filter(pl.col("as_of") >= pl.col("next_open"))
+    if late.height:
+        raise LookAheadError(
+            f"expected every as_of before the next open, found {late.height} later, first {late['symbol'][0]} "
+            f"{late['session'][0]}: as_of {late['as_of'][0]}; the fill at the next open would precede the decision"
+        )
+
+
+def as_array(rows: pl.DataFrame) -> NDArray[np.float32]:
+    """Return the features as float32 of shape (rows, 27): categories as registry codes, missing as NaN (L-1.1, L-1.2).
+
+    Raises
+    ------
+    polars.exceptions.InvalidOperationError
+        A label that is not in the registry.
+    """
+    codes = {FEATURE_NAMES[position]: pl.Enum(list(names)) for position, names in CATEGORIES.items()}
+    numbers = [
+        (pl.col(name).cast(codes[name]).to_physical() if name in codes else pl.col(name)).cast(pl.Float32)
+        for name in FEATURE_NAMES
+    ]
+    values = rows.select(numbers).fill_null(float("nan")).to_numpy()
+    canonical = np.ascontiguousarray(values, dtype=np.float32)
+    canonical[np.isnan(canonical)] = np.float32("nan")
+    return canonical
+
+
+def feature_row_sha256(features: NDArray[np.float32]) -> list[str]:
+    """Return one hash per row over the values with a canonical NaN and the missing mask (L-12.2).
+
+    Examples
+    --------
+    >>> row = np.full((1, 27), np.nan, dtype=np.float32)
+    >>> feature_row_sha256(row)[0][:12]
+    '199aa59c3289'
+    """
+    values = np.ascontiguousarray(features, dtype="<f4") + np.float32(0.0)
+    mask = np.isnan(values)
+    values[mask] = np.float32("nan")
+    packed = np.hstack([values.view(np.uint8), mask.astype(np.uint8)])
+    return [hashlib.sha256(row).hexdigest() for row in np.ascontiguousarray(packed)]
+
+
+def dataset(features: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Join feature rows with what became of them: the only place where labels meet features (L-2.12).
+
+    Parameters
+    ----------
+    features
+        Result of :func:`feature_matrix`.
+    labels
+        Rows of ``models.labels`` of one or more horizons.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per feature row and horizon, sorted by ``horizon_bars``, ``session``, ``symbol``: the columns of
+        ``features`` with ``t0``, ``t1``, ``y_dir``, ``y_ret``, ``label_known_at`` and ``label_synthetic``, null while
+        the outcome is unknown.
+    """
+    horizons = labels.select("horizon_bars").unique().sort("horizon_bars")
+    outcome = labels.select(
+        "symbol",
+        pl.col("signal_session").alias("session"),
+        *[pl.col(old).alias(new) for old, new in _FROM_LABELS.items()],
+    )
+    key = ["horizon_bars", "session", "symbol"]
+    return (
+        horizons.join(features, how="cross")
+        .join(outcome, on=key, how="left", validate="1:1")
+        .select(key + [name for name in features.columns if name not in key] + list(_FROM_LABELS.values())[1:])
+        .sort(key)
+    )

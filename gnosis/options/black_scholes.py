@@ -1,0 +1,134 @@
+"""Price and ten Greeks of European options (Black-Scholes-Merton with carry).
+
+Greeks are per unit: per $1 of spot, per 1.00 of volatility, per 1.00 of rate, per calendar year. Derivatives in time
+are with respect to calendar time, forward. The carry enters through e^(-q tau) = F DF/S, so neither a rate nor a
+dividend yield has to be known separately.
+
+Sources: Black & Scholes (1973), Merton (1973); names and formulas of the higher Greeks as in Haug (2007).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gnosis.options.arrays import Floats, flat, positive, side
+
+
+class Greeks(NamedTuple):
+    """Price and Greeks, one array per quantity, all of the same shape; the column names of ``greeks.option_greeks``.
+
+    ``price`` is in $; ``delta`` in shares per share; the unit of each other field is its suffix.
+    """
+
+    price: Floats
+    delta: Floats
+    gamma_per_usd: Floats
+    vega_per_vol: Floats
+    theta_per_year: Floats
+    rho_per_unit: Floats
+    vanna_per_vol: Floats
+    charm_per_year: Floats
+    vomma_per_vol2: Floats
+    speed_per_usd2: Floats
+    zomma_per_usd_vol: Floats
+
+
+def greeks(
+    spot: ArrayLike,
+    strike: ArrayLike,
+    tau_years: ArrayLike,
+    forward: ArrayLike,
+    discount: ArrayLike,
+    iv: ArrayLike,
+    is_call: ArrayLike,
+    out: Floats | None = None,
+) -> Greeks:
+    """Return price and ten Greeks of every contract in one pass.
+
+    American options are valued as European here; early exercise is not part of this function.
+
+    Parameters
+    ----------
+    spot, strike, forward
+        $ per share, positive.
+    tau_years
+        Time to settlement, ACT/365F, positive.
+    discount
+        Discount factor to settlement, positive.
+    iv
+        Volatility as a decimal per sqrt(year), positive.
+    is_call
+        True for calls, False for puts.
+    out
+        Optional C-contiguous float64 array of shape (11, n), n the number of contracts after broadcasting, that the
+        result is written to and becomes a view of. Large repeated calls save the time of fresh memory with it.
+
+    Returns
+    -------
+    Greeks
+        Float64 arrays of the broadcast shape; NaN where any argument is NaN.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not positive or infinite, is_call is not boolean, or ``out`` does not fit.
+
+    Notes
+    -----
+    Tails are computed from the scaled complementary error function, so prices and Greeks far out of the money keep
+    their relative accuracy down to 1e-300 and then go to zero.
+
+    Examples
+    --------
+    >>> from gnosis.options import carry_forward, discount_factor
+    >>> tau = 30 / 365
+    >>> book = greeks(100, [95, 105], tau, carry_forward(100, tau, 0.05, 0.015), discount_factor(0.05, tau), 0.2, True)
+    >>> book.gamma_per_usd.round(6).tolist(), book.charm_per_year.round(6).tolist()
+    ([0.043269, 0.051581], [1.243655, -1.669503])
+    """
+    from gnosis.options import black_scholes_kernel
+
+    shape, arrays = flat(
+        side(is_call),
+        positive("spot", "$", spot),
+        positive("strike", "$", strike),
+        positive("tau_years", "years", tau_years),
+        positive("forward", "$", forward),
+        positive("discount", "1", discount),
+        positive("iv", "1/sqrt(year)", iv),
+    )
+    wanted = (len(Greeks._fields), arrays[0].size)
+    if out is None:
+        out = np.empty(wanted)
+    elif out.shape != wanted or out.dtype != np.float64 or not out.flags.c_contiguous:
+        raise ValueError(
+            f"out: expected C-contiguous float64 of shape {wanted}, found {out.dtype} of shape {out.shape}"
+        )
+    sign, s, k, tau, f, df, sigma = arrays
+    black_scholes_kernel.price_and_greeks(sign, s, k, tau, f, df, sigma, out)
+    for argument in (s, k, tau, f, df, sigma):
+        if argument.size and np.isnan(argument.min()):
+            out[:, np.isnan(argument)] = np.nan
+    return Greeks(*(row.reshape(shape)[()] for row in out))
+
+
+def price(
+    spot: ArrayLike,
+    strike: ArrayLike,
+    tau_years: ArrayLike,
+    forward: ArrayLike,
+    discount: ArrayLike,
+    iv: ArrayLike,
+    is_call: ArrayLike,
+) -> Floats:
+    """Return the price in $ of every contract; arguments and errors as in :func:`greeks`.
+
+    Examples
+    --------
+    >>> round(float(price(42, 40, 0.5, 42 * 1.0512710963760241, 0.951229424500714, 0.2, True)), 6)
+    4.759422
+    """
+    return greeks(spot, strike, tau_years, forward, discount, iv, is_call).price

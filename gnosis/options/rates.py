@@ -1,0 +1,138 @@
+"""Discount factors from Treasury constant-maturity yields, as they were known at each quote.
+
+Of every series the newest observation known at the instant is taken, in its newest vintage then known. A yield whose
+date lies more than 31 days back is not a rate of today and counts as unknown. Without any rate there is no discount
+factor; nothing is assumed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from gnosis.options.arrays import Floats
+
+MATURITY_YEARS = {
+    "DGS1MO": 1 / 12,
+    "DGS3MO": 1 / 4,
+    "DGS6MO": 1 / 2,
+    "DGS1": 1.0,
+    "DGS2": 2.0,
+    "DGS3": 3.0,
+    "DGS5": 5.0,
+    "DGS7": 7.0,
+    "DGS10": 10.0,
+    "DGS20": 20.0,
+    "DGS30": 30.0,
+}
+MAX_AGE = dt.timedelta(days=31)
+
+
+class Curves(NamedTuple):
+    """Zero rates known at each instant.
+
+    Attributes
+    ----------
+    rate_per_year
+        (instants, series of :data:`MATURITY_YEARS`), continuously compounded, NaN where unknown.
+    provider
+        Providers of each curve, sorted and joined by '+'; null where no rate is known.
+    synthetic
+        Whether any rate of the curve was generated.
+    """
+
+    rate_per_year: Floats
+    provider: pl.Series
+    synthetic: NDArray[np.bool_]
+
+
+def continuous_rate(bond_equivalent_yield: ArrayLike) -> Floats:
+    """Return the continuously compounded rate of a yield with half-yearly compounding, both decimals per year.
+
+    Examples
+    --------
+    >>> round(float(continuous_rate(0.0235)), 10)
+    0.0233630095
+    """
+    return 2.0 * np.log1p(np.asarray(bond_equivalent_yield, dtype=np.float64) / 2.0)
+
+
+def discount_factor(rate_per_year: ArrayLike, tau_years: ArrayLike) -> Floats:
+    """Return exp(-r tau) of a continuously compounded rate.
+
+    Examples
+    --------
+    >>> round(float(discount_factor(0.05, 30 / 365)), 10)
+    0.9958988438
+    """
+    return np.exp(-np.asarray(rate_per_year, dtype=np.float64) * np.asarray(tau_years, dtype=np.float64))
+
+
+def curves_known_at(macro: pl.DataFrame, instants: pl.Series) -> Curves:
+    """Return the Treasury curve that was known at each instant.
+
+    Parameters
+    ----------
+    macro
+        Rows of ``raw.macro``; Treasury yields in percent, other series are ignored.
+    instants
+        UTC instants; only rows with ``known_at`` at or before them are read.
+    """
+    n, m = len(instants), len(MATURITY_YEARS)
+    rate = np.full((n, m), np.nan)
+    synthetic = np.zeros(n, dtype=bool)
+    yields = macro.filter(pl.col("series_id").is_in(list(MATURITY_YEARS)) & pl.col("value").is_not_null())
+    by_series = yields.sort("known_at", "ref_date", "value", "provider").partition_by("series_id", as_dict=True)
+    names = yields["provider"].unique().sort().to_list()
+    has_provider = np.zeros((n, len(names)), dtype=bool)
+    when = instants.dt.epoch("us").to_numpy()
+    for column, series_id in enumerate(MATURITY_YEARS):
+        if (series_id,) not in by_series:
+            continue
+        # A row that appears later about an earlier date is a correction of the past, not the latest value.
+        rows = by_series[(series_id,)].filter(pl.col("ref_date") >= pl.col("ref_date").cum_max())
+        position = np.searchsorted(rows["known_at"].dt.epoch("us").to_numpy(), when, side="right") - 1
+        chosen = rows[np.maximum(position, 0)]
+        age = instants.dt.date().to_frame("day").select(pl.col("day") - chosen["ref_date"]).to_series()
+        is_known = (position >= 0) & (age <= MAX_AGE).to_numpy()
+        rate[is_known, column] = continuous_rate(chosen["value"].to_numpy()[is_known] / 100.0)
+        synthetic |= is_known & chosen["synthetic"].to_numpy()
+        for k, name in enumerate(names):
+            has_provider[:, k] |= is_known & (chosen["provider"] == name).to_numpy()
+    mixes, which = np.unique(has_provider, axis=0, return_inverse=True)
+    joined = ["+".join(name for name, used in zip(names, mix, strict=True) if used) or None for mix in mixes]
+    return Curves(rate, pl.Series(joined, dtype=pl.String).gather(which.ravel()), synthetic)
+
+
+def rate_at(rate_per_year: Floats, tau_years: Floats) -> Floats:
+    """Return the rate at each maturity: linear between the known nodes of its curve, flat outside, NaN without nodes.
+
+    Parameters
+    ----------
+    rate_per_year
+        (n, series), one curve per row as in :class:`Curves`.
+    tau_years
+        (n,) maturities.
+
+    Examples
+    --------
+    >>> curve = np.full((3, len(MATURITY_YEARS)), np.nan)
+    >>> curve[:, 4], curve[:, 8] = 0.02, 0.04
+    >>> rate_at(curve, np.array([0.1, 6.0, 30.0])).round(6).tolist()
+    [0.02, 0.03, 0.04]
+    """
+    nodes = np.array(list(MATURITY_YEARS.values()))
+    is_known = ~np.isnan(rate_per_year)
+    tau = tau_years[:, None]
+    below = is_known & (nodes <= tau)
+    above = is_known & (nodes >= tau)
+    left = np.where(below.any(axis=1), nodes.size - 1 - below[:, ::-1].argmax(axis=1), above.argmax(axis=1))
+    right = np.where(above.any(axis=1), above.argmax(axis=1), left)
+    rows = np.arange(tau_years.size)
+    width = nodes[right] - nodes[left]
+    weight = np.where(width > 0, (tau_years - nodes[left]) / np.where(width > 0, width, 1.0), 0.0)
+    return (1.0 - weight) * rate_per_year[rows, left] + weight * rate_per_year[rows, right]

@@ -1,0 +1,12 @@
+"""Trading: from stored predictions to ideas with a side, a size and reasons.
+
+Examples
+--------
+>>> from gnosis.trading import IdeaParameters
+>>> IdeaParameters().edge_threshold
+0.05
+"""
+
+from gnosis.trading.ideas import BARS_LOOKBACK_SESSIONS, ENERGY_LOOKBACK_SESSIONS, IdeaParameters, ideas
+
+__all__ = ["BARS_LOOKBACK_SESSIONS", "ENERGY_LOOKBACK_SESSIONS", "IdeaParameters", "ideas"]

@@ -1,0 +1,227 @@
+"""The command ``gnosis``: run, look, check."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from gnosis_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from gnosis_dagster.nights import RunReport
+    from resources.lake import Lake
+
+
+def _session(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a session as YYYY-MM-DD, found {text!r}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gnosis", description="Dealer positioning and market structure.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="make every session that is still missing, then print a summary")
+    run.add_argument("--from", dest="first", type=_session, metavar="SESSION", help="first session")
+    run.add_argument("--to", dest="last", type=_session, metavar="SESSION", help="last session")
+    run.add_argument("--next", type=int, metavar="N", help="the N sessions after the last stored one")
+    run.add_argument("--again", action="store_true", help="make the sessions anew even when they are stored")
+    run.add_argument("--republish", action="store_true", help="with --again: also replace predictions and ideas")
+    sql = commands.add_parser("sql", help="run one SQL query on the published catalog")
+    sql.add_argument("query")
+    sql.add_argument("--rows", type=int, default=50, help="rows to print (default 50)")
+    tables = commands.add_parser("tables", help="the data dictionary with units")
+    tables.add_argument("table", nargs="?", help="one table, for example greeks.exposure")
+    commands.add_parser("summary", help="print the summary of the home")
+    commands.add_parser("verify", help="compare every stored file with its hash")
+    commands.add_parser("publish", help="build the SQL catalog anew from what is stored")
+    commands.add_parser("sweep", help="retire superseded files and what killed runs left")
+    up = commands.add_parser("up", help="Dagster with its daemon, and MLflow, on loopback")
+    up.add_argument("--port", type=int, default=3000, help="port of the Dagster UI")
+    up.add_argument("--mlflow-port", type=int, default=5000, help="port of the MLflow UI")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0 done, 1 a run failed, 2 the request cannot be served."""
+    options = _parser().parse_args(arguments)
+    console = Console(soft_wrap=False, width=None if sys.stdout.isatty() else 160)
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "GNOSIS_" + "_".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else "settings"
+            print(f"gnosis: {name}: {problem['msg']}", file=sys.stderr)
+        return 2
+    from gnosis.sessions import UnknownSessionError
+    from resources.lake.errors import LakeError
+    from resources.providers.errors import ProviderError
+
+    try:
+        return _COMMANDS[options.command](options, settings, console)
+    except (LakeError, ProviderError, UnknownSessionError) as error:
+        print(f"gnosis: {error}", file=sys.stderr)
+        return 2
+
+
+def _lake(settings: Settings) -> Lake:
+    from resources.lake import Lake
+
+    return Lake(settings.home)
+
+
+def _run(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    started = time.perf_counter()
+    from gnosis_dagster import nights, summary
+    from gnosis_dagster.definitions import build_definitions
+    from gnosis_dagster.home import open_home
+    from jobs.nightly import HISTORY, NIGHTLY
+    from resources.market_data import MarketDataResource
+
+    lake = _lake(settings)
+    lake.claim_home()
+    instance = open_home(settings)
+    folder = str(settings.files) if settings.files else None
+    market_data = MarketDataResource(provider=settings.provider, home=str(settings.home), folder=folder).market_data()
+    first, last = options.first or settings.first_session, options.last or settings.last_session
+    if options.next:
+        first, last = _following(lake, market_data.provider.last_session, options.next)
+    asked = nights.asked_sessions(market_data, first, last)
+    pending = asked if options.again else nights.pending_sessions(lake, asked)
+    if not pending:
+        console.print(
+            f"Nothing to do: all {len(asked):,} sessions from {asked[0]} to {asked[-1]} are stored; no file was changed.\n"
+        )
+        summary.show(console, settings, lake, [], time.perf_counter() - started)
+        return 0
+    definitions = build_definitions(settings)
+    loaded = time.perf_counter() - started
+    console.print(
+        f"Provider {market_data.provider.name}, home {settings.home}: {len(pending):,} sessions to make, "
+        f"{pending[0]} to {pending[-1]} (definitions loaded in {loaded:.1f} s)"
+    )
+    work = [(HISTORY, *span) for span in nights.ranges(nights.pending_history(lake, market_data, pending[0]), 10**6)]
+    work += [(NIGHTLY, *span) for span in nights.ranges(pending, settings.max_sessions_per_run)]
+    tags = {"gnosis/republish": "true"} if options.republish else {}
+    reports: list[RunReport] = []
+    for job, begin, end in work:
+        console.print(f"{job}: {begin} to {end}")
+        report = nights.execute(definitions, instance, job, begin, end, tags)
+        reports.append(report)
+        if not report.succeeded:
+            for step, message in report.failures:
+                print(f"gnosis: {step}: {message}", file=sys.stderr)
+            print(
+                f"gnosis: the run {report.run_id} failed; what was stored before is untouched and the SQL catalog still "
+                "shows it. Mend the cause and run the same command again: it takes up where this one stopped.",
+                file=sys.stderr,
+            )
+            return 1
+    console.print()
+    summary.show(console, settings, lake, reports, time.perf_counter() - started)
+    return 0
+
+
+def _following(lake: Lake, end: dt.date, count: int) -> tuple[dt.date, dt.date]:
+    from gnosis import sessions as exchange
+
+    stored = lake.sessions("features.technical")
+    if not stored:
+        raise exchange.UnknownSessionError("expected stored sessions before --next, found none: run `gnosis run` first")
+    if stored[-1] >= end:
+        raise exchange.UnknownSessionError(f"expected a session after {stored[-1]}, but the provider ends at {end}")
+    first = exchange.shift_session(stored[-1], 1)
+    return first, min(exchange.shift_session(first, count - 1), end)
+
+
+def _sql(options: argparse.Namespace, settings: Settings, console: Console) -> int:  # noqa: ARG001
+    import duckdb
+    import polars as pl
+
+    with _lake(settings).connect() as connection:
+        try:
+            frame = connection.sql(options.query).pl()
+        except duckdb.Error as error:
+            print(f"gnosis: {error}", file=sys.stderr)
+            return 2
+    with pl.Config(
+        tbl_rows=options.rows, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=80, tbl_hide_dataframe_shape=True
+    ):
+        print(frame.head(options.rows))
+    if frame.height > options.rows:
+        print(f"{options.rows} of {frame.height:,} rows; --rows for more")
+    return 0
+
+
+def _tables(options: argparse.Namespace, settings: Settings, console: Console) -> int:  # noqa: ARG001
+    from rich import box
+    from rich.table import Table as Grid
+
+    from gnosis.tables import TABLES
+    from resources.lake.errors import UnknownTableError
+
+    if options.table and options.table not in TABLES:
+        raise UnknownTableError(f"expected one of {', '.join(sorted(TABLES))}, found {options.table!r}")
+    for name in [options.table] if options.table else [name for name in TABLES if not name.startswith("quarantine.")]:
+        table = TABLES[name]
+        title = f"{name}  {table.title}  key: {', '.join(table.key)}; one file per {table.period}"
+        grid = Grid("column", "type", "unit", "meaning", title=title, title_justify="left", box=box.SIMPLE_HEAD)
+        for column, dtype in table.polars_schema.items():
+            kind = str(dtype) if len(str(dtype)) < 40 else str(dtype.base_type())
+            grid.add_row(column, kind, table.unit(column), table.description(column))
+        console.print(grid)
+    return 0
+
+
+def _summary(options: argparse.Namespace, settings: Settings, console: Console) -> int:  # noqa: ARG001
+    from gnosis_dagster import summary
+
+    summary.show(console, settings, _lake(settings), [], 0.0)
+    return 0
+
+
+def _verify(options: argparse.Namespace, settings: Settings, console: Console) -> int:  # noqa: ARG001
+    count = _lake(settings).verify()
+    console.print(f"{count:,} files have the hash that their manifest states")
+    return 0
+
+
+def _publish(options: argparse.Namespace, settings: Settings, console: Console) -> int:  # noqa: ARG001
+    publication = _lake(settings).publish_catalog()
+    state = "built" if publication.changed else "up to date"
+    console.print(f"{publication.path}: {state}, {publication.views} views over {publication.files:,} files")
+    return 0
+
+
+def _sweep(options: argparse.Namespace, settings: Settings, console: Console) -> int:  # noqa: ARG001
+    console.print(_lake(settings).sweep())
+    return 0
+
+
+def _up(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    from gnosis_dagster.servers import serve
+
+    return serve(settings, console, dagster_port=options.port, mlflow_port=options.mlflow_port)
+
+
+_COMMANDS = {
+    "run": _run,
+    "sql": _sql,
+    "tables": _tables,
+    "summary": _summary,
+    "verify": _verify,
+    "publish": _publish,
+    "sweep": _sweep,
+    "up": _up,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

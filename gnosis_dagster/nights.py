@@ -1,0 +1,150 @@
+"""Which sessions a run still has to make, and running them through Dagster in this process."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from gnosis import sessions as exchange
+from gnosis.features import FEATURES
+from gnosis.sessions import UnknownSessionError
+from gnosis.tables import TABLES
+from jobs.nightly import HISTORY, HISTORY_TABLES, NIGHTLY
+
+if TYPE_CHECKING:
+    from resources.lake import Lake
+    from resources.market_data import MarketData
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+HISTORY_SESSIONS = max(feature.lookback_sessions for feature in FEATURES) + 5
+SESSION_TABLES = tuple(name for name, table in TABLES.items() if table.period != "all" and table.room != "quarantine")
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """One finished Dagster run.
+
+    Attributes
+    ----------
+    step_seconds
+        Wall seconds of each step.
+    failures
+        Step and first line of its error.
+    """
+
+    job: str
+    run_id: str
+    succeeded: bool
+    step_seconds: dict[str, float]
+    failures: list[tuple[str, str]]
+
+
+def asked_sessions(market_data: MarketData, first: dt.date | None, last: dt.date | None) -> list[dt.date]:
+    """Return the sessions between two dates that the provider covers.
+
+    Raises
+    ------
+    UnknownSessionError
+        When a given date is not a session, or lies outside what the provider has.
+    """
+    provider = market_data.provider
+    for day in (first, last):
+        if day is None:
+            continue
+        exchange.require_session(day)
+        if not provider.first_session <= day <= provider.last_session:
+            raise UnknownSessionError(
+                f"expected a session that provider {provider.name} covers, {provider.first_session} to "
+                f"{provider.last_session}, found {day}"
+            )
+    return exchange.sessions_between(first or provider.first_session, last or provider.last_session)
+
+
+def pending_sessions(lake: Lake, asked: Sequence[dt.date]) -> list[dt.date]:
+    """Return the sessions of ``asked`` that any table cut by session does not have yet."""
+    done = set(asked)
+    for name in SESSION_TABLES:
+        done &= set(lake.sessions(name))
+    return [session for session in asked if session not in done]
+
+
+def pending_history(lake: Lake, market_data: MarketData, first: dt.date) -> list[dt.date]:
+    """Return the sessions before ``first`` that the lookbacks need, the provider has and the lake has not."""
+    calendar = exchange.schedule()["session"]
+    at = int(calendar.search_sorted(first))
+    wanted = calendar[max(at - HISTORY_SESSIONS, 0) : at].to_list()
+    coverage = market_data.provider.coverage
+    begins = max((coverage[name][0] for name in HISTORY_TABLES if name in coverage), default=first)
+    stored = set(lake.sessions(HISTORY_TABLES[0]))
+    return [session for session in wanted if session >= begins and session not in stored]
+
+
+def ranges(pending: Sequence[dt.date], max_sessions: int) -> list[tuple[dt.date, dt.date]]:
+    """Return one range that covers ``pending``, or yearly ranges when it is longer than ``max_sessions``.
+
+    Examples
+    --------
+    >>> days = exchange.sessions_between(dt.date(2011, 12, 29), dt.date(2012, 1, 4))
+    >>> [(first.isoformat(), last.isoformat()) for first, last in ranges(days, max_sessions=3)]
+    [('2011-12-29', '2011-12-30'), ('2012-01-03', '2012-01-04')]
+    """
+    if not pending:
+        return []
+    days = exchange.sessions_between(pending[0], pending[-1])
+    if len(days) <= max_sessions:
+        return [(days[0], days[-1])]
+    years = sorted({day.year for day in days})
+    by_year = [[day for day in days if day.year == year] for year in years]
+    return [(part[0], part[-1]) for part in by_year]
+
+
+def execute(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job: str,
+    first: dt.date,
+    last: dt.date,
+    tags: dict[str, str] | None = None,
+) -> RunReport:
+    """Run a job for the sessions from ``first`` to ``last`` in this process and record it in ``instance``."""
+    span = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()} if first != last else {}
+    result = definitions.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        partition_key=None if span else first.isoformat(),
+        tags={**span, **(tags or {})},
+        run_config={"loggers": {"console": {}}},
+        raise_on_error=False,
+    )
+    stats = instance.get_run_step_stats(result.run_id)
+    seconds = {stat.step_key: stat.end_time - stat.start_time for stat in stats if stat.end_time and stat.start_time}
+    failures = [
+        (event.step_key or "", _first_line(event))
+        for event in result.all_events
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE
+    ]
+    return RunReport(job, result.run_id, result.success, seconds, failures)
+
+
+def _first_line(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error.cause or data.error if data.error else None
+    return error.message.strip().splitlines()[0] if error else "failed"
+
+
+__all__ = [
+    "HISTORY",
+    "NIGHTLY",
+    "RunReport",
+    "asked_sessions",
+    "execute",
+    "pending_history",
+    "pending_sessions",
+    "ranges",
+]

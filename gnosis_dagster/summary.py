@@ -1,0 +1,152 @@
+"""The summary after a run: tables, model scores beside their baselines, backtest figures, seconds, quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+
+from gnosis.tables import TABLES
+
+if TYPE_CHECKING:
+    from gnosis_dagster.nights import RunReport
+    from gnosis_dagster.settings import Settings
+    from resources.lake import Lake
+
+METRICS = ("total_return", "cagr", "volatility", "sharpe", "max_drawdown", "turnover", "cost_share", "hit_rate")
+
+
+def _grid(title: str, *columns: str) -> Grid:
+    grid = Grid(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(columns):
+        grid.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
+    return grid
+
+
+def show(console: Console, settings: Settings, lake: Lake, reports: Sequence[RunReport], seconds: float) -> None:
+    """Print the summary of the home's present state and of the runs just made."""
+    _tables(console, lake)
+    _scores(console, lake)
+    _backtest(console, lake)
+    _quarantine(console, lake)
+    if reports:
+        _seconds(console, reports, seconds)
+    _next(console, settings, lake)
+
+
+def _tables(console: Console, lake: Lake) -> None:
+    grid = _grid("Tables", "table", "rows", "sessions", "first", "last", "files", "MiB", "synthetic")
+    for row in lake.summary().filter(~pl.col("table").str.starts_with("quarantine.")).iter_rows(named=True):
+        share = _synthetic_share(lake, row["table"])
+        grid.add_row(
+            row["table"],
+            f"{row['rows']:,}",
+            f"{row['sessions']:,}" if row["sessions"] else "",
+            str(row["first"] or ""),
+            str(row["last"] or ""),
+            f"{row['files']:,}",
+            f"{row['bytes'] / 2**20:,.1f}",
+            share,
+        )
+    console.print(grid)
+
+
+def _synthetic_share(lake: Lake, table: str) -> str:
+    if "synthetic" not in TABLES[table].polars_schema:
+        return ""
+    share = lake.scan(table).select(pl.col("synthetic").cast(pl.Float64).mean()).collect().item()
+    return "" if share is None else f"{share:.0%}"
+
+
+def _scores(console: Console, lake: Lake) -> None:
+    scores = lake.read("models.evaluation").filter(pl.col("scope") == "stitched")
+    if scores.is_empty():
+        console.print("Model scores: none yet, no walk-forward fold has enough labelled sessions.\n")
+        return
+    horizon, n = scores["horizon_bars"][0], scores["n"][0]
+    title = f"Models, {horizon} sessions ahead, {n:,} out-of-sample rows (± standard error)"
+    metrics = ["log_loss", "log_loss_skill", "brier", "directional_accuracy", "coverage", "auc"]
+    grid = _grid(title, "model", *metrics, "verdict")
+    for name in ("majority", "logistic", "xgboost"):
+        rows = {row["metric"]: row for row in scores.filter(pl.col("model_name") == name).iter_rows(named=True)}
+        if rows:
+            grid.add_row(name, *[_with_error(rows.get(metric)) for metric in metrics], str(rows["log_loss"]["verdict"]))
+    console.print(grid)
+
+
+def _with_error(row: dict[str, float] | None) -> str:
+    if row is None or row["value"] is None:
+        return "-"
+    error = row["standard_error"]
+    return f"{row['value']:.4f}" + (f" ± {error:.4f}" if error is not None else "")
+
+
+def _backtest(console: Console, lake: Lake) -> None:
+    metrics = lake.read("backtests.metrics")
+    runs = lake.read("backtests.runs")
+    if metrics.is_empty():
+        console.print("Backtest: none yet, no idea rests on a model.\n")
+        return
+    run = runs.row(0, named=True)
+    origin = ", partly synthetic inputs" if run["synthetic"] else ""
+    title = f"Backtest {run['strategy']}, {run['first_session']} to {run['last_session']}{origin}"
+    grid = _grid(title, "metric", "strategy", "buy and hold", "unit")
+    values = {(row["series"], row["metric"]): row for row in metrics.iter_rows(named=True)}
+    for name in METRICS:
+        ours, held = values.get(("strategy", name)), values.get(("buy_and_hold", name))
+        if ours:
+            grid.add_row(name, _figure(ours), _figure(held), ours["unit"])
+    console.print(grid)
+
+
+def _figure(row: dict[str, float] | None) -> str:
+    return "-" if row is None or row["value"] is None else f"{row['value']:,.4f}"
+
+
+def _quarantine(console: Console, lake: Lake) -> None:
+    names = [name for name in lake.tables() if name.startswith("quarantine.")]
+    found = [lake.scan(name).group_by("rule").len().with_columns(table=pl.lit(name)).collect() for name in names]
+    rows = pl.concat(found).sort("table", "rule") if found else pl.DataFrame()
+    if rows.is_empty():
+        console.print("Quarantined rows: none.\n")
+        return
+    grid = _grid("Quarantined rows", "table", "rows", "rule")
+    for row in rows.iter_rows(named=True):
+        grid.add_row(row["table"], f"{row['len']:,}", row["rule"])
+    console.print(grid)
+
+
+def _seconds(console: Console, reports: Sequence[RunReport], seconds: float) -> None:
+    by_room: dict[str, float] = {}
+    for report in reports:
+        for step, spent in report.step_seconds.items():
+            room = step.split("__")[0]
+            by_room[room] = by_room.get(room, 0.0) + spent
+    in_steps = sum(by_room.values())
+    grid = _grid("Seconds", "room", "s")
+    for room, spent in by_room.items():
+        grid.add_row(room, f"{spent:.1f}")
+    grid.add_row("outside the rooms", f"{seconds - in_steps:.1f}")
+    grid.add_row("all", f"{seconds:.1f}")
+    console.print(grid)
+
+
+def _next(console: Console, settings: Settings, lake: Lake) -> None:
+    if lake.read("raw.option_quotes", columns=["synthetic"])["synthetic"].any():
+        console.print(
+            "Bars and index levels are real (see docs/data.md); option quotes, macro vintages and VIX before 2014 are "
+            "generated from them, and every row that rests on generated data says synthetic = true."
+        )
+    console.print(f"\nEverything is in {settings.home}. Next:")
+    for command, purpose in (
+        ("make up", "the Dagster UI with schedules, and MLflow"),
+        ('.venv/bin/gnosis sql "select * from engines.elasticity order by session desc limit 5"', "SQL"),
+        (f"duckdb -readonly {settings.catalog_path}", "the same catalog in any DuckDB client"),
+        (".venv/bin/gnosis tables", "the data dictionary with units"),
+        (".venv/bin/gnosis run --next 1", "one further session"),
+    ):
+        console.print(f"  {command}\n      {purpose}", soft_wrap=True, highlight=False)

@@ -1,0 +1,75 @@
+"""The nightly job after the close of each session, and the history that its first night needs."""
+
+import dagster as dg
+
+from gnosis import sessions as exchange
+from resources.lake_io_manager import LakeResource
+from resources.market_data import MarketDataResource
+
+NIGHTLY = "nightly"
+HISTORY = "history"
+TRAINING = "training"
+HISTORY_TABLES = ("raw.equity_bars", "raw.index_levels", "raw.macro")
+TRAINING_TABLES = ("models.folds", "models.trained", "models.evaluation")
+CLOSE_OF_BUSINESS = "30 18 * * 1-5"
+NEW_YORK = "America/New_York"
+
+
+def keys_of(tables: tuple[str, ...]) -> dg.AssetSelection:
+    """Return the selection of the assets of ``tables``."""
+    return dg.AssetSelection.assets(*(dg.AssetKey(name.split(".")) for name in tables))
+
+
+nightly_job = dg.define_asset_job(
+    NIGHTLY,
+    selection=dg.AssetSelection.all(),
+    description="Everything for one session or a range of sessions, from raw data to backtests and the SQL catalog.",
+    executor_def=dg.in_process_executor,
+)
+
+history_job = dg.define_asset_job(
+    HISTORY,
+    selection=keys_of(HISTORY_TABLES),
+    description="Bars, index levels and macro observations before the first night, for the lookbacks of the features.",
+    executor_def=dg.in_process_executor,
+)
+
+training_job = dg.define_asset_job(
+    TRAINING,
+    selection=keys_of(TRAINING_TABLES),
+    description="Trains and scores the models of every walk-forward fold that has become due.",
+    executor_def=dg.in_process_executor,
+)
+
+
+@dg.schedule(
+    job=nightly_job,
+    cron_schedule=CLOSE_OF_BUSINESS,
+    execution_timezone=NEW_YORK,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def nightly_schedule(
+    context: dg.ScheduleEvaluationContext, lake: LakeResource, market_data: MarketDataResource
+) -> dg.RunRequest | dg.SkipReason:
+    """After each close: the session that has just ended, or the next one of a replay. Nothing on holidays."""
+    source = market_data.market_data()
+    tick = context.scheduled_execution_time
+    if not exchange.is_session(tick.date()):
+        return dg.SkipReason(f"{tick.date()} is not a session of the exchange")
+    session = source.next_session(lake.lake().sessions("raw.equity_bars"), tick)
+    if session is None:
+        name, last = source.provider.name, source.provider.last_session
+        return dg.SkipReason(f"provider {name} has no session after {last}")
+    key = session.isoformat()
+    return dg.RunRequest(run_key=key, partition_key=key, tags={"gnosis/session": key})
+
+
+@dg.schedule(
+    job=training_job,
+    cron_schedule="0 9 * * 6",
+    execution_timezone=NEW_YORK,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def training_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """On Saturdays: train what has become due during the week."""
+    return dg.RunRequest(run_key=f"training-{context.scheduled_execution_time.date().isoformat()}")

@@ -1,0 +1,83 @@
+"""One real session of SPX and SPXW options: an index without volume, ten thousand contracts, two roots per expiry."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+import pytest
+
+from gnosis.engines.elasticity import elasticity, gamma_profiles
+from gnosis.options import exposure, option_greeks
+from gnosis.sessions import schedule, shift_session
+from gnosis.tables import TABLES
+
+pytestmark = pytest.mark.real_data
+SESSION = dt.date(2019, 5, 1)
+
+
+def table(frame, name):
+    schema = TABLES[name].polars_schema
+    return frame.select(list(schema)).cast(schema)
+
+
+@pytest.fixture(scope="module")
+def chain(shared_data):
+    path = shared_data / "options" / "spx_cboe_chain_daily_2019-04-25_2019-07-22.parquet"
+    quotes = (
+        pl.scan_parquet(path)
+        .filter(pl.col("quote_date").dt.date() == SESSION, pl.col("expiration").dt.date() >= SESSION)
+        .select(
+            *("bid", "ask", "spot", "strike", "open_interest"),
+            root=pl.col("root").cast(pl.String),
+            right=pl.col("right").cast(pl.String),
+            expiry=pl.col("expiration").dt.date(),
+        )
+        .collect()
+        .with_columns(
+            settlement=pl.when(pl.col("root") == "SPX").then(pl.lit("am")).otherwise(pl.lit("pm")),
+            **{name: pl.lit(None) for name in ("bid_size", "ask_size", "volume")},
+            **{name: pl.lit(schedule().filter(session=SESSION)["chain_at"].item()) for name in ("ts", "known_at")},
+            session=pl.lit(SESSION),
+            symbol=pl.lit("^SPX"),
+            oi_session=pl.lit(shift_session(SESSION, -1)),
+            multiplier=100.0,
+            style=pl.lit("E"),
+            provider=pl.lit("cboe"),
+            synthetic=False,
+        )
+    )
+    day = pl.col("date").dt.date()
+    rates = (
+        pl.scan_parquet(shared_data / "macro" / "fred_long_1980_2025.parquet")
+        .with_columns(pl.col("series_id").cast(pl.String))
+        .filter(pl.col("series_id").str.starts_with("DGS"), pl.col("value").is_not_nan(), day.dt.year() == 2019)
+        .select(
+            *("series_id", "value"),
+            session=day,
+            ref_date=day,
+            known_at=(pl.col("date") + pl.duration(days=1)).dt.replace_time_zone("UTC"),
+            is_vintage=False,
+            provider=pl.lit("fred"),
+            synthetic=False,
+        )
+        .collect()
+    )
+    return option_greeks(table(quotes, "raw.option_quotes"), table(rates, "raw.macro"))
+
+
+def test_gamma_is_published_and_depth_is_not_invented(chain):
+    found = elasticity(chain, exposure(chain), TABLES["raw.equity_bars"].empty(), index_symbols=["^SPX"])
+    TABLES["engines.elasticity"].schema.validate(found)
+    naive, long = found.filter(sign_convention="naive"), found.filter(sign_convention="customer_long")
+    assert 0 < naive["gex_usd_per_pct"].item() < -long["gex_usd_per_pct"].item() < 1e12
+    assert naive.select("depth_usd_per_unit", "amplification", "energy_up_usd").row(0) == (None, None, None)
+    assert "SOURCE_MISSING" in naive["reasons"].item()
+    assert naive["confidence"].item() == 0.0
+    assert naive["provider"].item() == "cboe+fred"
+
+
+def test_both_revaluations_agree_at_spot_and_part_away_from_it(chain):
+    moneyness, strike = (gamma_profiles(chain, name) for name in ("sticky_moneyness", "sticky_strike"))
+    assert moneyness.call[0, 50] == pytest.approx(strike.call[0, 50], rel=1e-12)
+    assert moneyness.call[0, 0] != pytest.approx(strike.call[0, 0], rel=1e-4)

@@ -1,0 +1,243 @@
+"""The whole way from quotes to Greeks."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gnosis.options import carry_forward, greeks, option_greeks
+from gnosis.options.chain import GREEK_COLUMNS
+from gnosis.tables import TABLES
+
+CLOSE = dt.datetime(2019, 5, 15, 20, 0, tzinfo=dt.UTC)
+TAU = 30 / 365
+STRIKES = np.arange(85.0, 116.0)
+KEY = TABLES["greeks.option_greeks"].key
+
+
+def skew(strike):
+    return 0.2 - 0.3 * np.log(strike / 100)
+
+
+def test_a_model_chain_comes_back(model_quotes, rate_rows):
+    found = option_greeks(model_quotes(STRIKES, skew), rate_rows())
+    assert TABLES["greeks.option_greeks"].schema.validate(found, cast=False).equals(found.sort(KEY))
+    assert found.height == 2 * len(STRIKES)
+    np.testing.assert_allclose(found["tau_years"], TAU, rtol=1e-14)
+    np.testing.assert_allclose(found["discount"], np.exp(-0.05 * TAU), rtol=1e-14)
+    np.testing.assert_allclose(found["forward"], float(carry_forward(100, TAU, 0.05, 0.015)), rtol=1e-12)
+    assert found["forward_source"].unique().to_list() == ["parity"]
+    # Beyond these strikes prices are below $0.02 or have too little time value.
+    own = found.filter((pl.col("iv_source") == "own") & pl.col("strike").is_between(88, 112))
+    assert own.height == 2 * 25
+    np.testing.assert_allclose(own["iv"], skew(own["strike"].to_numpy()), atol=1e-7)
+    assert found["iv"].null_count() == 0
+
+
+def test_greeks_are_those_of_the_row(model_quotes, rate_rows):
+    found = option_greeks(model_quotes(STRIKES, skew), rate_rows())
+    inputs = [found[name].to_numpy() for name in ("spot", "strike", "tau_years", "forward", "discount", "iv")]
+    expected = greeks(*inputs, (found["right"] == "C").to_numpy())
+    for name in GREEK_COLUMNS:
+        np.testing.assert_array_equal(found[name], getattr(expected, name))
+
+
+def test_vector_1_through_quotes(model_quotes, rate_rows):
+    found = option_greeks(model_quotes([95, 100, 105]), rate_rows())
+    row = found.filter((pl.col("right") == "C") & (pl.col("strike") == 105)).row(0, named=True)
+    expected = {
+        "iv": 0.2,
+        "delta": 0.219762803564,
+        "gamma_per_usd": 0.0515807648599,
+        "vega_per_vol": 8.47902983999,
+        "theta_per_year": -11.050158518,
+        "rho_per_unit": 1.74846534471,
+        "vanna_per_vol": 1.22652063085,
+        "charm_per_year": -1.66950300249,
+        "vomma_per_vol2": 27.1487988094,
+        "speed_per_usd2": 0.00642971854047,
+        "zomma_per_usd_vol": -0.0927486315423,
+    }
+    for name, value in expected.items():
+        assert row[name] == pytest.approx(value, rel=1e-8), name
+
+
+def test_both_rights_of_a_strike_share_volatility_and_gamma(model_quotes, rate_rows):
+    found = option_greeks(model_quotes(STRIKES, skew, half_spread=0.03), rate_rows())
+    call, put = (found.filter(pl.col("right") == right).sort("strike") for right in ("C", "P"))
+    for name in ("iv", "iv_source", "gamma_per_usd", "vega_per_vol", "vanna_per_vol", "vomma_per_vol2"):
+        assert call[name].equals(put[name])
+
+
+def test_without_a_known_rate_there_is_nothing_but_a_reason(model_quotes, rate_rows):
+    for macro in (rate_rows(known_at=CLOSE + dt.timedelta(microseconds=1)), rate_rows().clear()):
+        found = option_greeks(model_quotes([99, 100, 101]), macro)
+        assert found["reason"].to_list() == ["no_rate"] * 6
+        assert found["iv_source"].to_list() == ["none"] * 6
+        for name in ("discount", "forward", "forward_source", "forward_se", "iv", *GREEK_COLUMNS):
+            assert found[name].null_count() == 6
+        assert found["provider"].unique().to_list() == ["cboe"]
+
+
+def test_rates_known_later_change_nothing(model_quotes, rate_rows):
+    quotes = model_quotes(STRIKES)
+    poison = rate_rows(
+        known_at=CLOSE + dt.timedelta(seconds=1), ref_date=dt.date(2019, 5, 15), value=55.0, synthetic=True
+    )
+    assert option_greeks(quotes, pl.concat([rate_rows(), poison])).equals(option_greeks(quotes, rate_rows()))
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_no_bit(model_quotes, rate_rows, random):
+    quotes = model_quotes(STRIKES, skew, half_spread=0.05)
+    order = list(range(quotes.height))
+    random.shuffle(order)
+    assert option_greeks(quotes[order], rate_rows()).equals(option_greeks(quotes, rate_rows()))
+
+
+def many(model_quotes) -> pl.DataFrame:
+    """Two symbols, two sessions, two expiries, two roots."""
+    shift = dt.timedelta(days=1)
+    frames: list[pl.DataFrame] = []
+    for spot, symbol in [(100.0, "AAA"), (250.0, "BBB")]:
+        strikes = np.linspace(0.9, 1.1, 9) * spot
+        for days in range(2):
+            session, ts = dt.date(2019, 5, 15) + days * shift, CLOSE + days * shift
+            for root, settlement in [(symbol, "am"), (symbol + "W", "pm")]:
+                frames += [
+                    model_quotes(
+                        strikes,
+                        spot=spot,
+                        symbol=symbol,
+                        root=root,
+                        settlement=settlement,
+                        session=session,
+                        ts=ts,
+                        known_at=ts,
+                        expiry=expiry,
+                    )
+                    for expiry in (dt.date(2019, 6, 14), dt.date(2019, 6, 21))
+                ]
+    return pl.concat(frames)
+
+
+def test_one_night_equals_the_backfill_bit_for_bit(model_quotes, rate_rows):
+    quotes = many(model_quotes)
+    together = option_greeks(quotes, rate_rows())
+    assert together.height == quotes.height
+    apart = pl.concat([option_greeks(night, rate_rows()) for night in quotes.partition_by("session", "symbol")])
+    assert together.equals(apart.sort(KEY))
+
+
+def test_morning_and_afternoon_settled_contracts_of_a_date_are_separate_expiries(model_quotes, rate_rows):
+    found = option_greeks(many(model_quotes), rate_rows())
+    terms = (
+        found.filter(pl.col("symbol") == "AAA")
+        .group_by("session", "expiry", "settlement")
+        .agg(pl.col("tau_years").n_unique().alias("taus"), pl.col("tau_years").first(), pl.col("forward").n_unique())
+    )
+    assert terms["taus"].to_list() == [1] * 8
+    assert terms["forward"].to_list() == [1] * 8
+    hours = terms.pivot("settlement", index=["session", "expiry"], values="tau_years").select(
+        (pl.col("pm") - pl.col("am")) * 8760
+    )
+    np.testing.assert_allclose(hours.to_series(), 6.5, rtol=1e-9)
+
+
+def test_spoiling_one_expiry_leaves_the_others_alone(model_quotes, rate_rows):
+    quotes = many(model_quotes)
+    is_one = (pl.col("symbol") == "AAA") & (pl.col("root") == "AAA") & (pl.col("expiry") == dt.date(2019, 6, 14))
+    spoilt = quotes.with_columns(bid=pl.when(is_one).then(0.0).otherwise("bid"))
+    before, after = (option_greeks(frame, rate_rows()).filter(~is_one) for frame in (quotes, spoilt))
+    assert before.equals(after)
+
+
+def test_the_carry_forward_stands_in_when_pairs_are_missing(quote_rows, rate_rows):
+    quotes = quote_rows([("C", strike, 2.0, 2.1) for strike in (100, 101, 102)])
+    found = option_greeks(quotes, rate_rows())
+    assert found["forward_source"].unique().to_list() == ["carry"]
+    np.testing.assert_allclose(found["forward"], 100 * np.exp(0.05 * TAU), rtol=1e-12)
+    assert found["forward_se"].null_count() == 3
+
+
+def test_an_uncertain_parity_forward_is_rejected_and_its_error_shown(quote_rows, rate_rows):
+    quotes = quote_rows(
+        [
+            (right, strike, mid - 0.05, mid + 0.05)
+            for strike, call, put in [(99, 4.0, 3.0), (100, 5.0, 3.0), (101, 3.0, 3.0), (102, 2.0, 5.5)]
+            for right, mid in [("C", call), ("P", put)]
+        ]
+    )
+    found = option_greeks(quotes, rate_rows())
+    assert found["forward_source"].unique().to_list() == ["carry"]
+    assert found["forward_se"].min() > 0.5
+
+
+def test_pairs_more_than_a_minute_apart_are_no_pairs(model_quotes, rate_rows):
+    quotes = model_quotes([98, 99, 100, 101, 102])
+    for seconds, source in [(60, "parity"), (61, "carry")]:
+        early = pl.when(pl.col("right") == "P").then(pl.col("ts") - dt.timedelta(seconds=seconds)).otherwise("ts")
+        found = option_greeks(quotes.with_columns(ts=early), rate_rows())
+        assert found["forward_source"].unique().to_list() == [source]
+
+
+def test_a_chain_of_two_strikes_has_no_smile(model_quotes, rate_rows):
+    quotes = model_quotes([99, 101]).vstack(model_quotes([100]).with_columns(bid=0.0))
+    found = option_greeks(quotes, rate_rows()).sort("strike", "right")
+    assert found["iv_source"].to_list() == ["own", "own", "none", "none", "own", "own"]
+    assert found["reason"].to_list()[2:4] == ["zero_bid"] * 2
+    assert found["gamma_per_usd"].is_null().to_list() == [False, False, True, True, False, False]
+
+
+def test_settled_contracts_have_no_volatility(model_quotes, rate_rows):
+    quotes = model_quotes(STRIKES, expiry=dt.date(2019, 5, 15), settlement="am")
+    found = option_greeks(quotes, rate_rows())
+    assert found["reason"].unique().to_list() == ["settled"]
+    assert found["iv"].null_count() == found.height
+    assert found["iv_source"].unique().to_list() == ["none"]
+    assert found["is_tau_floored"].all()
+
+
+def test_missing_open_interest_is_kept_missing_and_is_no_reason(model_quotes, rate_rows):
+    found = option_greeks(model_quotes([99, 100, 101], open_interest=None), rate_rows())
+    assert found["open_interest"].null_count() == 6
+    assert found["reason"].null_count() == 6
+
+
+def test_origin_is_that_of_the_whole_expiry_and_its_rates(model_quotes, rate_rows):
+    later = CLOSE + dt.timedelta(minutes=3)
+    is_one = (pl.col("strike") == 100) & (pl.col("right") == "P")
+    quotes = model_quotes([99, 100, 101]).with_columns(
+        known_at=pl.when(is_one).then(pl.lit(later)).otherwise("known_at").cast(pl.Datetime("us", "UTC")),
+        provider=pl.when(is_one).then(pl.lit("alpaca")).otherwise("provider"),
+    )
+    found = option_greeks(quotes, rate_rows(synthetic=True))
+    assert found["known_at"].unique().to_list() == [later]
+    assert found["provider"].unique().to_list() == ["alpaca+cboe+fred"]
+    assert found["synthetic"].all()
+    assert not option_greeks(quotes, rate_rows())["synthetic"].any()
+
+
+def test_every_row_has_a_volatility_or_a_reason(model_quotes, rate_rows):
+    generator = np.random.default_rng(3)
+    quotes = model_quotes(STRIKES, skew, half_spread=0.05)
+    noise = pl.Series(generator.choice([0.0, 1.0, 1.0, 3.0], quotes.height))
+    found = option_greeks(quotes.with_columns(bid=pl.col("bid") * noise), rate_rows())
+    assert found.height == quotes.height
+    assert found.filter(pl.col("iv").is_null() & pl.col("reason").is_null()).is_empty()
+    assert (found["iv"].is_null() == (found["iv_source"] == "none")).all()
+    assert (found["iv"].is_null() == found["delta"].is_null()).all()
+
+
+def test_a_frame_of_another_dtype_is_refused(model_quotes, rate_rows):
+    quotes = model_quotes([100])
+    with pytest.raises(ValueError, match=r"raw\.option_quotes: expected 'strike' as Float64, found Float32"):
+        option_greeks(quotes.with_columns(pl.col("strike").cast(pl.Float32)), rate_rows())
+    with pytest.raises(ValueError, match=r"raw\.macro: expected a column 'value'"):
+        option_greeks(quotes, rate_rows().drop("value"))
