@@ -37,13 +37,14 @@ def _cash_plus_positions(stored: Stored) -> Finding:
 def backtest(night: Night) -> dict[str, pl.DataFrame]:
     """The published ideas traded at the next open with costs, from the first session that a model answered on."""
     ideas = night.read_all("trades.ideas")
-    first = ideas.filter(pl.col("model_version").is_not_null())["session"].min()
+    modelled = ideas.filter(pl.col("model_version").is_not_null())
     bars = night.read_all("raw.equity_bars")
     tradable = bars.filter(pl.col("volume").is_not_null().all().over("symbol"))
     targets = model_long_flat_short(ideas).filter(
-        (pl.col("session") >= first) & pl.col("symbol").is_in(tradable["symbol"].unique().implode())
+        pl.col("session").is_between(modelled["session"].min(), modelled["session"].max())  # type: ignore[arg-type]
+        & pl.col("symbol").is_in(tradable["symbol"].unique().implode())
     )
-    if first is None or targets.is_empty():
+    if targets.is_empty():
         night.say("backtests: no idea rests on a model yet")
         return {name: TABLES[name].empty() for name in TABLES if name.startswith("backtests.")}
     universe = tradable.filter(pl.col("symbol").is_in(targets["symbol"].unique().implode()))

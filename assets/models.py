@@ -9,6 +9,8 @@ from assets.checks import Finding, Stored, TableCheck
 from assets.night import Night, TableRows
 from assets.table_asset import table_asset
 from gnosis import learning
+from gnosis.learning.folds import STEP_SESSIONS, TEST_SESSIONS, TRAIN_SESSIONS
+from gnosis.learning.labels import DEAD_ZONE, HALF_LIFE
 from gnosis.learning.labels import labels as label_decisions
 from gnosis.learning.models import PARAMETERS
 from gnosis.learning.training import configuration_of
@@ -85,7 +87,7 @@ def folds(night: Night) -> pl.DataFrame:
     plots=plots.training_rows,
 )
 def trained(night: Night) -> TableRows:
-    """Majority, logistic and XGBoost for every fold that is due; stored models of unchanged rows are kept as they are."""
+    """Majority, logistic and XGBoost for every due fold; stored models of unchanged rows are kept as they are."""
     rows = _dataset(night)
     stored = night.stored()
     models = learning.train(rows, learning.walk_forward(rows), stored)
@@ -143,7 +145,11 @@ def _log(
         evaluation=scores,
         scored=judged,
         importance=learning.permutation_importance(rows, models, HORIZON),
-        configuration=configuration_of(models),
+        configuration={
+            "models": configuration_of(models),
+            "labels": {"horizon_bars": HORIZON, "half_life": HALF_LIFE, "dead_zone": DEAD_ZONE},
+            "folds": {"train": TRAIN_SESSIONS, "test": TEST_SESSIONS, "step": STEP_SESSIONS, "anchored": False},
+        },
         tags={"dagster_run_id": night.run_id, "asset": night.table, "session": night.last.isoformat()},
     )
     try:

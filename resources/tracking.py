@@ -234,6 +234,7 @@ class Tracking:
             identity = identity_tags(training)
             existing = self._find(client, experiment_id, identity)
             if existing is not None:
+                _remember(self, identity["models_sha256"], existing)
                 return existing
             origin = "synthetic " if identity["synthetic"] == "true" else ""
             name = f"{origin}direction h{training.horizon_bars} {identity['models_sha256'][:12]}"

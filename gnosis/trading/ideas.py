@@ -188,7 +188,13 @@ def _with_volatility(rows: pl.DataFrame, bars: pl.DataFrame, parameters: IdeaPar
         .sort("bar_known_at", "bar_session")
     )
     found = rows.sort("as_of").join_asof(
-        volatility, left_on="as_of", right_on="bar_known_at", by="symbol", strategy="backward", coalesce=False
+        volatility,
+        left_on="as_of",
+        right_on="bar_known_at",
+        by="symbol",
+        strategy="backward",
+        coalesce=False,
+        check_sortedness=False,
     )
     is_fresh = (pl.col("session") - pl.col("bar_session")).dt.total_days() <= parameters.max_bar_age_days
     return found.with_columns(sigma_d=pl.when(is_fresh).then("sigma_d"))
