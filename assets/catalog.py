@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from assets.table_asset import OWNERS, TableAsset
+from assets.table_asset import OWNERS, TableAsset, dependency
 from resources.lake_io_manager import LakeResource
 
 KEY = dg.AssetKey(["catalog"])
@@ -15,7 +15,7 @@ def catalog(tables: Sequence[TableAsset]) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=KEY,
-        deps=[key for table in tables for key in table.keys],
+        deps=[dependency(table.name, is_by_session=False) for asset in tables for table in asset.tables],
         group_name="catalog",
         kinds={"duckdb"},
         owners=OWNERS,

@@ -10,6 +10,7 @@ from assets.table_asset import table_asset
 from gnosis.engines import elasticity as elasticity_engine
 
 BARS_LOOKBACK = 21
+INDEX_AND_ETF_SYMBOLS = ("DIA", "EEM", "GLD", "IWM", "NDX", "QQQ", "RUT", "SPX", "SPY", "TLT", "VIX", "XSP")
 
 
 @table_asset(
@@ -23,4 +24,4 @@ def elasticity(night: Night) -> pl.DataFrame:
     greeks = night.read("greeks.option_greeks")
     exposure = night.read("greeks.exposure")
     bars = night.read("raw.equity_bars", lookback=BARS_LOOKBACK)
-    return night.only(elasticity_engine.elasticity(greeks, exposure, bars))
+    return night.only(elasticity_engine.elasticity(greeks, exposure, bars, index_symbols=INDEX_AND_ETF_SYMBOLS))

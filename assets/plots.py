@@ -19,7 +19,8 @@ def _picture(draw: Callable[[Axes], None], title: str, x: str, y: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.0, 3.2), dpi=90, layout="constrained")
+    figure = Figure(figsize=(7.0, 3.2), dpi=90)
+    figure.subplots_adjust(left=0.25 if not y else 0.11, right=0.98, bottom=0.16, top=0.91)
     axes = figure.add_subplot()
     axes.set_prop_cycle(color=CYCLE)
     draw(axes)

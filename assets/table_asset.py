@@ -86,7 +86,7 @@ class TableAsset:
         @dg.multi_asset(
             name="__".join((self.tables[0].room, self.make.__name__)),
             outs={table.short_name: self._out(table) for table in self.tables},
-            deps=[key_of(name) for name in sorted(self.reads)],
+            deps=[dependency(name, is_by_session=self.is_by_session) for name in sorted(self.reads)],
             group_name=self.tables[0].room,
             retry_policy=self.retry,
             pool=self.pool,
@@ -185,6 +185,12 @@ class TableAsset:
 def key_of(name: str) -> dg.AssetKey:
     """Return the asset key of the table ``room.table``."""
     return dg.AssetKey(name.split("."))
+
+
+def dependency(name: str, *, is_by_session: bool) -> dg.AssetDep:
+    """Return the dependency on a table. What is made as a whole becomes stale with the newest session it rests on."""
+    is_whole_of_sessions = not is_by_session and TABLES[name].period != "all"
+    return dg.AssetDep(key_of(name), partition_mapping=dg.LastPartitionMapping() if is_whole_of_sessions else None)
 
 
 def table_asset(

@@ -81,7 +81,7 @@ def _lake(settings: Settings) -> Lake:
 def _run(options: argparse.Namespace, settings: Settings, console: Console) -> int:
     started = time.perf_counter()
     from gnosis_dagster import nights, summary
-    from gnosis_dagster.definitions import build_definitions
+    from gnosis_dagster.definitions import defs
     from gnosis_dagster.home import open_home
     from jobs.nightly import HISTORY, NIGHTLY
     from resources.market_data import MarketDataResource
@@ -102,7 +102,6 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
         )
         summary.show(console, settings, lake, [], time.perf_counter() - started)
         return 0
-    definitions = build_definitions(settings)
     loaded = time.perf_counter() - started
     console.print(
         f"Provider {market_data.provider.name}, home {settings.home}: {len(pending):,} sessions to make, "
@@ -114,7 +113,7 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     reports: list[RunReport] = []
     for job, begin, end in work:
         console.print(f"{job}: {begin} to {end}")
-        report = nights.execute(definitions, instance, job, begin, end, tags)
+        report = nights.execute(defs, instance, job, begin, end, tags)
         reports.append(report)
         if not report.succeeded:
             for step, message in report.failures:

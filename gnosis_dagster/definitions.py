@@ -18,9 +18,18 @@ from resources.market_data import MarketDataResource
 from resources.tracking_resource import TrackingResource
 
 FIRST_PARTITION = dt.date(2005, 1, 3)
+YEARS_OF_HISTORY = 3
 
 
-def session_partitions(first: dt.date = FIRST_PARTITION) -> dg.TimeWindowPartitionsDefinition:
+def first_partition(first_session: dt.date | None) -> dt.date:
+    """Return the first partition: early enough for the history that the first session's lookbacks need."""
+    if first_session is None:
+        return FIRST_PARTITION
+    new_year = dt.date(first_session.year - YEARS_OF_HISTORY, 1, 1)
+    return exchange.sessions_between(new_year, first_session)[0]
+
+
+def session_partitions(first: dt.date) -> dg.TimeWindowPartitionsDefinition:
     """Return one partition for each exchange session since ``first``, the session of today included."""
     today_or_later = exchange.schedule()["session"][-1]
     closed = exchange.non_session_weekdays(first, today_or_later)
@@ -40,7 +49,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     prepare_environment(settings)
     home = str(settings.home)
     return dg.Definitions(
-        assets=build_assets(session_partitions()),
+        assets=build_assets(session_partitions(first_partition(settings.first_session))),
         jobs=[nightly_job, history_job, training_job],
         schedules=[nightly_schedule, training_schedule],
         sensors=[failed_run, missing_session],

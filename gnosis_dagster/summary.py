@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gnosis_dagster.settings import Settings
     from resources.lake import Lake
 
-METRICS = ("total_return", "cagr", "volatility", "sharpe", "max_drawdown", "turnover", "cost_share", "hit_rate")
+METRICS = ("total_return", "cagr", "volatility", "sharpe", "maximum_drawdown", "turnover", "cost_share", "hit_rate")
 
 
 def _grid(title: str, *columns: str) -> Grid:

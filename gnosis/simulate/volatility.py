@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,12 +59,10 @@ class LogVolatility:
         >>> LogVolatility(0.2, log_sd=0.3).path(np.array([-2.0, 0.0, 0.0]), np.zeros(3)).round(4).tolist()
         [0.2, 0.2183, 0.2177]
         """
-        from scipy.signal import lfilter
-
         before = np.concatenate([[0.0], return_shocks[:-1]])
         innovation = self.leverage * before + np.sqrt(1 - self.leverage**2) * shocks
         scale = self.log_sd * np.sqrt(1 - self.persistence**2)
-        deviation = lfilter([scale], [1.0, -self.persistence], innovation)
+        deviation = autoregression(scale * innovation, self.persistence)
         return self.level_per_year * np.exp(deviation)
 
 
@@ -90,8 +89,21 @@ def realised_volatility(log_returns: NDArray[np.float64], window: int) -> NDArra
     return np.sqrt(SESSIONS_PER_YEAR * trailing_mean(log_returns**2, window))
 
 
+def autoregression(innovations: NDArray[np.float64], persistence: float) -> NDArray[np.float64]:
+    """Return ``x[t] = persistence x[t-1] + innovations[t]``, starting at the first innovation, shape (n,).
+
+    Examples
+    --------
+    >>> autoregression(np.array([1.0, 0.0, 1.0]), 0.5).tolist()
+    [1.0, 0.5, 1.25]
+    """
+    if not len(innovations):
+        return innovations
+    weight = 1.0 - persistence
+    started = np.concatenate([innovations[:1] * weight, innovations[1:]])
+    return pl.Series(started).ewm_mean(alpha=weight, adjust=False).to_numpy() / weight
+
+
 def persistent_factor(draws: NDArray[np.float64], persistence: float) -> NDArray[np.float64]:
     """Return a stationary first-order autoregression of unit variance driven by ``draws``, shape (n,)."""
-    from scipy.signal import lfilter
-
-    return lfilter([np.sqrt(1 - persistence**2)], [1.0, -persistence], draws)
+    return autoregression(np.sqrt(1 - persistence**2) * draws, persistence)
