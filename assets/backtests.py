@@ -1,4 +1,4 @@
-"""The backtests room: what the published ideas would have earned after costs, from a ledger that balances on every bar."""
+"""The backtests room: what the published ideas would have earned after costs, from books that balance on every bar."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def backtest(night: Night) -> dict[str, pl.DataFrame]:
     bars = night.read_all("raw.equity_bars")
     tradable = bars.filter(pl.col("volume").is_not_null().all().over("symbol"))
     targets = model_long_flat_short(ideas).filter(
-        pl.col("session").is_between(modelled["session"].min(), modelled["session"].max())  # type: ignore[arg-type]
+        pl.col("session").is_between(modelled["session"].min(), modelled["session"].max())
         & pl.col("symbol").is_in(tradable["symbol"].unique().implode())
     )
     if targets.is_empty():

@@ -43,6 +43,14 @@ def _lines(frame: pl.DataFrame, x: str, y: str, by: str, axes: Axes) -> None:
         axes.plot(part[x], part[y], label=str(name), linewidth=1, marker=marker)
 
 
+def _bars(x: pl.Series, y: pl.Series, axes: Axes) -> None:
+    axes.bar(x, y, color=BLUE)
+
+
+def _newest(frame: pl.DataFrame) -> str:
+    return str(frame["session"].max())
+
+
 def _origin(frame: pl.DataFrame) -> str:
     return " (synthetic)" if frame["synthetic"].any() else ""
 
@@ -73,7 +81,7 @@ def quoted_spreads(frame: pl.DataFrame) -> bytes | None:
     medians = spread.group_by("symbol", "moneyness").agg(pl.col("spread").median()).sort("symbol", "moneyness")
     return _picture(
         lambda axes: _lines(medians, "moneyness", "spread", "symbol", axes),
-        f"Median quoted spread, {frame['session'].max()}{_origin(newest)}",
+        f"Median quoted spread, {_newest(frame)}{_origin(newest)}",
         "ln(strike / spot)",
         "% of mid",
     )
@@ -101,7 +109,7 @@ def smile(frame: pl.DataFrame) -> bytes | None:
     one = one.filter(pl.col("expiry").is_in(first.implode())).unique(["expiry", "root", "strike"])
     return _picture(
         lambda axes: _lines(one.with_columns(vol=pl.col("iv") * 100), "strike", "vol", "expiry", axes),
-        f"{symbol} implied volatility, {frame['session'].max()}{_origin(one)}",
+        f"{symbol} implied volatility, {_newest(frame)}{_origin(one)}",
         "strike [$]",
         "vol points",
     )
@@ -125,7 +133,7 @@ def exposure_by_strike(frame: pl.DataFrame) -> bytes | None:
         axes.bar(one["strike"], one["gex_usd_per_pct"] / 1e6, width=float(gaps.min() or 1.0) * 0.8, color=colours)  # type: ignore[arg-type]
         axes.axvline(spot, color=GREY, linewidth=1, label=f"spot {spot:.2f}")
 
-    title = f"{symbol} dealer gamma by strike, naive signs, {frame['session'].max()}{_origin(newest)}"
+    title = f"{symbol} dealer gamma by strike, naive signs, {_newest(frame)}{_origin(newest)}"
     return _picture(draw, title, "strike [$]", "$m per 1 %")
 
 
@@ -186,7 +194,7 @@ def training_rows(frame: pl.DataFrame) -> bytes:
     """Training rows of each fold."""
     by_fold = frame.select("fold", "n_train").unique().sort("fold")
     return _picture(
-        lambda axes: axes.bar(by_fold["fold"], by_fold["n_train"], color=BLUE) and None,
+        lambda axes: _bars(by_fold["fold"], by_fold["n_train"], axes),
         f"Training rows by fold{_origin(frame)}",
         "fold",
         "rows",

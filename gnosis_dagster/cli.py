@@ -98,7 +98,8 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     pending = asked if options.again else nights.pending_sessions(lake, asked)
     if not pending:
         console.print(
-            f"Nothing to do: all {len(asked):,} sessions from {asked[0]} to {asked[-1]} are stored; no file was changed.\n"
+            f"Nothing to do: all {len(asked):,} sessions from {asked[0]} to {asked[-1]} are stored; "
+            "no file was changed.\n"
         )
         summary.show(console, settings, lake, [], time.perf_counter() - started)
         return 0
@@ -119,8 +120,8 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
             for step, message in report.failures:
                 print(f"gnosis: {step}: {message}", file=sys.stderr)
             print(
-                f"gnosis: the run {report.run_id} failed; what was stored before is untouched and the SQL catalog still "
-                "shows it. Mend the cause and run the same command again: it takes up where this one stopped.",
+                f"gnosis: the run {report.run_id} failed; what was stored before is untouched and the SQL catalog "
+                "still shows it. Mend the cause and run the same command again: it takes up where this one stopped.",
                 file=sys.stderr,
             )
             return 1

@@ -25,7 +25,7 @@ def is_told_once(record: logging.LogRecord) -> bool:
     return not str(about.get("orig_message", "")).startswith("Dependencies for step")
 
 
-@dg.logger(description="Messages of the assets, one plain line each.")
+@dg.logger
 def terminal_logger(context: dg.InitLoggerContext) -> logging.Logger:  # noqa: ARG001
     """Return a logger that writes INFO and above to standard error."""
     logger = logging.Logger("gnosis", level=logging.INFO)

@@ -12,7 +12,7 @@ import dagster as dg
 WEBHOOK_TIMEOUT_S = 10.0
 
 
-class AlertsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class AlertsResource(dg.ConfigurableResource):
     """Where alerts go."""
 
     home: str

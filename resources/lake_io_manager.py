@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dataframely import FailureInfo
 
 
-class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class LakeResource(dg.ConfigurableResource):
     """Opens the lake of one home folder."""
 
     home: str
@@ -94,7 +94,7 @@ def split_by_rules(
             raise dg.Failure(f"{table.name}: {len(failures)} rows break {failures.counts()}", allow_retries=False)
         return good, TABLES[f"quarantine.{table.room}_{table.short_name}"].empty()
     if "primary_key" in failures.counts():
-        copies = frame.filter(frame.is_duplicated() & ~frame.is_first_distinct())
+        copies = frame.filter(~pl.struct(pl.all()).is_first_distinct())
         good, failures = table.schema.filter(frame.unique(maintain_order=True))
         delivered_twice = _as_found(copies, pl.lit("delivered_twice"), table)
         rejected = delivered_twice if rejected is None else pl.concat([rejected, delivered_twice])
@@ -111,7 +111,7 @@ def _as_found(rows: pl.DataFrame, rule: pl.Expr, table: Table) -> pl.DataFrame:
 
 
 def quarantine_rows(
-    table: Table, failures: FailureInfo[Any], rejected: pl.DataFrame | None, sessions: Sequence[dt.date]
+    table: Table, failures: FailureInfo, rejected: pl.DataFrame | None, sessions: Sequence[dt.date]
 ) -> pl.DataFrame:
     """Return broken rows as rows of the quarantine table: session, number within it, rules broken, the row as JSON."""
     quarantine = TABLES[f"quarantine.{table.room}_{table.short_name}"]
@@ -134,7 +134,7 @@ def quarantine_rows(
         .sort("session", "rule", "found", "provider", nulls_last=True)
         .with_columns(row_number=pl.int_range(pl.len()).over("session"))
         .select(list(quarantine.polars_schema))
-        .cast(dict(quarantine.polars_schema))
+        .cast(quarantine.polars_schema)
     )
 
 

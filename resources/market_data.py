@@ -78,7 +78,7 @@ def split_untimely(frame: pl.DataFrame, now: dt.datetime) -> tuple[pl.DataFrame,
     return judged.filter(pl.col("rule").is_null()).select(frame.columns), untimely
 
 
-class MarketDataResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class MarketDataResource(dg.ConfigurableResource):
     """Names the provider of market data and where its files are."""
 
     provider: str

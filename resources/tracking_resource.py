@@ -9,7 +9,7 @@ import dagster as dg
 from resources.tracking import Tracking
 
 
-class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class TrackingResource(dg.ConfigurableResource):
     """Opens the MLflow store of one home, or the tracking server at ``uri``."""
 
     home: str
