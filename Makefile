@@ -1,9 +1,22 @@
-# Everything runs in the project's own environment, .venv, made from uv.lock.
-PYTHON ?= python3
-UV := .venv/bin/uv
-RUN := $(UV) run --frozen --no-sync
+# Everything runs in the project's own environment, .venv, made from uv.lock with the first Python that is supported.
+# Another one: make run PYTHON=python3.12
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: run test up lint bench install
+# Written last, so without it, or for another folder or another lock, the environment is made anew.
+STAMP := .venv/installed
+IS_CURRENT = { pwd -P; cat uv.lock; } | cmp -s - $(STAMP)
+IS_ASKED_PYTHON = { test $(origin PYTHON) = file || test "$$("$(PYTHON)" -V)" = "$$(.venv/bin/python -V)"; }
+
+# Where this is set, every start would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+# These would lead Python or uv to another environment.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
+# Two threads that wait busily for each other on two shared cores cost five times the training.
+export OMP_WAIT_POLICY = PASSIVE
+
+.PHONY: run test up lint bench install environment
 
 run: install
 	@.venv/bin/gnosis run
@@ -21,14 +34,21 @@ lint: install
 	.venv/bin/mypy
 
 bench: install
-	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python $$script || exit 1; done
+	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
 
-install: .venv/installed
+install:
+	@$(IS_CURRENT) && $(IS_ASKED_PYTHON) && test ! pyproject.toml -nt $(STAMP) \
+		|| $(MAKE) --no-print-directory environment
 
-.venv/installed: uv.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-		{ echo "gnosis needs Python 3.11, 3.12 or 3.13, found $$($(PYTHON) --version); call make PYTHON=python3.12"; exit 1; }
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@$(UV) sync --frozen --inexact --compile-bytecode --quiet --python .venv/bin/python
-	@touch $@
+environment:
+	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { echo "gnosis needs Python 3.11, 3.12 or 3.13, found" \
+		"$$("$(if $(PYTHON),$(PYTHON),python3)" -V 2>&1); name another one: make run PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "gnosis needs the venv module of $$("$(PYTHON)" -V):" \
+		"install it (Debian, Ubuntu: apt install python3-venv) or name another Python: make run PYTHON=..." >&2; exit 1; }
+	@{ $(IS_CURRENT) && $(IS_ASKED_PYTHON); } || { \
+		echo "Making .venv from uv.lock with $$("$(PYTHON)" -V); the first time this downloads about 600 MB"; \
+		"$(PYTHON)" -m venv --clear .venv; }
+	@rm -f $(STAMP)
+	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+	@.venv/bin/uv sync --frozen --inexact --compile-bytecode --quiet --python .venv/bin/python --no-python-downloads
+	@{ pwd -P; cat uv.lock; } > $(STAMP)

@@ -18,12 +18,8 @@ PREVIEW_COLUMNS = 12
 
 
 def description_of(table: Table, documentation: str | None) -> str:
-    """Return the table's title, how the rows are made, and the units of its columns, as Markdown."""
-    made = " ".join((documentation or "").split())
-    columns = "\n".join(
-        f"| `{name}` | {table.unit(name)} | {table.description(name)} |" for name in table.polars_schema
-    )
-    return f"{table.title}\n\n{made}\n\n| column | unit | meaning |\n|---|---|---|\n{columns}"
+    """Return the table's title and how its rows are made."""
+    return f"{table.title}\n\n{' '.join((documentation or '').split())}"
 
 
 def definition_metadata(table: Table, reads: Iterable[str]) -> dict[str, Any]:

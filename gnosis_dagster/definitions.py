@@ -10,35 +10,34 @@ from assets import build_assets
 from gnosis import sessions as exchange
 from gnosis_dagster.settings import Settings, prepare_environment
 from gnosis_dagster.terminal import terminal_logger
-from jobs.nightly import history_job, nightly_job, nightly_schedule, training_job, training_schedule
+from jobs.nightly import HISTORY_SESSIONS, history_job, nightly_job, nightly_schedule, training_job, training_schedule
 from jobs.sensors import failed_run, missing_session
 from resources.alerts import AlertsResource
 from resources.lake_io_manager import LakeIOManager, LakeResource
 from resources.market_data import MarketDataResource
+from resources.providers.sample import SampleProvider
 from resources.tracking_resource import TrackingResource
 
 FIRST_PARTITION = dt.date(2005, 1, 3)
-YEARS_OF_HISTORY = 3
 
 
-def first_partition(first_session: dt.date | None) -> dt.date:
-    """Return the first partition: early enough for the history that the first session's lookbacks need."""
-    if first_session is None:
-        return FIRST_PARTITION
-    new_year = dt.date(first_session.year - YEARS_OF_HISTORY, 1, 1)
-    return exchange.sessions_between(new_year, first_session)[0]
+def session_partitions(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
+    """Return one partition for each exchange session.
 
-
-def session_partitions(first: dt.date) -> dg.TimeWindowPartitionsDefinition:
-    """Return one partition for each exchange session since ``first``, the session of today included."""
-    today_or_later = exchange.schedule()["session"][-1]
-    closed = exchange.non_session_weekdays(first, today_or_later)
+    They begin early enough for the history that the first session's lookbacks need, and end with the session of today,
+    or with the last one of a replay.
+    """
+    first = settings.first_session
+    begins = FIRST_PARTITION if first is None else exchange.shift_session(first, -HISTORY_SESSIONS)
+    replay_ends = SampleProvider.last_session if settings.provider == "sample" else None
+    closed = exchange.non_session_weekdays(begins, replay_ends or exchange.schedule()["session"][-1])
     return dg.TimeWindowPartitionsDefinition(
-        start=first.isoformat(),
+        start=begins.isoformat(),
+        end=None if replay_ends is None else exchange.shift_session(replay_ends, 1).isoformat(),
         fmt="%Y-%m-%d",
         cron_schedule="0 0 * * 1-5",
         timezone="America/New_York",
-        end_offset=1,
+        end_offset=0 if replay_ends else 1,
         exclusions=[dt.datetime(day.year, day.month, day.day) for day in closed],  # noqa: DTZ001
     )
 
@@ -49,7 +48,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     prepare_environment(settings)
     home = str(settings.home)
     return dg.Definitions(
-        assets=build_assets(session_partitions(first_partition(settings.first_session))),
+        assets=build_assets(session_partitions(settings)),
         jobs=[nightly_job, history_job, training_job],
         schedules=[nightly_schedule, training_schedule],
         sensors=[failed_run, missing_session],

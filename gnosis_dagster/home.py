@@ -22,6 +22,7 @@ def instance_configuration(folder: Path) -> dict[str, Any]:
 
     return {
         "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
         "run_storage": sqlite("dagster._core.storage.runs", "SqliteRunStorage", "runs"),
         "event_log_storage": sqlite("gnosis_dagster.event_log", "BatchedSqliteEventLogStorage", "events"),
         "schedule_storage": sqlite("dagster._core.storage.schedules", "SqliteScheduleStorage", "schedules"),

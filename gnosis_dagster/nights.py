@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from gnosis import sessions as exchange
-from gnosis.features import FEATURES
 from gnosis.sessions import UnknownSessionError
 from gnosis.tables import TABLES
-from jobs.nightly import HISTORY, HISTORY_TABLES, NIGHTLY
+from jobs.nightly import HISTORY, HISTORY_SESSIONS, HISTORY_TABLES, NIGHTLY
 
 if TYPE_CHECKING:
     from resources.lake import Lake
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
-HISTORY_SESSIONS = max(feature.lookback_sessions for feature in FEATURES) + 5
 SESSION_TABLES = tuple(name for name, table in TABLES.items() if table.period != "all" and table.room != "quarantine")
 
 

@@ -3,12 +3,14 @@
 import dagster as dg
 
 from gnosis import sessions as exchange
+from gnosis.features import FEATURES
 from resources.lake_io_manager import LakeResource
 from resources.market_data import MarketDataResource
 
 NIGHTLY = "nightly"
 HISTORY = "history"
 TRAINING = "training"
+HISTORY_SESSIONS = max(feature.lookback_sessions for feature in FEATURES) + 5
 HISTORY_TABLES = ("raw.equity_bars", "raw.index_levels", "raw.macro")
 TRAINING_TABLES = ("models.folds", "models.trained", "models.evaluation")
 CLOSE_OF_BUSINESS = "30 18 * * 1-5"

@@ -175,7 +175,8 @@ class Tracking:
         if found is not None:
             return str(found.experiment_id)
         location = None if self.uri else (self.home.resolve() / "mlartifacts").as_uri()
-        return str(client.create_experiment(self.experiment, artifact_location=location))
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        return str(client.create_experiment(self.experiment, artifact_location=location, tags=tags))
 
     def create(self) -> None:
         """Create the store and the experiment where they do not exist.

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import dataframely as dy
 import polars as pl
 
+ORIGIN = ("known_at", "provider", "synthetic")
 Period = Literal["day", "month", "year", "all"]
 
 
@@ -133,8 +134,11 @@ class Table:
 
     @property
     def polars_schema(self) -> pl.Schema:
-        """Names and dtypes of the columns."""
-        return pl.Schema({name: column.dtype for name, column in self.schema.columns().items()})
+        """Names and dtypes of the columns: the key first, where the row comes from last."""
+        columns = self.schema.columns()
+        told = [name for name in columns if name not in self.key and name not in ORIGIN]
+        ordered = [*self.key, *told, *(name for name in ORIGIN if name in columns and name not in self.key)]
+        return pl.Schema({name: columns[name].dtype for name in ordered})
 
     def unit(self, column: str) -> str:
         """Return the unit of a column."""
