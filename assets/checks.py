@@ -11,11 +11,14 @@ import polars as pl
 
 from gnosis import sessions as exchange
 from gnosis.tables import Table
+from resources.providers.rejections import SET_ASIDE
 
 if TYPE_CHECKING:
     from resources.lake import Lake
 
 MAX_QUARANTINED_SHARE = 0.20
+CHAINS = "raw.option_quotes"
+MADE_FROM_CHAINS = ("greeks.option_greeks", "greeks.exposure", "engines.elasticity")
 
 
 @dataclass(frozen=True)
@@ -26,21 +29,31 @@ class Stored:
     ----------
     sessions
         Sessions just made; None for a table that is not cut by session.
+    is_served
+        False for a raw table that the provider does not have.
     """
 
     table: Table
     lake: Lake
     rows: pl.LazyFrame
     sessions: Sequence[dt.date] | None
+    is_served: bool = True
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Outcome of a check in words and figures."""
+    """Outcome of a check in words and figures.
+
+    Attributes
+    ----------
+    is_tolerable
+        True when a failure is worth knowing and leaves nothing wrong downstream: even a blocking check only warns.
+    """
 
     passed: bool
     finding: str
     figures: Mapping[str, Any] = field(default_factory=dict)
+    is_tolerable: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,14 +107,28 @@ def _known_in_time(stored: Stored) -> Finding:
 
 def _no_session_missing(stored: Stored) -> Finding:
     asked = stored.sessions or []
-    present = set(stored.rows.select("session").unique().collect()["session"])
-    missing = [session.isoformat() for session in asked if session not in present]
+    expected = asked
+    if stored.table.name in MADE_FROM_CHAINS and asked:
+        with_chain = _sessions_of(stored.lake.scan(CHAINS, asked[0], asked[-1]))
+        expected = [session for session in asked if session in with_chain]
+    present = _sessions_of(stored.rows)
+    missing = [session.isoformat() for session in expected if session not in present]
+    words = f"{len(expected) - len(missing)} of {len(expected)} sessions have rows"
+    if len(expected) < len(asked):
+        words += f"; {len(asked) - len(expected)} sessions have no chain"
+    if missing:
+        words += f"; first without: {missing[0]}" if stored.is_served else "; the provider does not have this table"
     return Finding(
         not missing,
-        f"{len(asked) - len(missing)} of {len(asked)} sessions have rows"
-        + (f"; first without: {missing[0]}" if missing else ""),
+        words,
         {"missing_sessions": len(missing), "first_missing": missing[0] if missing else ""},
+        # A chain that is not there leaves nulls with reasons behind it; a bar that is not there leaves gaps in returns.
+        is_tolerable=stored.table.name == CHAINS or not stored.is_served,
     )
+
+
+def _sessions_of(rows: pl.LazyFrame) -> set[dt.date]:
+    return set(rows.select("session").unique().collect()["session"])
 
 
 def _no_symbol_missing(stored: Stored) -> Finding:
@@ -125,21 +152,30 @@ def _few_quarantined(stored: Stored) -> Finding:
     name = f"quarantine.{stored.table.room}_{stored.table.short_name}"
     asked = stored.sessions or []
     bad = stored.lake.scan(name, first=asked[0], last=asked[-1])
-    by_rule = bad.filter(pl.col("session").is_in(list(asked))).group_by("rule").len().sort("rule").collect()
-    n_bad = int(by_rule["len"].sum())
+    # A chain of which nothing is left cannot mislead; the sessions without one are counted by another check.
+    judged = sorted(_sessions_of(stored.rows)) if stored.table.name == CHAINS else list(asked)
+    by_rule = bad.filter(pl.col("session").is_in(judged)).group_by("rule").len().sort("rule").collect()
+    n_bad = int(by_rule.filter(~pl.col("rule").is_in(SET_ASIDE))["len"].sum())
+    n_aside = int(by_rule["len"].sum()) - n_bad
     n_good = int(stored.rows.select(pl.len()).collect().item())
     share = n_bad / (n_bad + n_good) if n_bad + n_good else 0.0
     return Finding(
         share <= MAX_QUARANTINED_SHARE,
-        f"{n_bad} of {n_bad + n_good} rows quarantined; at most {MAX_QUARANTINED_SHARE:.0%} is accepted",
-        {"quarantined_rows": n_bad, "share": share} | dict(by_rule.rows()),
+        f"{n_bad} of {n_bad + n_good} rows quarantined; at most {MAX_QUARANTINED_SHARE:.0%} is accepted"
+        + (f"; {n_aside} more were set aside without being wrong" if n_aside else ""),
+        {"quarantined_rows": n_bad, "set_aside_rows": n_aside, "share": share} | dict(by_rule.rows()),
     )
 
 
 SCHEMA = TableCheck("schema", "Stored columns and dtypes are those of the data dictionary.", _schema)
 UNIQUE_KEY = TableCheck("unique_key", "No key occurs twice.", _unique_key)
 KNOWN_IN_TIME = TableCheck("known_in_time", "Every row was known before the next session opened.", _known_in_time)
-NO_SESSION_MISSING = TableCheck("no_session_missing", "Every session that was asked for has rows.", _no_session_missing)
+NO_SESSION_MISSING = TableCheck(
+    "no_session_missing",
+    "Every session that was asked for has rows. A session without a chain is only a warning: nothing is made from "
+    "chains for it, and every session with a chain has to have what is made from it.",
+    _no_session_missing,
+)
 NO_SYMBOL_MISSING = TableCheck(
     "no_symbol_missing",
     "No symbol has a gap between its first and last session.",
@@ -165,11 +201,17 @@ def checks_of(table: Table) -> tuple[TableCheck, ...]:
 
 
 def evaluate(
-    table_checks: Sequence[TableCheck], table: Table, lake: Lake, sessions: Sequence[dt.date] | None
+    table_checks: Sequence[TableCheck],
+    table: Table,
+    lake: Lake,
+    sessions: Sequence[dt.date] | None,
+    *,
+    is_served: bool = True,
 ) -> Iterator[Result]:
     """Apply the checks to what the lake now holds for ``sessions``."""
     rows = lake.scan(table.name, sessions[0], sessions[-1]) if sessions else lake.scan(table.name)
-    stored = Stored(table, lake, rows, sessions)
+    stored = Stored(table, lake, rows, sessions, is_served)
     for check in table_checks:
         finding = check.look(stored)
-        yield Result(finding.passed, finding.finding, finding.figures, name=check.name, is_blocking=check.is_blocking)
+        is_blocking = check.is_blocking and not finding.is_tolerable
+        yield Result(finding.passed, finding.finding, finding.figures, name=check.name, is_blocking=is_blocking)

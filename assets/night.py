@@ -75,6 +75,10 @@ class Night:
         """Last session to make."""
         return self.sessions[-1]
 
+    def serves(self, table: str) -> bool:
+        """Return True when the provider has the raw table."""
+        return table in self.market_data.provider.tables
+
     def read(self, table: str, lookback: int = 0, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the rows of a declared table for the sessions of this night and ``lookback`` sessions before.
 

@@ -13,6 +13,15 @@ VENDOR_POOL = "vendor:market_data"
 KINDS = ("polars", "parquet")
 
 
+def _optional(night: Night, table: str) -> TableRows:
+    """Return the provider's rows, or none and a warning when it does not have the table: bars alone are enough."""
+    if night.serves(table):
+        return _fetched(night, table)
+    name = night.market_data.provider.name
+    night.warn(f"{table}: provider {name} does not have this table; what is made from it stays empty or null")
+    return TableRows(night.lake.table(table).empty(), metadata={"provider": name})
+
+
 def _fetched(night: Night, table: str) -> TableRows:
     fetched = night.market_data.fetch(table, night.sessions)
     metadata = {
@@ -32,16 +41,16 @@ def equity_bars(night: Night) -> TableRows:
 @table_asset("raw.index_levels", kinds=KINDS, plots=plots.closes, retry=FETCH_RETRY, pool=VENDOR_POOL)
 def index_levels(night: Night) -> TableRows:
     """Daily index levels from the provider, known at the close."""
-    return _fetched(night, "raw.index_levels")
+    return _optional(night, "raw.index_levels")
 
 
 @table_asset("raw.option_quotes", kinds=KINDS, plots=plots.quoted_spreads, retry=FETCH_RETRY, pool=VENDOR_POOL)
 def option_quotes(night: Night) -> TableRows:
     """One chain snapshot per symbol and session, 15 minutes before the close, with yesterday's open interest."""
-    return _fetched(night, "raw.option_quotes")
+    return _optional(night, "raw.option_quotes")
 
 
 @table_asset("raw.macro", kinds=KINDS, plots=plots.series, retry=FETCH_RETRY, pool=VENDOR_POOL)
 def macro(night: Night) -> TableRows:
     """Macroeconomic observations under the session in which each vintage became known."""
-    return _fetched(night, "raw.macro")
+    return _optional(night, "raw.macro")

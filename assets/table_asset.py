@@ -21,6 +21,7 @@ from resources.tracking_resource import TrackingResource
 
 PERMANENT = (ProviderError, UnknownSessionError, LakeError, UndeclaredReadError)
 OWNERS = ["team:research"]
+AGAIN_TAG = "gnosis/again"
 REPUBLISH_TAG = "gnosis/republish"
 
 Plot = Callable[[pl.DataFrame], bytes | None]
@@ -171,7 +172,8 @@ class TableAsset:
 
     def _check_results(self, table: Table, night: Night) -> Iterator[dg.AssetCheckResult]:
         made_for = night.sessions if self.is_by_session else None
-        for result in checks.evaluate(self.checks_of(table), table, night.lake, made_for):
+        is_served = table.room != "raw" or night.serves(table.name)
+        for result in checks.evaluate(self.checks_of(table), table, night.lake, made_for, is_served=is_served):
             yield dg.AssetCheckResult(
                 asset_key=key_of(table.name),
                 check_name=result.name,

@@ -26,15 +26,21 @@ def _session(text: str) -> dt.date:
         raise argparse.ArgumentTypeError(f"expected a session as YYYY-MM-DD, found {text!r}") from error
 
 
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of sessions, 1 or more, found {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gnosis", description="Dealer positioning and market structure.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="make every session that is still missing, then print a summary")
     run.add_argument("--from", dest="first", type=_session, metavar="SESSION", help="first session")
     run.add_argument("--to", dest="last", type=_session, metavar="SESSION", help="last session")
-    run.add_argument("--next", type=int, metavar="N", help="the N sessions after the last stored one")
+    run.add_argument("--next", type=_number, metavar="N", help="the N sessions after the last stored one")
     run.add_argument("--again", action="store_true", help="make the sessions anew even when they are stored")
-    run.add_argument("--republish", action="store_true", help="with --again: also replace predictions and ideas")
+    run.add_argument("--republish", action="store_true", help="like --again, and also replace predictions and ideas")
     sql = commands.add_parser("sql", help="run one SQL query on the published catalog")
     sql.add_argument("query")
     sql.add_argument("--rows", type=int, default=50, help="rows to print (default 50)")
@@ -61,15 +67,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = "GNOSIS_" + "_".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else "settings"
             print(f"gnosis: {name}: {problem['msg']}", file=sys.stderr)
         return 2
+    import polars as pl
+
     from gnosis.sessions import UnknownSessionError
     from resources.lake.errors import LakeError
     from resources.providers.errors import ProviderError
 
     try:
-        return _COMMANDS[options.command](options, settings, console)
+        try:
+            return _COMMANDS[options.command](options, settings, console)
+        except pl.exceptions.PolarsError:
+            # A file that cannot be read has no name in the message of Polars; the comparison of hashes names it.
+            _lake(settings).verify()
+            raise
     except (LakeError, ProviderError, UnknownSessionError) as error:
         print(f"gnosis: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        print(
+            f"gnosis: {error}; expected a home folder that can be written at {settings.home}: make room or set "
+            "GNOSIS_HOME to another folder",
+            file=sys.stderr,
+        )
+    return 2
 
 
 def _lake(settings: Settings) -> Lake:
@@ -80,8 +99,9 @@ def _lake(settings: Settings) -> Lake:
 
 def _run(options: argparse.Namespace, settings: Settings, console: Console) -> int:
     started = time.perf_counter()
+    from assets.table_asset import AGAIN_TAG, REPUBLISH_TAG
     from gnosis_dagster import nights, summary
-    from gnosis_dagster.definitions import defs
+    from gnosis_dagster.definitions import definitions_reaching
     from gnosis_dagster.home import open_home
     from jobs.nightly import HISTORY, NIGHTLY
     from resources.market_data import MarketDataResource
@@ -95,14 +115,16 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     if options.next:
         first, last = _following(lake, market_data.provider.last_session, options.next)
     asked = nights.asked_sessions(market_data, first, last)
-    pending = asked if options.again else nights.pending_sessions(lake, asked)
+    pending = asked if options.again or options.republish else nights.pending_sessions(lake, asked)
     if not pending:
+        nights.publish_again(lake)
         console.print(
             f"Nothing to do: all {len(asked):,} sessions from {asked[0]} to {asked[-1]} are stored; "
             "no file was changed.\n"
         )
         summary.show(console, settings, lake, [], time.perf_counter() - started)
         return 0
+    definitions = definitions_reaching(settings, pending[0])
     loaded = time.perf_counter() - started
     console.print(
         f"Provider {market_data.provider.name}, home {settings.home}: {len(pending):,} sessions to make, "
@@ -110,11 +132,12 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     )
     work = [(HISTORY, *span) for span in nights.ranges(nights.pending_history(lake, market_data, pending[0]), 10**6)]
     work += [(NIGHTLY, *span) for span in nights.ranges(pending, settings.max_sessions_per_run)]
-    tags = {"gnosis/republish": "true"} if options.republish else {}
+    tags = {AGAIN_TAG: "true"} if options.again or options.republish else {}
+    tags |= {REPUBLISH_TAG: "true"} if options.republish else {}
     reports: list[RunReport] = []
     for job, begin, end in work:
         console.print(f"{job}: {begin} to {end}")
-        report = nights.execute(defs, instance, job, begin, end, tags)
+        report = nights.execute(definitions, instance, job, begin, end, tags)
         reports.append(report)
         if not report.succeeded:
             for step, message in report.failures:
@@ -132,8 +155,9 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
 
 def _following(lake: Lake, end: dt.date, count: int) -> tuple[dt.date, dt.date]:
     from gnosis import sessions as exchange
+    from gnosis_dagster import nights
 
-    stored = lake.sessions("features.technical")
+    stored = sorted(nights.made_sessions(lake))
     if not stored:
         raise exchange.UnknownSessionError("expected stored sessions before --next, found none: run `gnosis run` first")
     if stored[-1] >= end:
@@ -148,10 +172,14 @@ def _sql(options: argparse.Namespace, settings: Settings, console: Console) -> i
 
     with _lake(settings).connect() as connection:
         try:
-            frame = connection.sql(options.query).pl()
+            rows = connection.sql(options.query)
+            frame = rows.pl() if rows is not None else None
         except duckdb.Error as error:
             print(f"gnosis: {error}", file=sys.stderr)
             return 2
+    if frame is None:
+        print(f"gnosis: expected a query that returns rows, found {options.query!r}", file=sys.stderr)
+        return 2
     with pl.Config(
         tbl_rows=options.rows, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=80, tbl_hide_dataframe_shape=True
     ):

@@ -66,4 +66,12 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     )
 
 
-defs = build_definitions()
+def definitions_reaching(settings: Settings, first: dt.date) -> dg.Definitions:
+    """Return the house for ``settings`` with partitions from ``first`` on, also when that lies before the settings'."""
+    if settings.first_session is not None and first < settings.first_session:
+        settings = settings.model_copy(update={"first_session": first})
+    return defs if settings == SETTINGS else build_definitions(settings)
+
+
+SETTINGS = Settings()
+defs = build_definitions(SETTINGS)

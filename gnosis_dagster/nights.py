@@ -60,15 +60,44 @@ def asked_sessions(market_data: MarketData, first: dt.date | None, last: dt.date
                 f"expected a session that provider {provider.name} covers, {provider.first_session} to "
                 f"{provider.last_session}, found {day}"
             )
-    return exchange.sessions_between(first or provider.first_session, last or provider.last_session)
+    first, last = first or provider.first_session, last or provider.last_session
+    if first > last:
+        raise UnknownSessionError(
+            f"expected a first session at or before the last one, found {first} and {last}; give both --from and --to, "
+            "because what is not given is that of the settings"
+        )
+    return exchange.sessions_between(first, last)
+
+
+def made_sessions(lake: Lake) -> set[dt.date]:
+    """Return the sessions that every table cut by session holds and the published catalog shows.
+
+    What a red run stored is in the lake but was not published, so its sessions are still to be made.
+    """
+    from resources.lake import catalog
+
+    shown = catalog.published_versions(lake)
+    made: set[dt.date] | None = None
+    for name in SESSION_TABLES:
+        published = {day for version in shown.get(name, ()) for day in lake.manifest(name, version).sessions}
+        stored = published & set(lake.sessions(name))
+        made = stored if made is None else made & stored
+    return made or set()
 
 
 def pending_sessions(lake: Lake, asked: Sequence[dt.date]) -> list[dt.date]:
-    """Return the sessions of ``asked`` that any table cut by session does not have yet."""
-    done = set(asked)
-    for name in SESSION_TABLES:
-        done &= set(lake.sessions(name))
-    return [session for session in asked if session not in done]
+    """Return the sessions of ``asked`` that were not made yet."""
+    made = made_sessions(lake)
+    return [session for session in asked if session not in made]
+
+
+def publish_again(lake: Lake) -> None:
+    """Rebuild the catalog of a home that was moved or lost it, unless the lake holds what was not published."""
+    from resources.lake import catalog
+
+    present = {name: {version} for name in TABLES if (version := lake.manifest(name).version)}
+    if catalog.published_versions(lake) == present:
+        lake.publish_catalog()
 
 
 def pending_history(lake: Lake, market_data: MarketData, first: dt.date) -> list[dt.date]:
@@ -78,7 +107,7 @@ def pending_history(lake: Lake, market_data: MarketData, first: dt.date) -> list
     wanted = calendar[max(at - HISTORY_SESSIONS, 0) : at].to_list()
     coverage = market_data.provider.coverage
     begins = max((coverage[name][0] for name in HISTORY_TABLES if name in coverage), default=first)
-    stored = set(lake.sessions(HISTORY_TABLES[0]))
+    stored = set.intersection(*(set(lake.sessions(name)) for name in HISTORY_TABLES))
     return [session for session in wanted if session >= begins and session not in stored]
 
 
@@ -96,8 +125,8 @@ def ranges(pending: Sequence[dt.date], max_sessions: int) -> list[tuple[dt.date,
     days = exchange.sessions_between(pending[0], pending[-1])
     if len(days) <= max_sessions:
         return [(days[0], days[-1])]
-    years = sorted({day.year for day in days})
-    by_year = [[day for day in days if day.year == year] for year in years]
+    years = sorted({day.year for day in pending})
+    by_year = [[day for day in pending if day.year == year] for year in years]
     return [(part[0], part[-1]) for part in by_year]
 
 
@@ -121,11 +150,24 @@ def execute(
     stats = instance.get_run_step_stats(result.run_id)
     seconds = {stat.step_key: stat.end_time - stat.start_time for stat in stats if stat.end_time and stat.start_time}
     failures = [
-        (event.step_key or "", _first_line(event))
+        (event.step_key or "", message)
         for event in result.all_events
         if event.event_type == dg.DagsterEventType.STEP_FAILURE
+        for message in _failed_checks(result.all_events, event.step_key) or [_first_line(event)]
     ]
     return RunReport(job, result.run_id, result.success, seconds, failures)
+
+
+def _failed_checks(events: Sequence[dg.DagsterEvent], step: str | None) -> list[str]:
+    """Return what the blocking checks of a step found wrong. The step fails only once all of them have been made."""
+    found = []
+    for event in events:
+        if event.event_type != dg.DagsterEventType.ASSET_CHECK_EVALUATION or event.step_key != step:
+            continue
+        check = event.asset_check_evaluation_data
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+            found.append(f"{'.'.join(check.asset_key.path)} failed the check {check.check_name}: {check.description}")
+    return found
 
 
 def _first_line(event: dg.DagsterEvent) -> str:
@@ -142,7 +184,9 @@ __all__ = [
     "RunReport",
     "asked_sessions",
     "execute",
+    "made_sessions",
     "pending_history",
     "pending_sessions",
+    "publish_again",
     "ranges",
 ]

@@ -54,7 +54,8 @@ def serve(settings: Settings, console: Console, dagster_port: int, mlflow_port: 
         mlflow += ["--default-artifact-root", artifacts, "--host", HOST, "--port", str(mlflow_port), "--workers", "1"]
         commands[f"MLflow   http://{HOST}:{mlflow_port}"] = (mlflow_port, mlflow)
     log = settings.home / "servers.log"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     with log.open("ab") as output:
         processes = [
             subprocess.Popen(command, env=os.environ, stdout=output, stderr=output, cwd=WORKSPACE.parent)

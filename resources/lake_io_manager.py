@@ -47,9 +47,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
         )
         good, quarantined = split_by_rules(table, obj.frame, obj.rejected, sessions)
         try:
-            commit = lake.write(table.name, good, sessions, run_id=context.run_id)
+            # The quarantine comes first: a process killed between the two writes has lost no row.
             if sessions is not None:
                 write_quarantine(lake, table, quarantined, sessions, context.run_id)
+            commit = lake.write(table.name, good, sessions, run_id=context.run_id)
         except LakeError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         context.add_output_metadata(
@@ -92,13 +93,13 @@ def split_by_rules(
     if sessions is None:
         if len(failures):
             raise dg.Failure(f"{table.name}: {len(failures)} rows break {failures.counts()}", allow_retries=False)
-        return good, TABLES[f"quarantine.{table.room}_{table.short_name}"].empty()
+        return good.select(list(expected)), TABLES[f"quarantine.{table.room}_{table.short_name}"].empty()
     if "primary_key" in failures.counts():
         copies = frame.filter(~pl.struct(pl.all()).is_first_distinct())
         good, failures = table.schema.filter(frame.unique(maintain_order=True))
         delivered_twice = _as_found(copies, pl.lit("delivered_twice"), table)
         rejected = delivered_twice if rejected is None else pl.concat([rejected, delivered_twice])
-    return good, quarantine_rows(table, failures, rejected, sessions)
+    return good.select(list(expected)), quarantine_rows(table, failures, rejected, sessions)
 
 
 def _as_found(rows: pl.DataFrame, rule: pl.Expr, table: Table) -> pl.DataFrame:

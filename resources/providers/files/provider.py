@@ -33,7 +33,14 @@ from resources.providers.files.timing import (
     with_release,
 )
 from resources.providers.protocol import Fetched, Source, conform
-from resources.providers.rejections import NOT_A_SESSION, is_session, no_rejections, rejected_rows, require_covered
+from resources.providers.rejections import (
+    BEFORE_LISTING,
+    NOT_A_SESSION,
+    is_session,
+    no_rejections,
+    rejected_rows,
+    require_covered,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -213,7 +220,7 @@ class FilesProvider:
         (file,) = matching_files(self.root, source.adjustment.path, None)
         steps, listed = forward_factors(file, source.adjustment)
         rows = rows.join(listed, on="symbol", how="left", maintain_order="left")
-        early = rows.filter(pl.col("session") < pl.col("listed")).with_columns(pl.lit("before_listing").alias("rule|"))
+        early = rows.filter(pl.col("session") < pl.col("listed")).with_columns(pl.lit(BEFORE_LISTING).alias("rule|"))
         rows = (
             rows.filter((pl.col("session") >= pl.col("listed")) | pl.col("listed").is_null())
             .sort("session", maintain_order=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from gnosis.sessions import schedule
+from resources.providers.rejections import SUPERSEDED
 
 CHAIN = ["session", "symbol", "root"]
 CONTRACT = ["symbol", "root", "expiry", "right", "strike"]
-SUPERSEDED = "superseded_snapshot"
 REPEATED = "repeats_previous_session"
 
 

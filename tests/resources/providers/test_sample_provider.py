@@ -44,7 +44,7 @@ def test_every_table_obeys_its_schema(provider: Provider, table):
     assert fetched.rejected.schema == REJECTED_SCHEMA
     good, failures = TABLES[table].schema.filter(fetched.frame)
     assert failures.counts() == {}
-    assert_frame_equal(good, fetched.frame.sort(TABLES[table].key))
+    assert_frame_equal(good.select(fetched.frame.columns), fetched.frame.sort(TABLES[table].key))
     assert set(fetched.frame["session"]) == set(WEEK)
 
 
