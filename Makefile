@@ -6,15 +6,16 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 # Written last, so without it, or for another folder or another lock, the environment is made anew.
 STAMP := .venv/installed
-IS_CURRENT = { pwd -P; cat uv.lock; } | cmp -s - $(STAMP)
-IS_ASKED_PYTHON = { test $(origin PYTHON) = file || test "$$("$(PYTHON)" -V)" = "$$(.venv/bin/python -V)"; }
+IS_CURRENT = { pwd -P; cat uv.lock; } | cmp -s - $(STAMP) && test -x .venv/bin/python
+IS_ASKED_PYTHON = { test "$(origin PYTHON)" = file || test "$$("$(PYTHON)" -V 2>&1)" = "$$(.venv/bin/python -V)"; }
 
 # Where this is set, every start would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 # These would lead Python or uv to another environment.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 # Two threads that wait busily for each other on two shared cores cost five times the training.
-export OMP_WAIT_POLICY = PASSIVE
+OMP_WAIT_POLICY ?= PASSIVE
+export OMP_WAIT_POLICY
 
 .PHONY: run test up lint bench install environment
 
@@ -41,12 +42,13 @@ install:
 		|| $(MAKE) --no-print-directory environment
 
 environment:
-	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { echo "gnosis needs Python 3.11, 3.12 or 3.13, found" \
-		"$$("$(if $(PYTHON),$(PYTHON),python3)" -V 2>&1); name another one: make run PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { found=$$("$(or $(PYTHON),python3)" -V 2>/dev/null); \
+		echo "gnosis needs Python 3.11, 3.12 or 3.13, found $${found:-none as $(or $(PYTHON),python3)};" \
+		"name another one: make run PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "gnosis needs the venv module of $$("$(PYTHON)" -V):" \
 		"install it (Debian, Ubuntu: apt install python3-venv) or name another Python: make run PYTHON=..." >&2; exit 1; }
 	@{ $(IS_CURRENT) && $(IS_ASKED_PYTHON); } || { \
-		echo "Making .venv from uv.lock with $$("$(PYTHON)" -V); the first time this downloads about 600 MB"; \
+		echo "Making .venv from uv.lock with $$("$(PYTHON)" -V); the first time this downloads half a gigabyte"; \
 		"$(PYTHON)" -m venv --clear .venv; }
 	@rm -f $(STAMP)
 	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'

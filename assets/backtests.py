@@ -8,7 +8,7 @@ from assets import plots
 from assets.checks import Finding, Stored, TableCheck
 from assets.night import Night
 from assets.table_asset import table_asset
-from gnosis.backtest import Configuration, model_long_flat_short, run
+from gnosis.backtest import Configuration, model_long_flat_short, run, tradable_symbols
 from gnosis.tables import TABLES
 
 HALF_A_CENT = 0.005
@@ -37,17 +37,15 @@ def _cash_plus_positions(stored: Stored) -> Finding:
 def backtest(night: Night) -> dict[str, pl.DataFrame]:
     """The published ideas traded at the next open with costs, from the first session that a model answered on."""
     ideas = night.read_all("trades.ideas")
-    modelled = ideas.filter(pl.col("model_version").is_not_null())
+    modelled = ideas.filter(pl.col("model_version").is_not_null())["session"].unique().sort().to_list()
     bars = night.read_all("raw.equity_bars")
-    tradable = bars.filter(pl.col("volume").is_not_null().all().over("symbol"))
-    targets = model_long_flat_short(ideas).filter(
-        pl.col("session").is_between(modelled["session"].min(), modelled["session"].max())
-        & pl.col("symbol").is_in(tradable["symbol"].unique().implode())
-    )
+    tradable = tradable_symbols(bars, modelled[0]) if modelled else []
+    targets = model_long_flat_short(ideas).filter(pl.col("symbol").is_in(tradable))
     if targets.is_empty():
         night.say("backtests: no idea rests on a model yet")
         return {name: TABLES[name].empty() for name in TABLES if name.startswith("backtests.")}
-    universe = tradable.filter(pl.col("symbol").is_in(targets["symbol"].unique().implode()))
+    targets = targets.filter(pl.col("session").is_between(modelled[0], modelled[-1]))
+    universe = bars.filter(pl.col("symbol").is_in(targets["symbol"].unique().implode()))
     result = run(universe, targets, Configuration(strategy="model_long_flat_short"))
     return {
         "backtests.runs": result.runs,

@@ -107,15 +107,18 @@ def _known_in_time(stored: Stored) -> Finding:
 
 def _no_session_missing(stored: Stored) -> Finding:
     asked = stored.sessions or []
-    expected = asked
+    expected, basis = asked, "chain"
     if stored.table.name in MADE_FROM_CHAINS and asked:
-        with_chain = _sessions_of(stored.lake.scan(CHAINS, asked[0], asked[-1]))
+        chains = stored.lake.scan(CHAINS, asked[0], asked[-1])
+        if stored.table.name == "greeks.exposure":
+            chains, basis = chains.filter(pl.col("open_interest") > 0), "open interest"
+        with_chain = _sessions_of(chains)
         expected = [session for session in asked if session in with_chain]
     present = _sessions_of(stored.rows)
     missing = [session.isoformat() for session in expected if session not in present]
     words = f"{len(expected) - len(missing)} of {len(expected)} sessions have rows"
     if len(expected) < len(asked):
-        words += f"; {len(asked) - len(expected)} sessions have no chain"
+        words += f"; {len(asked) - len(expected)} sessions have no {basis}"
     if missing:
         words += f"; first without: {missing[0]}" if stored.is_served else "; the provider does not have this table"
     return Finding(
@@ -132,20 +135,17 @@ def _sessions_of(rows: pl.LazyFrame) -> set[dt.date]:
 
 
 def _no_symbol_missing(stored: Stored) -> Finding:
-    """A symbol with rows before and after a session should have rows in it."""
-    by_symbol = stored.rows.select("symbol", "session").unique().collect()
-    if by_symbol.is_empty():
-        return Finding(True, "no rows")
-    ordinal = pl.DataFrame({"session": sorted(by_symbol["session"].unique())}).with_row_index("ordinal")
-    gaps = (
-        by_symbol.join(ordinal, on="session")
-        .group_by("symbol")
-        .agg(expected=pl.col("ordinal").max() - pl.col("ordinal").min() + 1, found=pl.len())
-        .filter(pl.col("found") < pl.col("expected"))
-        .sort("symbol")
-    )
-    names = gaps["symbol"].to_list()
-    return Finding(gaps.is_empty(), f"symbols with gaps: {names or 'none'}", {"symbols_with_gaps": len(names)})
+    """Compare each session with the one before it, so that one night finds what a backfill finds."""
+    asked = stored.sessions or []
+    calendar = exchange.schedule()["session"]
+    before = calendar[max(int(calendar.search_sorted(asked[0])) - 1, 0)]
+    keys = stored.lake.scan(stored.table.name, before, asked[-1]).select("symbol", "session").unique().collect()
+    following = keys.select("session").unique().sort("session").with_columns(next=pl.col("session").shift(-1))
+    due = keys.join(following, on="session").filter(pl.col("next").is_not_null())
+    gone = due.join(keys, left_on=["symbol", "next"], right_on=["symbol", "session"], how="anti")
+    names = gone["symbol"].unique().sort().to_list()
+    first = f", first in {gone['next'].sort()[0]}" if names else ""
+    return Finding(not names, f"symbols missing: {names or 'none'}{first}", {"symbols_missing": len(names)})
 
 
 def _few_quarantined(stored: Stored) -> Finding:
@@ -173,12 +173,12 @@ KNOWN_IN_TIME = TableCheck("known_in_time", "Every row was known before the next
 NO_SESSION_MISSING = TableCheck(
     "no_session_missing",
     "Every session that was asked for has rows. A session without a chain is only a warning: nothing is made from "
-    "chains for it, and every session with a chain has to have what is made from it.",
+    "chains for it, and every session with a chain (exposures: with open interest) has what is made from it.",
     _no_session_missing,
 )
 NO_SYMBOL_MISSING = TableCheck(
     "no_symbol_missing",
-    "No symbol has a gap between its first and last session.",
+    "Every symbol of a session is also in the next one.",
     _no_symbol_missing,
     is_blocking=False,
 )

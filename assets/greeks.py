@@ -8,8 +8,8 @@ from assets import plots
 from assets.night import Night
 from assets.table_asset import table_asset
 from gnosis import options
+from gnosis.options.rates import LOOKBACK_SESSIONS
 
-RATES_LOOKBACK = 10
 SIGN_CONVENTIONS = ("naive", "customer_long")
 
 
@@ -22,7 +22,7 @@ SIGN_CONVENTIONS = ("naive", "customer_long")
 def option_greeks(night: Night) -> pl.DataFrame:
     """Implied volatility on the out-of-the-money side, forward from put-call parity, then ten Greeks in closed form."""
     quotes = night.read("raw.option_quotes")
-    rates = night.read("raw.macro", lookback=RATES_LOOKBACK)
+    rates = night.read("raw.macro", lookback=LOOKBACK_SESSIONS)
     return options.option_greeks(quotes, rates)
 
 

@@ -165,9 +165,8 @@ def _log(
     kinds=("xgboost", "parquet"),
     plots=plots.probabilities,
     own_checks=(TableCheck("sums_to_one", "Probabilities of a row sum to one.", _sums_to_one),),
-    is_published_once=True,
 )
 def predictions(night: Night) -> pl.DataFrame:
     """Out-of-sample probabilities by the newest model that was complete before the session's close. Published once."""
     features = learning.feature_matrix([night.read(name) for name in FEATURE_TABLES])
-    return learning.predict(features, night.read_all("models.trained"), HORIZON)
+    return night.only(learning.predict(features, night.read_all("models.trained"), HORIZON))

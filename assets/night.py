@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gnosis import sessions as exchange
+from resources.lake.errors import CorruptFileError, MigrationNeededError
 
 if TYPE_CHECKING:
     from resources.lake import Lake
     from resources.market_data import MarketData
     from resources.tracking import Tracking
+
+AGAIN_TAG = "gnosis/again"
+REPUBLISH_TAG = "gnosis/republish"
 
 
 class UndeclaredReadError(LookupError):
@@ -106,8 +110,22 @@ class Night:
         return self._lake_of(table).read(table, last=self.last if has_sessions else None, columns=columns)
 
     def stored(self) -> pl.DataFrame:
-        """Return the present rows of the table that the asset makes."""
-        return self.lake.read(self.table)
+        """Return the present rows of the table that the asset makes.
+
+        When they cannot be read and the run was asked to make everything anew, it starts from none and says so.
+
+        Raises
+        ------
+        CorruptFileError, MigrationNeededError
+            Without that demand.
+        """
+        try:
+            return self.lake.read(self.table)
+        except (CorruptFileError, MigrationNeededError) as error:
+            if self.tags.get(AGAIN_TAG) != "true":
+                raise
+            self.warn(f"{error}; made anew from nothing, as this run was asked to")
+            return self.lake.table(self.table).empty()
 
     def only(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the rows of the sessions to make: what a computation over their history is cut down to."""

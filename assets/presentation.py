@@ -52,6 +52,17 @@ def definition_metadata(table: Table, reads: Iterable[str]) -> dict[str, Any]:
     }
 
 
+def show_counts(context: dg.AssetExecutionContext, table: Table, frame: pl.DataFrame) -> None:
+    """Attach to each session of the run the number of its rows."""
+    counts = dict(frame.group_by("session").len().iter_rows())
+    for session in context.partition_keys:
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": counts.get(dt.date.fromisoformat(session), 0)},
+            asset_key=dg.AssetKey([table.room, table.short_name]),
+            partition_key=session,
+        )
+
+
 def show(
     context: dg.AssetExecutionContext,
     table: Table,
@@ -59,7 +70,9 @@ def show(
     plot: Callable[[pl.DataFrame], bytes | None] | None,
     last: dt.date | None,
 ) -> None:
-    """Attach preview, null shares and plot to the newest materialisation of the run."""
+    """Attach preview, null shares and plot to the newest materialisation of the run, and its rows to each session."""
+    if last is not None:
+        show_counts(context, table, rows.frame)
     frame = rows.frame
     newest = frame if last is None else frame.filter(pl.col("session") == last)
     metadata: dict[str, Any] = dict(rows.metadata)

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets import checks, presentation
-from assets.night import Night, TableRows, UndeclaredReadError
+from assets.night import REPUBLISH_TAG, Night, TableRows, UndeclaredReadError
 from gnosis.sessions import UnknownSessionError
 from gnosis.tables import TABLES, Table
 from resources.lake.errors import LakeError
@@ -21,8 +21,6 @@ from resources.tracking_resource import TrackingResource
 
 PERMANENT = (ProviderError, UnknownSessionError, LakeError, UndeclaredReadError)
 OWNERS = ["team:research"]
-AGAIN_TAG = "gnosis/again"
-REPUBLISH_TAG = "gnosis/republish"
 
 Plot = Callable[[pl.DataFrame], bytes | None]
 Rows = pl.DataFrame | TableRows
@@ -43,8 +41,6 @@ class TableAsset:
         Tables that ``make`` may read: the lineage.
     plots, own_checks
         By table name.
-    is_published_once
-        Rows of a session that are stored already are kept, unless the run is tagged ``gnosis/republish``.
     """
 
     tables: tuple[Table, ...]
@@ -53,7 +49,6 @@ class TableAsset:
     kinds: frozenset[str]
     plots: Mapping[str, Plot]
     own_checks: Mapping[str, Sequence[checks.TableCheck]]
-    is_published_once: bool
     retry: dg.RetryPolicy | None
     pool: str | None
 
@@ -106,7 +101,7 @@ class TableAsset:
                 table=self.tables[0].name,
                 sessions=asked,
                 reads=self.reads,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 lake=lake.lake(),
                 market_data=market_data.market_data(),
                 tracking=tracking.tracking(),
@@ -149,13 +144,16 @@ class TableAsset:
         return (max(known),)
 
     def _rows(self, night: Night) -> dict[str, TableRows]:
-        if not self.is_published_once:
+        is_replaced = night.tags.get(REPUBLISH_TAG) == "true"
+        if is_replaced or not self.tables[0].is_published_once:
             return self._made(night)
         name = self.tables[0].name
-        stored = set() if night.tags.get(REPUBLISH_TAG) == "true" else set(night.lake.sessions(name))
+        stored = set(night.lake.sessions(name))
         todo = tuple(session for session in night.sessions if session not in stored)
-        kept = night.lake.read(name, first=night.first, last=night.last)
-        kept = kept.filter(pl.col("session").is_in(sorted(set(night.sessions) & stored)))
+        try:
+            kept = night.only(night.lake.read(name, first=night.first, last=night.last))
+        except LakeError as error:
+            raise dg.Failure(f"{name}: {error}", allow_retries=False) from error
         if not todo:
             night.say(f"{name}: published before, kept as it is")
             return {name: TableRows(kept)}
@@ -174,6 +172,8 @@ class TableAsset:
         made_for = night.sessions if self.is_by_session else None
         is_served = table.room != "raw" or night.serves(table.name)
         for result in checks.evaluate(self.checks_of(table), table, night.lake, made_for, is_served=is_served):
+            if not result.passed and not result.is_blocking:
+                night.warn(f"{table.name}: {result.name}: {result.finding}")
             yield dg.AssetCheckResult(
                 asset_key=key_of(table.name),
                 check_name=result.name,
@@ -201,7 +201,6 @@ def table_asset(
     kinds: Sequence[str] = ("polars", "parquet"),
     plots: Mapping[str, Plot] | Plot | None = None,
     own_checks: Mapping[str, Sequence[checks.TableCheck]] | Sequence[checks.TableCheck] = (),
-    is_published_once: bool = False,
     retry: dg.RetryPolicy | None = None,
     pool: str | None = None,
 ) -> Callable[[Make], TableAsset]:
@@ -209,8 +208,6 @@ def table_asset(
 
     ``plots`` and ``own_checks`` are given by table name, or bare when there is one table.
     """
-    if is_published_once and len(names) != 1:
-        raise ValueError(f"expected one table that is published once, found {names}")
 
     def declare(make: Make) -> TableAsset:
         return TableAsset(
@@ -220,7 +217,6 @@ def table_asset(
             kinds=frozenset(kinds),
             plots=plots if isinstance(plots, Mapping) else {names[0]: plots} if plots else {},
             own_checks=own_checks if isinstance(own_checks, Mapping) else {names[0]: own_checks},
-            is_published_once=is_published_once,
             retry=retry,
             pool=pool,
         )

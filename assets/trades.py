@@ -14,7 +14,6 @@ from gnosis import trading
     "trades.ideas",
     reads=("models.predictions", "engines.elasticity", "raw.equity_bars"),
     plots=plots.sides,
-    is_published_once=True,
 )
 def ideas(night: Night) -> pl.DataFrame:
     """Side from the odds, size from volatility and movement energy, and a veto with its reason. Published once."""

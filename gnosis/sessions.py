@@ -139,7 +139,7 @@ def shift_session(day: dt.date, by: int, exchange: str = "XNYS") -> dt.date:
 
 def last_completed_session(instant: dt.datetime, exchange: str = "XNYS") -> dt.date:
     """Return the latest session whose close is at or before ``instant`` (aware datetime)."""
-    closed = schedule(exchange).filter(pl.col("close_at") <= instant)
+    closed = schedule(exchange).filter(pl.col("close_at") <= instant.astimezone(UTC))
     if closed.is_empty():
         raise UnknownSessionError(f"no session of {exchange} had closed by {instant.isoformat()}")
     return closed["session"][-1]

@@ -32,6 +32,12 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, found {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gnosis", description="Dealer positioning and market structure.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -51,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("publish", help="build the SQL catalog anew from what is stored")
     commands.add_parser("sweep", help="retire superseded files and what killed runs left")
     up = commands.add_parser("up", help="Dagster with its daemon, and MLflow, on loopback")
-    up.add_argument("--port", type=int, default=3000, help="port of the Dagster UI")
-    up.add_argument("--mlflow-port", type=int, default=5000, help="port of the MLflow UI")
+    up.add_argument("--port", type=_port, default=3000, help="port of the Dagster UI")
+    up.add_argument("--mlflow-port", type=_port, default=5000, help="port of the MLflow UI")
     return parser
 
 
@@ -82,13 +88,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
     except (LakeError, ProviderError, UnknownSessionError) as error:
         print(f"gnosis: {error}", file=sys.stderr)
-    except OSError as error:
+    except _disk_errors() as error:
+        found = str(error).splitlines()[0]
         print(
-            f"gnosis: {error}; expected a home folder that can be written at {settings.home}: make room or set "
+            f"gnosis: {found}; expected a home folder that can be written at {settings.home}: make room or set "
             "GNOSIS_HOME to another folder",
             file=sys.stderr,
         )
     return 2
+
+
+def _disk_errors() -> tuple[type[Exception], ...]:
+    """Return what a full or broken disk raises, here or in Dagster's databases; imported only when that happened."""
+    from sqlalchemy.exc import OperationalError
+
+    return (OSError, OperationalError)
 
 
 def _lake(settings: Settings) -> Lake:
@@ -99,7 +113,7 @@ def _lake(settings: Settings) -> Lake:
 
 def _run(options: argparse.Namespace, settings: Settings, console: Console) -> int:
     started = time.perf_counter()
-    from assets.table_asset import AGAIN_TAG, REPUBLISH_TAG
+    from assets.night import AGAIN_TAG, REPUBLISH_TAG
     from gnosis_dagster import nights, summary
     from gnosis_dagster.definitions import definitions_reaching
     from gnosis_dagster.home import open_home

@@ -26,7 +26,8 @@ def instance_configuration(folder: Path) -> dict[str, Any]:
         "run_storage": sqlite("dagster._core.storage.runs", "SqliteRunStorage", "runs"),
         "event_log_storage": sqlite("gnosis_dagster.event_log", "BatchedSqliteEventLogStorage", "events"),
         "schedule_storage": sqlite("dagster._core.storage.schedules", "SqliteScheduleStorage", "schedules"),
-        "run_monitoring": {"enabled": True, "start_timeout_seconds": 180, "poll_interval_seconds": 30},
+        "run_launcher": {"module": "gnosis_dagster.launcher", "class": "LocalRunLauncher"},
+        "run_monitoring": {"enabled": True, "start_timeout_seconds": 180, "poll_interval_seconds": 15},
         "run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False},
         "concurrency": {
             "runs": {"max_concurrent_runs": 2},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
+END_TIMEOUT_S = 5.0
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WORKSPACE = Path(__file__).resolve().parents[1] / "workspace.yaml"
 
 
@@ -33,9 +36,9 @@ def serve(settings: Settings, console: Console, dagster_port: int, mlflow_port: 
     from gnosis_dagster.home import open_home
     from resources.tracking import Tracking
 
-    for name, port in (("Dagster", dagster_port), ("MLflow", mlflow_port)):
-        if _answers(port):
-            console.print(f"gnosis: port {port} for {name} is taken; choose another with --port or --mlflow-port")
+    for name, port, option in (("Dagster", dagster_port, "--port"), ("MLflow", mlflow_port, "--mlflow-port")):
+        if _answers(port) or (option == "--mlflow-port" and port == dagster_port):
+            print(f"gnosis: port {port} for {name} is taken; choose another with {option}", file=sys.stderr)
             return 2
     with open_home(settings):
         pass
@@ -53,15 +56,27 @@ def serve(settings: Settings, console: Console, dagster_port: int, mlflow_port: 
         mlflow = [python, "-m", "mlflow", "server", "--backend-store-uri", store.address]
         mlflow += ["--default-artifact-root", artifacts, "--host", HOST, "--port", str(mlflow_port), "--workers", "1"]
         commands[f"MLflow   http://{HOST}:{mlflow_port}"] = (mlflow_port, mlflow)
+    environment = {**os.environ, "GNOSIS_HOME": str(settings.home)}  # absolute: the servers run in another folder
+    if settings.files is not None:
+        environment["GNOSIS_FILES"] = str(settings.files)
     log = settings.home / "servers.log"
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.default_int_handler)
+    for interrupt in INTERRUPTS:
+        signal.signal(interrupt, signal.default_int_handler)
+    processes: list[subprocess.Popen[bytes]] = []
     with log.open("ab") as output:
-        processes = [
-            subprocess.Popen(command, env=os.environ, stdout=output, stderr=output, cwd=WORKSPACE.parent)
-            for _, command in commands.values()
-        ]
         try:
+            for _, command in commands.values():
+                # Each in a session of its own: Ctrl-C reaches it through _stop only, and all its children can be found.
+                processes.append(
+                    subprocess.Popen(
+                        command,
+                        env=environment,
+                        stdout=output,
+                        stderr=output,
+                        cwd=WORKSPACE.parent,
+                        start_new_session=True,
+                    )
+                )
             return _watch(console, commands, processes, log)
         except KeyboardInterrupt:
             console.print("stopping")
@@ -78,7 +93,7 @@ def _watch(
     while True:
         for process in processes:
             if process.poll() is not None:
-                console.print(f"gnosis: a server ended with status {process.returncode}; see {log}")
+                print(f"gnosis: a server ended with status {process.returncode}; see {log}", file=sys.stderr)
                 return 1
         for address in [address for address, port in waiting.items() if _answers(port)]:
             console.print(address)
@@ -86,7 +101,8 @@ def _watch(
             if not waiting:
                 console.print(f"Schedules run while this does. Log: {log}. Ctrl-C stops both.")
         if waiting and time.monotonic() > deadline:
-            console.print(f"gnosis: {', '.join(waiting)} did not answer within {START_TIMEOUT_S:.0f} s; see {log}")
+            late = ", ".join(waiting)
+            print(f"gnosis: {late} did not answer within {START_TIMEOUT_S:.0f} s; see {log}", file=sys.stderr)
             return 1
         time.sleep(0.5)
 
@@ -98,13 +114,30 @@ def _answers(port: int) -> bool:
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+    """Ask both servers to stop, then end whatever of their sessions is still there: code servers, runs, job runners."""
+    for interrupt in INTERRUPTS:
+        signal.signal(interrupt, signal.SIG_IGN)
+    for number, process in enumerate(processes):
+        if number == 0 and process.poll() is None:
+            process.send_signal(signal.SIGINT)  # dagster dev ends its services in order
+        else:
+            _signal_session(process, signal.SIGTERM)  # MLflow waits for its children and does not tell them
     deadline = time.monotonic() + STOP_TIMEOUT_S
     for process in processes:
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    for stop in (signal.SIGTERM, signal.SIGKILL):
+        remaining = [process for process in processes if _signal_session(process, stop)]
+        deadline = time.monotonic() + END_TIMEOUT_S
+        while time.monotonic() < deadline and any(_signal_session(process, 0) for process in remaining):
+            time.sleep(0.1)
+
+
+def _signal_session(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Send a signal to what is left of a server and its children; return False when nothing is."""
+    process.poll()
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True

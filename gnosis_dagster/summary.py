@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from resources.lake import Lake
 
 METRICS = ("total_return", "cagr", "volatility", "sharpe", "maximum_drawdown", "turnover", "cost_share", "hit_rate")
+LATEST_ELASTICITY = (
+    "select session, symbol, gex_usd_per_pct, amplification, confidence from engines.elasticity "
+    "where sign_convention = 'naive' order by session desc, symbol limit 5"
+)
 
 
 def _grid(title: str, *columns: str) -> Grid:
@@ -144,8 +149,8 @@ def _next(console: Console, settings: Settings, lake: Lake) -> None:
     console.print(f"\nEverything is in {settings.home}. Next:")
     for command, purpose in (
         ("make up", "the Dagster UI with schedules, and MLflow"),
-        ('.venv/bin/gnosis sql "select * from engines.elasticity order by session desc limit 5"', "SQL"),
-        (f"duckdb -readonly {settings.catalog_path}", "the same catalog in any DuckDB client"),
+        (f'.venv/bin/gnosis sql "{LATEST_ELASTICITY}"', "SQL"),
+        (f"duckdb -readonly {shlex.quote(str(settings.catalog_path))}", "the same catalog in any DuckDB client"),
         (".venv/bin/gnosis tables", "the data dictionary with units"),
         (".venv/bin/gnosis run --next 1", "one further session"),
     ):

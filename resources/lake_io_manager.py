@@ -55,8 +55,9 @@ class LakeIOManager(dg.ConfigurableIOManager):
             raise dg.Failure(str(error), allow_retries=False) from error
         context.add_output_metadata(
             {
-                "dagster/row_count": good.height,
-                "sessions": len(sessions) if sessions is not None else 1,
+                "dagster/row_count": sum(entry.rows for entry in lake.manifest(table.name).entries.values()),
+                "rows_of_run": good.height,
+                "sessions_of_run": len(sessions) if sessions is not None else 1,
                 "quarantined_rows": quarantined.height,
                 "files_written": len(commit.files),
                 "bytes_written": commit.size_bytes,

@@ -58,14 +58,14 @@ class MarketData:
 def split_untimely(frame: pl.DataFrame, now: dt.datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the rows that were known when their session could use them, and the others as rejected rows.
 
-    A row known only after the next session's open could not have served its own; a row known after ``now`` claims to
+    A row known only from the next session's open on could not have served its own; a row known after ``now`` claims to
     come from the future. The first rule looks at the row alone, so one night and a backfill reject the same rows.
     """
     next_open = exchange.schedule().select("session", next_open=pl.col("open_at").shift(-1))
     rule = (
         pl.when(pl.col("known_at") > now)
         .then(pl.lit("known_in_the_future"))
-        .when(pl.col("known_at") > pl.col("next_open"))
+        .when(pl.col("known_at") >= pl.col("next_open"))
         .then(pl.lit("known_after_next_open"))
     )
     judged = frame.join(next_open, on="session", how="left", maintain_order="left").with_columns(rule=rule)

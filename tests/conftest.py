@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+NIGHT_HOME_RANGE = ("2008-01-02", "2008-01-31")
+TRAINED_HOME_RANGE = ("2008-01-02", "2011-06-30")
+OWN_VARIABLES = ("GNOSIS_", "DAGSTER_", "MLFLOW_")
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +26,110 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("real market data not found beside the repository: ../shared/data")
     return SHARED_DATA
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one call of the command line returned and printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+def _environment_of(home: Path, **settings: str) -> dict[str, str]:
+    """Return this process's environment with no other settings of the product than those given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)}
+    return kept | {"GNOSIS_HOME": str(home), "COLUMNS": "200"} | settings
+
+
+def _run_gnosis(home: Path, *arguments: str, largest_file_bytes: int | None = None, **settings: str) -> Said:
+    """Call ``gnosis`` in a process of its own, as a user does."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest_file_bytes},) * 2); "
+    code = "import sys; from gnosis_dagster.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code if largest_file_bytes is None else limit + code, *arguments],
+        cwd=ROOT,
+        env=_environment_of(home, **settings),
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def run_gnosis() -> Callable[..., Said]:
+    """Return a function that calls ``gnosis`` in a process of its own: home, arguments, settings by variable."""
+    return _run_gnosis
+
+
+@pytest.fixture(scope="session")
+def parquet_hashes() -> Callable[[Path], dict[str, str]]:
+    """Return a function that gives the SHA-256 of every Parquet file in a home, by path below the lake."""
+
+    def hashes(home: Path) -> dict[str, str]:
+        lake = home / "lake"
+        return {
+            str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(lake.rglob("*.parquet"))
+        }
+
+    return hashes
+
+
+def _made_home(folder: Path, first: str, last: str) -> Path:
+    said = _run_gnosis(folder, "run", "--from", first, "--to", last)
+    assert said.status == 0, said.err
+    return folder
+
+
+@pytest.fixture(scope="session")
+def night_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home with the sample of January 2008. Read it or copy it; never write into it."""
+    return _made_home(tmp_path_factory.mktemp("night") / "home", *NIGHT_HOME_RANGE)
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home with sessions enough for trained models and a backtest. Read it or copy it; never write into it."""
+    return _made_home(tmp_path_factory.mktemp("trained") / "home", *TRAINED_HOME_RANGE)
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Callable[[Path], Path]:
+    """Return a function that copies a home into the test's own folder, as a user would move it."""
+
+    def copy(home: Path) -> Path:
+        return Path(shutil.copytree(home, tmp_path / "home"))
+
+    return copy
+
+
+@pytest.fixture
+def command_line(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Return a function that calls ``gnosis`` inside this process: quick, and providers can be replaced."""
+
+    def call(home: Path, *arguments: str, **settings: str) -> Said:
+        from gnosis_dagster.cli import main
+
+        for name in list(os.environ):
+            if name.startswith(OWN_VARIABLES):
+                monkeypatch.delenv(name)
+        for name, value in _environment_of(home, **settings).items():
+            monkeypatch.setenv(name, value)
+        capfd.readouterr()
+        try:
+            status = main(arguments)
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        printed = capfd.readouterr()
+        return Said(status, printed.out, printed.err)
+
+    return call
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the switch with which the committed snapshot of the asset graph is written anew."""
+    parser.addoption("--regenerate-snapshot", action="store_true", help="write graph_snapshot.json anew")

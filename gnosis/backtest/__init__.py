@@ -11,7 +11,7 @@ from gnosis.backtest.configuration import Configuration
 from gnosis.backtest.engine import run
 from gnosis.backtest.ledger import LedgerError
 from gnosis.backtest.result import Result
-from gnosis.backtest.strategies import buy_and_hold, model_long_flat_short
+from gnosis.backtest.strategies import buy_and_hold, model_long_flat_short, tradable_symbols
 from gnosis.backtest.view import LookAheadError, View
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "buy_and_hold",
     "model_long_flat_short",
     "run",
+    "tradable_symbols",
 ]

@@ -28,6 +28,23 @@ def model_long_flat_short(ideas: pl.DataFrame) -> pl.DataFrame:
     return ideas.select(columns).sort("session", "symbol")
 
 
+def tradable_symbols(bars: pl.DataFrame, first_session: dt.date) -> list[str]:
+    """Return the symbols with a known volume by ``first_session``, or at their first bar when they are listed later.
+
+    Without any volume, as an index, a symbol cannot be traded. Bars after that day change nothing: a volume that is
+    missing later makes orders wait, and does not undo the trades before.
+
+    Examples
+    --------
+    >>> day = dt.date(2024, 1, 3)
+    >>> bars = pl.DataFrame({"session": [day, day], "symbol": ["^GSPC", "SPY"], "volume": [None, 1e6]})
+    >>> tradable_symbols(bars, day)
+    ['SPY']
+    """
+    by_then = pl.col("session") <= pl.max_horizontal(pl.col("session").min().over("symbol"), pl.lit(first_session))
+    return bars.filter(by_then & pl.col("volume").is_not_null())["symbol"].unique().sort().to_list()
+
+
 def buy_and_hold(bars: pl.DataFrame, symbols: list[str], first_session: dt.date) -> pl.DataFrame:
     """Return one decision: equal weights at the close of ``first_session`` in the symbols with a bar there.
 

@@ -30,6 +30,8 @@ MATURITY_YEARS = {
     "DGS30": 30.0,
 }
 MAX_AGE = dt.timedelta(days=31)
+LOOKBACK_SESSIONS = 24
+"""Sessions before a quote in which every rate that is not too old for it became known."""
 
 
 class Curves(NamedTuple):

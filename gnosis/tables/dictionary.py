@@ -106,11 +106,14 @@ class Table:
         Column definitions and row rules.
     period
         How the rows are cut into files: one file per ``day``, ``month`` or ``year`` of ``session``, or one in ``all``.
+    is_published_once
+        Rows of a session that are stored are kept: only an explicit demand replaces them.
     """
 
     name: str
     schema: type[dy.Schema]
     period: Period
+    is_published_once: bool = False
 
     @property
     def room(self) -> str:

@@ -15,13 +15,13 @@ class TradesIdeas(SymbolSession, Origin):
     veto = label(VETOES, "why the side is flat; null when it is not")
     p_up = number(
         "probability",
-        "calibrated probability of a rise beyond the dead zone",
+        "probability of a rise beyond the dead zone",
         min=0,
         max=1,
     )
     p_down = number(
         "probability",
-        "calibrated probability of a fall beyond the dead zone",
+        "probability of a fall beyond the dead zone",
         min=0,
         max=1,
     )

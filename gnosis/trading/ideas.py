@@ -7,6 +7,7 @@ only later counts as missing, and so does a trailing figure with such a row in i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import polars as pl
@@ -168,6 +169,10 @@ def _one_horizon(predictions: pl.DataFrame, parameters: IdeaParameters) -> pl.Da
 def _with_volatility(rows: pl.DataFrame, bars: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
     """Add sigma_d of the last bar that was known with its whole window at ``as_of``."""
     window = VOLATILITY_RETURNS + 1
+
+    def over_window(flag: pl.Expr) -> pl.Expr:
+        return flag.cast(pl.Int8).rolling_max(window, min_samples=1).over("symbol") > 0
+
     ordered = bars.sort("symbol", "session")
     adjusted = (ordered["close"] * ordered["adjustment_factor"]).to_numpy()
     sigma_d = trailing_sigma_d(adjusted, ordered["symbol"].rle_id().cast(pl.Int64).to_numpy())
@@ -182,8 +187,8 @@ def _with_volatility(rows: pl.DataFrame, bars: pl.DataFrame, parameters: IdeaPar
             ).then("sigma_d"),
             bar_session="session",
             bar_known_at=_rolling_known_at(window),
-            bar_provider="provider",
-            bar_synthetic=pl.col("synthetic").cast(pl.Int8).rolling_max(window, min_samples=1).over("symbol") > 0,
+            bar_provider=_providers(bars, over_window),
+            bar_synthetic=over_window(pl.col("synthetic")),
         )
         .sort("bar_known_at", "bar_session")
     )
@@ -210,6 +215,11 @@ def _with_elasticity(rows: pl.DataFrame, elasticity: pl.DataFrame, parameters: I
     energy, position = pl.col("movement_energy"), "position"
     window = f"{parameters.energy_sessions}i"
     latest = pl.col("known_at").dt.epoch("us").rolling_max_by(position, window, closed="both").over("symbol")
+    has_median = pl.col("energy_median").is_not_null()
+
+    def over_window(flag: pl.Expr) -> pl.Expr:
+        return flag.cast(pl.Int8).rolling_max_by(position, window, closed="both").over("symbol") > 0
+
     sessions = schedule().select("session").with_row_index(position).with_columns(pl.col(position).cast(pl.Int64))
     state = (
         elasticity.join(sessions, on="session", how="inner")
@@ -223,6 +233,8 @@ def _with_elasticity(rows: pl.DataFrame, elasticity: pl.DataFrame, parameters: I
             .rolling_sum_by(position, window, closed="left")
             .over("symbol"),
             median_known_at=pl.from_epoch(latest, time_unit="us").dt.replace_time_zone("UTC"),
+            median_provider=_providers(elasticity, over_window),
+            median_synthetic=over_window(pl.col("synthetic")),
         )
         .select(
             "session",
@@ -231,6 +243,8 @@ def _with_elasticity(rows: pl.DataFrame, elasticity: pl.DataFrame, parameters: I
             "energy_median",
             "n_energies",
             "median_known_at",
+            "median_provider",
+            "median_synthetic",
             "amplification_regime",
             elasticity_confidence="confidence",
             elasticity_known_at="known_at",
@@ -244,7 +258,18 @@ def _with_elasticity(rows: pl.DataFrame, elasticity: pl.DataFrame, parameters: I
     joined = joined.with_columns([pl.when(is_known).then(pl.col(name)).alias(name) for name in used])
     return joined.with_columns(
         energy_median=pl.when(pl.col("median_known_at") <= pl.col("as_of")).then("energy_median")
+    ).with_columns(
+        elasticity_provider=pl.when(has_median).then("median_provider").otherwise("elasticity_provider"),
+        elasticity_synthetic=pl.when(has_median).then("median_synthetic").otherwise("elasticity_synthetic"),
     )
+
+
+def _providers(rows: pl.DataFrame, over_window: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    """Return the providers that occur in the window of each row, joined by '+'."""
+    names = rows["provider"].str.split("+").explode().drop_nulls().unique().sort()
+    listed = pl.col("provider").str.split("+")
+    used = [pl.when(over_window(listed.list.contains(name))).then(pl.lit(name)) for name in names]
+    return pl.concat_str(used or [pl.lit(None, pl.String)], separator="+", ignore_nulls=True)
 
 
 def _decide(rows: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:

@@ -243,8 +243,16 @@ class Lake:
         found = "no such file" if content is None else f"{len(content)} bytes with sha256 {sha256(content)[:12]}"
         raise CorruptFileError(
             f"{self.objects.address(key)} ({table_name}, period {period}): expected {entry.size_bytes} bytes with "
-            f"sha256 {entry.sha256[:12]}, found {found}. Restore the file from a copy or make it anew: {entry.command}"
+            f"sha256 {entry.sha256[:12]}, found {found}. Restore the file from a copy or make it anew: "
+            f"{self._command(table_name, entry)}"
         )
+
+    def _command(self, table_name: str, entry: Entry) -> str:
+        if entry.sessions:
+            return entry.command + (" --republish" if self.table(table_name).is_published_once else "")
+        # A table stored as one file is made anew by any night, the last one being the cheapest.
+        last = max((day for name in self.tables() for day in self.sessions(name)[-1:]), default=None)
+        return entry.command if last is None else f"gnosis run --from {last} --to {last} --again"
 
     def summary(self) -> pl.DataFrame:
         """Return one line per written table: version, rows, sessions, first and last session, files, bytes."""

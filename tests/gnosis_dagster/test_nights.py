@@ -1,0 +1,141 @@
+"""Which sessions a run makes: those that are not stored and published, with the history that they need."""
+
+from __future__ import annotations
+
+import datetime as dt
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+from gnosis.sessions import UnknownSessionError, sessions_between
+from gnosis.tables import TABLES
+from gnosis_dagster import nights
+from jobs.nightly import HISTORY_TABLES
+from resources.lake import Lake
+from resources.providers.sample import SampleProvider
+
+DAYS = sessions_between(dt.date(2012, 3, 12), dt.date(2012, 3, 16))
+SAMPLE = SimpleNamespace(provider=SampleProvider())
+
+
+def store(lake, names, days):
+    for name in names:
+        lake.write(name, TABLES[name].empty(), days, run_id="test")
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path)
+
+
+def test_everything_is_pending_in_a_new_home(lake):
+    assert nights.pending_sessions(lake, DAYS) == DAYS
+
+
+def test_a_session_is_made_when_every_table_has_it_and_the_catalog_shows_it(lake):
+    store(lake, nights.SESSION_TABLES, DAYS[:2])
+    assert nights.pending_sessions(lake, DAYS) == DAYS
+    lake.publish_catalog()
+    assert nights.pending_sessions(lake, DAYS) == DAYS[2:]
+    assert nights.made_sessions(lake) == set(DAYS[:2])
+
+
+@pytest.mark.parametrize("name", nights.SESSION_TABLES)
+def test_a_session_that_one_table_lacks_is_pending(lake, name):
+    store(lake, nights.SESSION_TABLES, DAYS[:1])
+    store(lake, [other for other in nights.SESSION_TABLES if other != name], DAYS[1:])
+    lake.publish_catalog()
+    assert nights.pending_sessions(lake, DAYS) == DAYS[1:]
+
+
+def test_what_a_red_run_stored_is_pending(lake):
+    store(lake, nights.SESSION_TABLES, DAYS[:2])
+    lake.publish_catalog()
+    store(lake, nights.SESSION_TABLES, DAYS[2:3])
+    assert nights.pending_sessions(lake, DAYS) == DAYS[2:]
+
+
+def test_the_catalog_is_not_rebuilt_from_what_a_red_run_stored(lake):
+    store(lake, nights.SESSION_TABLES, DAYS[:1])
+    path = lake.publish_catalog().path
+    path.unlink()
+    nights.publish_again(lake)
+    assert path.exists()
+    path.unlink()
+    store(lake, ["backtests.equity"], None)
+    nights.publish_again(lake)
+    assert not path.exists()
+
+
+def test_the_history_of_a_first_night_covers_the_longest_lookback(lake):
+    history = nights.pending_history(lake, SAMPLE, dt.date(2008, 1, 2))
+    assert len(history) == nights.HISTORY_SESSIONS
+    assert history[-1] == dt.date(2007, 12, 31)
+
+
+def test_history_begins_with_the_provider(lake):
+    assert nights.pending_history(lake, SAMPLE, dt.date(2000, 3, 3)) == sessions_between(
+        dt.date(2000, 3, 1), dt.date(2000, 3, 2)
+    )
+    assert nights.pending_history(lake, SAMPLE, dt.date(2000, 3, 1)) == []
+
+
+@pytest.mark.parametrize("missing", HISTORY_TABLES)
+def test_history_that_a_stopped_run_left_in_part_is_still_pending(lake, missing):
+    first = dt.date(2008, 1, 2)
+    history = nights.pending_history(lake, SAMPLE, first)
+    store(lake, [name for name in HISTORY_TABLES if name != missing], history)
+    assert nights.pending_history(lake, SAMPLE, first) == history
+    store(lake, [missing], history)
+    assert nights.pending_history(lake, SAMPLE, first) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "message"),
+    [
+        (dt.date(2008, 1, 1), None, "nearest are 2007-12-31 and 2008-01-02"),
+        (dt.date(2013, 3, 4), None, "sample covers, 2000-03-01 to 2013-03-01, found 2013-03-04"),
+        (dt.date(2000, 2, 29), None, "sample covers, 2000-03-01 to 2013-03-01, found 2000-02-29"),
+        (dt.date(2012, 3, 13), dt.date(2012, 3, 12), "found 2012-03-13 and 2012-03-12"),
+    ],
+)
+def test_sessions_that_cannot_be_made_are_refused(first, last, message):
+    with pytest.raises(UnknownSessionError, match=message):
+        nights.asked_sessions(SAMPLE, first, last)
+
+
+def test_all_sessions_of_the_provider_are_asked_for_when_none_is_named():
+    asked = nights.asked_sessions(SAMPLE, None, None)
+    assert (asked[0], asked[-1]) == (SampleProvider.first_session, SampleProvider.last_session)
+
+
+def test_one_range_covers_what_is_pending_with_what_lies_between():
+    assert nights.ranges([DAYS[0], DAYS[4]], max_sessions=5) == [(DAYS[0], DAYS[4])]
+    assert nights.ranges([DAYS[2]], max_sessions=1) == [(DAYS[2], DAYS[2])]
+    assert nights.ranges([], max_sessions=1) == []
+
+
+def test_long_ranges_are_cut_at_the_new_year_and_years_without_pending_sessions_left_out():
+    pending = sessions_between(dt.date(2008, 12, 30), dt.date(2009, 1, 5)) + sessions_between(
+        dt.date(2011, 6, 1), dt.date(2011, 6, 3)
+    )
+    assert nights.ranges(pending, max_sessions=100) == [
+        (dt.date(2008, 12, 30), dt.date(2008, 12, 31)),
+        (dt.date(2009, 1, 2), dt.date(2009, 1, 5)),
+        (dt.date(2011, 6, 1), dt.date(2011, 6, 3)),
+    ]
+
+
+def test_the_parts_of_a_long_range_hold_every_pending_session_once():
+    pending = sessions_between(dt.date(2008, 1, 2), dt.date(2012, 12, 31))
+    parts = nights.ranges(pending, max_sessions=300)
+    together = [day for first, last in parts for day in sessions_between(first, last)]
+    assert together == pending
+    assert len(parts) == 5
+
+
+def test_tables_of_the_nightly_are_those_cut_by_session():
+    assert "raw.option_quotes" in nights.SESSION_TABLES
+    assert "models.trained" not in nights.SESSION_TABLES
+    assert all(pl.Date == TABLES[name].polars_schema["session"] for name in nights.SESSION_TABLES)

@@ -1,0 +1,62 @@
+"""The summary after a run says what is stored, how models and the backtest did, and what comes next."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+import pytest
+
+from gnosis.tables import TABLES
+from resources.lake import Lake
+
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("heavy")]
+
+
+@pytest.fixture(scope="module")
+def words(trained_home, run_gnosis):
+    said = run_gnosis(trained_home, "summary")
+    assert said.status == 0, said.err
+    return said.out
+
+
+def test_every_table_stands_with_its_rows(words, trained_home):
+    rows = dict(Lake(trained_home).summary().select("table", "rows").rows())
+    for name in TABLES:
+        if not name.startswith("quarantine."):
+            (line,) = [line for line in words.splitlines() if line.split()[:1] == [name]]
+            assert line.split()[1] == f"{rows[name]:,}"
+
+
+def test_every_model_stands_beside_both_baselines(words, trained_home):
+    scores = (
+        Lake(trained_home)
+        .read("models.evaluation")
+        .filter((pl.col("scope") == "stitched") & (pl.col("metric") == "log_loss"))
+    )
+    for name, value in scores.select("model_name", "value").rows():
+        (line,) = [line for line in words.splitlines() if line.split()[:1] == [name]]
+        assert f"{value:.4f} ± " in line
+    assert set(scores["model_name"]) == {"majority", "logistic", "xgboost"}
+
+
+def test_the_backtest_stands_beside_buy_and_hold_with_units(words, trained_home):
+    metrics = Lake(trained_home).read("backtests.metrics")
+    values = {(series, metric): value for series, metric, value in metrics.select("series", "metric", "value").rows()}
+    (line,) = [line for line in words.splitlines() if line.split()[:1] == ["maximum_drawdown"]]
+    assert f"{values['strategy', 'maximum_drawdown']:,.4f}" in line
+    assert f"{values['buy_and_hold', 'maximum_drawdown']:,.4f}" in line
+
+
+def test_generated_data_and_the_next_commands_are_told(words, trained_home):
+    flat = " ".join(words.split())
+    assert "every row that rests on generated data says synthetic = true" in flat
+    assert re.search(r"Quarantined rows", flat)
+    for command in (
+        "make up",
+        "gnosis sql",
+        f"duckdb -readonly {trained_home}",
+        "gnosis tables",
+        "gnosis run --next 1",
+    ):
+        assert command in flat

@@ -1,0 +1,62 @@
+"""What the documents promise exists: commands, settings, files, and SQL that answers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gnosis_dagster.settings import Settings
+from resources.lake import Lake
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+def queries() -> list[str]:
+    block = re.search(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    return [query.strip() for query in block[1].split(";\n") if query.strip()]
+
+
+@pytest.mark.heavy
+@pytest.mark.xdist_group("heavy")
+def test_sql_of_the_readme_answers(trained_home: Path) -> None:
+    found = []
+    with Lake(trained_home).connect() as connection:
+        found = [connection.execute(query).fetchall() for query in queries()]
+    stiffness, dependence, odds = found
+    assert {row[0] for row in stiffness} == {"AAPL", "GOOG", "IBM", "MSFT"}
+    assert all(row[1] > 0 and row[2] > 0 for row in stiffness)
+    assert all(0 <= row[1] <= 1 for row in dependence)
+    assert sum(row[1] for row in odds) > 100
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())
+    missing = [target for target in targets if not (document.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_make_targets_exist(document: Path) -> None:
+    defined = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`|\s)make ([a-z]+)(?:`|\s|$)", document.read_text(), re.MULTILINE))
+    assert named - defined == set()
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs" / "operating.md").read_text()
+    variables = {
+        str(field.validation_alias or f"GNOSIS_{name.upper()}") for name, field in Settings.model_fields.items()
+    }
+    assert {name for name in variables if name not in text} == set()
+
+
+def test_every_command_is_documented() -> None:
+    from gnosis_dagster.cli import _COMMANDS
+
+    text = (ROOT / "docs" / "operating.md").read_text()
+    assert {name for name in _COMMANDS if f"gnosis {name}" not in text} == set()
