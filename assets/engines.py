@@ -10,6 +10,7 @@ from assets.table_asset import table_asset
 from gnosis.engines import elasticity as elasticity_engine
 
 BARS_LOOKBACK = 21
+LISTING_LOOKBACK = 1
 INDEX_AND_ETF_SYMBOLS = ("DIA", "EEM", "GLD", "IWM", "NDX", "QQQ", "RUT", "SPX", "SPY", "TLT", "VIX", "XSP")
 
 
@@ -21,7 +22,10 @@ INDEX_AND_ETF_SYMBOLS = ("DIA", "EEM", "GLD", "IWM", "NDX", "QQQ", "RUT", "SPX",
 )
 def elasticity(night: Night) -> pl.DataFrame:
     """Depth by the linear law plus dealer gamma, the work of a one per cent move, and what hedging does to it."""
-    greeks = night.read("greeks.option_greeks")
+    greeks = night.read("greeks.option_greeks", lookback=LISTING_LOOKBACK)
+    listing = elasticity_engine.expected_listing(greeks)
     exposure = night.read("greeks.exposure")
     bars = night.read("raw.equity_bars", lookback=BARS_LOOKBACK)
-    return night.only(elasticity_engine.elasticity(greeks, exposure, bars, index_symbols=INDEX_AND_ETF_SYMBOLS))
+    return elasticity_engine.elasticity(
+        night.only(greeks), exposure, bars, index_symbols=INDEX_AND_ETF_SYMBOLS, listing=listing
+    )

@@ -8,6 +8,7 @@ import hashlib
 import polars as pl
 import pytest
 
+from gnosis.tables import TABLES
 from resources.lake import Lake
 from resources.providers import Fetched
 from resources.providers.sample import SampleProvider
@@ -88,11 +89,14 @@ def test_a_few_wrong_quotes_are_quarantined_and_the_night_goes_on(home, command_
     sent = deliver(QUOTES, spoilt_quotes)
     said = command_line(home, "run", "--next", "1")
     assert said.status == 0, said.err
-    n_hundreds = -(-(sent[0].height - 12) // 100)
+    (delivered,) = sent
+    n_copies = delivered.height - delivered.n_unique()
+    n_versions = delivered.height - n_copies - delivered.n_unique(TABLES[QUOTES].key)
     by_rule = dict(quarantined(home, QUOTES).group_by("rule").len().rows())
-    negative = sum(rows for rule, rows in by_rule.items() if "bid" in rule)
-    assert negative == by_rule["known_in_the_future"] == by_rule["delivered_twice"] == n_hundreds
-    assert by_rule["primary_key"] == 2 * n_hundreds
+    assert sum(rows for rule, rows in by_rule.items() if "bid" in rule) == (delivered["bid"] < 0).sum() > 0
+    assert by_rule["known_in_the_future"] == (delivered["known_at"].dt.year() == 2090).sum() > 0
+    assert by_rule["delivered_twice"] == n_copies > 0
+    assert by_rule["primary_key"] == 2 * n_versions > 0
     stored = Lake(home).read(QUOTES, first=NIGHT, last=NIGHT)
     assert stored.height + sum(by_rule.values()) == sent[0].height
     assert "quarantine.raw_option_quotes" in said.out

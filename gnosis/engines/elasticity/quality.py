@@ -20,11 +20,42 @@ import polars as pl
 from gnosis.engines.elasticity.depth import session_numbers
 from gnosis.engines.elasticity.profile import CHAIN, CONTRACT
 from gnosis.engines.reasons import REASONS
+from gnosis.options.clock import with_settlement
+from gnosis.sessions import schedule
 
 NEAR_THE_MONEY = 0.10
 LEAST_SHARE = 0.6
 DAILY_WEIGHT = 0.3
 LISTED = [*CONTRACT, "open_interest"]
+
+
+def expected_listing(greeks: pl.DataFrame) -> pl.DataFrame:
+    """Return the contracts that each chain should bring: those of the session before that have not settled by then.
+
+    Parameters
+    ----------
+    greeks
+        Rows of ``greeks.option_greeks``, from one session before the first chain.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns of :data:`LISTED`, ``session`` being the one in which the contract is expected and
+        ``open_interest`` the last known. A session whose predecessor has no rows has none: nothing is known of what it
+        should bring.
+
+    Examples
+    --------
+    >>> from gnosis.tables import TABLES
+    >>> expected_listing(TABLES["greeks.option_greeks"].empty()).height
+    0
+    """
+    following = schedule().select("session", following=pl.col("session").shift(-1)).drop_nulls()
+    rows = greeks.select(LISTED).join(following, on="session", how="inner", maintain_order="left")
+    rows = rows.with_columns(session="following").filter(pl.col("expiry") >= pl.col("session"))
+    terms = with_settlement(rows.select("session", "expiry", "settlement").unique())
+    live = terms.filter(pl.col("settles_at") > pl.col("chain_at"))
+    return rows.join(live, on=["session", "expiry", "settlement"], how="semi", maintain_order="left").select(LISTED)
 
 
 def chain_quality(greeks: pl.DataFrame, chains: pl.DataFrame, listing: pl.DataFrame | None = None) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnosis.engines.elasticity import elasticity
-from gnosis.engines.elasticity.quality import LISTED, chain_quality, reasons
+from gnosis.engines.elasticity.quality import LISTED, chain_quality, expected_listing, reasons
 from gnosis.engines.reasons import REASONS
 from gnosis.engines.regimes import AMPLIFICATION_REGIMES, AmplificationRegime
 from gnosis.options.exposure import exposure
@@ -70,6 +70,46 @@ def test_listing_is_what_was_expected(chain):
     row = quality(half, listing)
     assert (row["freshness"], row["oi_coverage"], row["near_coverage"]) == pytest.approx((0.5, 0.5, 0.5))
     assert quality(half)["oi_coverage"] == 1.0
+
+
+def test_expected_are_the_unexpired_contracts_of_the_session_before(book):
+    before = shift_session(SESSION, -1)
+    tomorrow, over_tomorrow = [(SESSION + dt.timedelta(days=days) - before).days for days in (0, 1)]
+    yesterday = pl.concat([book(CONTRACTS, session=before, days=days) for days in (tomorrow, over_tomorrow, 30)])
+    morning = set_where(yesterday, pl.col("dte_days") == tomorrow, settlement="am")
+    older = book(CONTRACTS, session=shift_session(SESSION, -2), days=60)
+    assert expected_listing(pl.concat([older, yesterday])).filter(pl.col("session") == SESSION).height == 24
+    found = expected_listing(morning)
+    assert found.columns == LISTED
+    assert found["session"].unique().to_list() == [SESSION]
+    assert found["expiry"].min() == SESSION + dt.timedelta(days=1)
+    assert found["open_interest"].sum() == 2 * 1000.0
+
+
+def test_the_asset_notices_a_chain_that_arrived_in_part(book, bars):
+    from assets.engines import elasticity as asset
+
+    before = shift_session(SESSION, -1)
+    yesterday, today = book(CONTRACTS, session=before, days=31), book(CONTRACTS, days=30)
+
+    class HalfANight:
+        """A night whose chain of today lacks the puts."""
+
+        def read(self, table, lookback=0):
+            stored = {
+                "greeks.option_greeks": pl.concat([yesterday, today.filter(pl.col("right") == "C")]),
+                "raw.equity_bars": bars(),
+            }
+            stored["greeks.exposure"] = exposure(stored["greeks.option_greeks"])
+            frame = stored[table]
+            return frame.filter(pl.col("session") >= shift_session(SESSION, -lookback))
+
+        def only(self, frame):
+            return frame.filter(pl.col("session") == SESSION)
+
+    row = asset.make(HalfANight()).row(0, named=True)
+    assert "LOW_COVERAGE" in row["reasons"]
+    assert row["confidence"] == pytest.approx(0.25)
 
 
 @settings(max_examples=12, deadline=None)
