@@ -12,6 +12,7 @@ HISTORY = "history"
 TRAINING = "training"
 HISTORY_SESSIONS = max(feature.lookback_sessions for feature in FEATURES) + 5
 HISTORY_TABLES = ("raw.equity_bars", "raw.index_levels", "raw.macro")
+LAST_SESSION_TABLE = "trades.ideas"
 TRAINING_TABLES = ("models.folds", "models.trained", "models.evaluation")
 CLOSE_OF_BUSINESS = "30 18 * * 1-5"
 NEW_YORK = "America/New_York"
@@ -58,12 +59,19 @@ def nightly_schedule(
     tick = context.scheduled_execution_time
     if not exchange.is_session(tick.date()):
         return dg.SkipReason(f"{tick.date()} is not a session of the exchange")
-    session = source.next_session(lake.lake().sessions("raw.equity_bars"), tick)
+    stored = lake.lake().sessions(LAST_SESSION_TABLE)
+    if source.is_replay and not stored:
+        return dg.SkipReason(
+            "a replay moves on from the last stored session, and there is none: call `gnosis run` first"
+        )
+    session = source.next_session(stored, tick)
     if session is None:
         name, last = source.provider.name, source.provider.last_session
         return dg.SkipReason(f"provider {name} has no session after {last}")
     key = session.isoformat()
-    return dg.RunRequest(run_key=key, partition_key=key, tags={"gnosis/session": key})
+    # A session of a replay that failed is asked for again at the next tick, which needs a key of its own.
+    run_key = f"{key} on {tick.date().isoformat()}" if source.is_replay else key
+    return dg.RunRequest(run_key=run_key, partition_key=key, tags={"gnosis/session": key})
 
 
 @dg.schedule(

@@ -144,17 +144,24 @@ def test_a_replay_moves_on_by_one_session_a_night(evaluated: Evaluate, tmp_path:
     for tick in ticks_of(nightly_schedule, dt.date(2026, 1, 1), dt.date(2026, 1, 9)):
         result = evaluated(tick, Stored(home=str(tmp_path), days=stored), replay)
         if isinstance(result, dg.RunRequest):
-            asked.append(result.run_key)
+            asked.append(result.partition_key)
             stored = [*stored, str(result.partition_key)]
     assert asked == ["2008-01-31", "2008-02-01", "2008-02-04", "2008-02-05", "2008-02-06", "2008-02-07"]
 
 
-def test_a_replay_begins_with_the_first_session_and_skips_after_the_last(evaluated: Evaluate, tmp_path: Path) -> None:
+def test_a_session_of_a_replay_that_failed_is_asked_for_again(evaluated: Evaluate, tmp_path: Path) -> None:
+    replay, stored = Replay(home=str(tmp_path)), Stored(home=str(tmp_path), days=["2008-01-30"])
+    nights = [evaluated(dt.datetime(2026, 1, day, 18, 30, tzinfo=NEW_YORK), stored, replay) for day in (7, 8)]
+    assert [night.partition_key for night in nights if isinstance(night, dg.RunRequest)] == ["2008-01-31"] * 2
+    assert len({night.run_key for night in nights if isinstance(night, dg.RunRequest)}) == 2
+
+
+def test_a_replay_needs_a_stored_session_and_skips_after_the_last(evaluated: Evaluate, tmp_path: Path) -> None:
     tick = dt.datetime(2026, 1, 8, 18, 30, tzinfo=NEW_YORK)
     replay, provider = Replay(home=str(tmp_path)), SampleProvider()
-    begun = evaluated(tick, Stored(home=str(tmp_path)), replay)
-    assert isinstance(begun, dg.RunRequest)
-    assert begun.partition_key == provider.first_session.isoformat()
+    empty = evaluated(tick, Stored(home=str(tmp_path)), replay)
+    assert isinstance(empty, dg.SkipReason)
+    assert "call `gnosis run` first" in str(empty.skip_message)
     ended = evaluated(tick, Stored(home=str(tmp_path), days=[provider.last_session.isoformat()]), replay)
     assert isinstance(ended, dg.SkipReason)
     assert ended.skip_message == f"provider sample has no session after {provider.last_session}"
