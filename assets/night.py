@@ -21,6 +21,10 @@ AGAIN_TAG = "gnosis/again"
 REPUBLISH_TAG = "gnosis/republish"
 
 
+class HistoryGapError(LookupError):
+    """Sessions are missing between those that are stored and those to make, so windows would silently be shorter."""
+
+
 class UndeclaredReadError(LookupError):
     """An asset read a table that it does not declare, so its lineage would be untrue."""
 
@@ -90,13 +94,29 @@ class Night:
         ------
         UndeclaredReadError
             When the asset does not declare the table.
+        HistoryGapError
+            When raw sessions of the lookback are missing although older ones are stored.
         """
         first = self.first
         if lookback:
             calendar = exchange.schedule()["session"]
             position = max(int(calendar.search_sorted(first)) - lookback, 0)
             first = calendar[position]
+            if table.startswith("raw."):
+                self._require_no_gap(table, first)
         return self._lake_of(table).read(table, first=first, last=self.last, columns=columns)
+
+    def _require_no_gap(self, table: str, first: dt.date) -> None:
+        stored = self.lake.sessions(table)
+        if not stored:
+            return
+        wanted = exchange.sessions_between(max(first, stored[0]), self.first)[:-1]
+        missing = sorted(set(wanted) - set(stored))
+        if missing:
+            raise HistoryGapError(
+                f"expected {table} of every session from {wanted[0]} on, found {len(missing)} missing, {missing[0]} to "
+                f"{missing[-1]}: make them first with `gnosis run --from {missing[0]} --to {missing[-1]}`"
+            )
 
     def read_all(self, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return every row of a declared table up to the last session of this night.

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets import checks, presentation
-from assets.night import REPUBLISH_TAG, Night, TableRows, UndeclaredReadError
+from assets.night import REPUBLISH_TAG, HistoryGapError, Night, TableRows, UndeclaredReadError
 from gnosis.sessions import UnknownSessionError
 from gnosis.tables import TABLES, Table
 from resources.lake.errors import LakeError
@@ -19,7 +19,7 @@ from resources.market_data import MarketDataResource
 from resources.providers.errors import ProviderError
 from resources.tracking_resource import TrackingResource
 
-PERMANENT = (ProviderError, UnknownSessionError, LakeError, UndeclaredReadError)
+PERMANENT = (ProviderError, UnknownSessionError, LakeError, UndeclaredReadError, HistoryGapError)
 OWNERS = ["team:research"]
 
 Plot = Callable[[pl.DataFrame], bytes | None]
