@@ -247,18 +247,26 @@ def test_a_taken_port_is_named_and_nothing_is_started(up: House, run_gnosis: Cal
     assert set(processes_of(up.home)) <= set(before)
 
 
+def following(home: Path) -> dt.date:
+    """Return the session after the last stored one."""
+    return exchange.shift_session(Lake(home).sessions("features.technical")[-1], 1)
+
+
 def test_a_night_launched_through_the_interface_makes_and_checks_everything(up: House) -> None:
-    run = up.launch("2008-02-01")
+    session = following(up.home)
+    run = up.launch(session.isoformat())
     assert up.finished(run)["status"] == "SUCCESS"
     made, checked = up.events(run)
-    assert sorted(made) == sorted((name, "2008-02-01" if name in BY_SESSION else None) for name in MADE)
+    assert sorted(made) == sorted((name, session.isoformat() if name in BY_SESSION else None) for name in MADE)
     assert {name for name, _, _ in checked} == MADE - {"catalog"}
     assert [found for found in checked if not found[2]] == []
-    assert_whole(up.home, sessions("2008-01-02", "2008-02-01"))
+    assert_whole(up.home, sessions("2008-01-02", session.isoformat()))
 
 
 def test_a_killed_run_is_told_and_taken_up_from_its_failure(up: House) -> None:
-    run = up.launch("2008-02-04", "2008-04-30", **{"dagster/max_retries": "0"})
+    first = following(up.home)
+    last = exchange.shift_session(first, 61)
+    run = up.launch(first.isoformat(), last.isoformat(), **{"dagster/max_retries": "0"})
     up.wait_for_middle(run)
     os.kill(run_worker(up.home), signal.SIGKILL)
     killed = up.finished(run)
@@ -268,7 +276,7 @@ def test_a_killed_run_is_told_and_taken_up_from_its_failure(up: House) -> None:
     finished = up.finished(again)
     assert finished["status"] == "SUCCESS"
     assert not set(steps_done(finished)) & set(steps_done(killed))
-    asked = sessions("2008-02-04", "2008-04-30")
+    asked = exchange.sessions_between(first, last)
     made = {found for each in (run, again) for found in up.events(each)[0]}
     assert {(name, day.isoformat()) for name in BY_SESSION for day in asked} <= made
     assert_whole(up.home, asked)
@@ -308,7 +316,7 @@ def test_after_a_crash_of_everything_the_next_dagster_dev_retries_the_run_by_its
     served_home: Path, start_dagster_dev: Callable[[], House], run_gnosis: Callable[..., Any], tmp_path: Path
 ) -> None:
     untroubled = Path(shutil.copytree(served_home, tmp_path / "home"))
-    first = exchange.shift_session(Lake(served_home).sessions("features.technical")[-1], 1)
+    first = following(served_home)
     last = exchange.shift_session(first, 41)
     house = start_dagster_dev()
     run = house.launch(first.isoformat(), last.isoformat())
