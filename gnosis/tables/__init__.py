@@ -20,7 +20,14 @@ from gnosis.tables.backtests import (
 from gnosis.tables.dictionary import Table, quarantine_table
 from gnosis.tables.engines import EnginesElasticity
 from gnosis.tables.features import FeaturesMacro, FeaturesRegime, FeaturesTechnical
-from gnosis.tables.greeks import GreeksExposure, GreeksOptionGreeks
+from gnosis.tables.greeks import (
+    GreeksExposure,
+    GreeksForwards,
+    GreeksLevels,
+    GreeksOptionGreeks,
+    GreeksSurface,
+    GreeksSurfaceCertificate,
+)
 from gnosis.tables.models import (
     ModelsEvaluation,
     ModelsFolds,
@@ -28,7 +35,7 @@ from gnosis.tables.models import (
     ModelsPredictions,
     ModelsTrained,
 )
-from gnosis.tables.raw import RawEquityBars, RawIndexLevels, RawMacro, RawOptionQuotes
+from gnosis.tables.raw import RawDividends, RawEquityBars, RawIndexLevels, RawMacro, RawOptionQuotes
 from gnosis.tables.trades import TradesIdeas
 
 TABLES: dict[str, Table] = {
@@ -38,8 +45,13 @@ TABLES: dict[str, Table] = {
         Table("raw.index_levels", RawIndexLevels, period="month"),
         Table("raw.option_quotes", RawOptionQuotes, period="day"),
         Table("raw.macro", RawMacro, period="year"),
+        Table("raw.dividends", RawDividends, period="year"),
         Table("greeks.option_greeks", GreeksOptionGreeks, period="day"),
+        Table("greeks.forwards", GreeksForwards, period="month"),
+        Table("greeks.surface", GreeksSurface, period="month"),
+        Table("greeks.surface_certificate", GreeksSurfaceCertificate, period="month"),
         Table("greeks.exposure", GreeksExposure, period="month"),
+        Table("greeks.levels", GreeksLevels, period="month"),
         Table("engines.elasticity", EnginesElasticity, period="month"),
         Table("features.technical", FeaturesTechnical, period="month"),
         Table("features.regime", FeaturesRegime, period="month"),

@@ -17,6 +17,11 @@ def number(unit: str, description: str, *, nullable: bool = True, **bounds: Any)
     return dy.Float64(nullable=nullable, metadata={"unit": unit}, description=description, **bounds)
 
 
+def numbers(unit: str, description: str, *, nullable: bool = True) -> dy.List:
+    """Return a column of ascending lists of floats with their unit."""
+    return dy.List(dy.Float64(nullable=False), nullable=nullable, metadata={"unit": unit}, description=description)
+
+
 def count(description: str, *, unit: str = "count", nullable: bool = True, **bounds: Any) -> dy.Int64:
     """Return an integer column; counts are not negative unless ``min`` says so."""
     return dy.Int64(

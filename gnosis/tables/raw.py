@@ -84,6 +84,11 @@ class RawOptionQuotes(Origin):
     open_interest = number("contracts", "open interest of oi_session, as known at the quote", min=0)
     oi_session = day("session whose open interest is given", nullable=True)
     multiplier = number("shares", "shares per contract", nullable=False, min_exclusive=0)
+    deliverable_shares = number(
+        "shares",
+        "shares that one contract delivers, where that is not the multiplier (adjusted contracts); else null",
+        min_exclusive=0,
+    )
     style = label(["A", "E"], "American or European exercise", nullable=False)
     spot = number(
         "$",
@@ -103,6 +108,15 @@ class RawOptionQuotes(Origin):
     @dy.rule()
     def open_interest_is_of_an_earlier_session(cls) -> pl.Expr:
         return pl.col("oi_session").is_null() | (pl.col("oi_session") < pl.col("session"))
+
+
+class RawDividends(Origin):
+    """Declared cash dividends: one row per announcement, under the session in which it became known."""
+
+    session = day("exchange session in which the announcement became known", primary_key=True)
+    symbol = text("symbol of the underlying", primary_key=True, min_length=1)
+    ex_date = day("first session that trades without the dividend", primary_key=True)
+    amount_usd = number("$ per share", "cash per share as traded on ex_date", nullable=False, min=0)
 
 
 class RawMacro(dy.Schema):
