@@ -17,7 +17,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: run test up lint bench install environment
+.PHONY: run test up lint bench verify-real install environment
 
 run: install
 	@.venv/bin/gnosis run
@@ -35,7 +35,11 @@ lint: install
 	.venv/bin/mypy
 
 bench: install
+	@.venv/bin/uv sync --frozen --inexact --group bench --quiet --python .venv/bin/python --no-python-downloads
 	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
+
+verify-real: install
+	@.venv/bin/python -m benchmarks.real_chains
 
 install:
 	@$(IS_CURRENT) && $(IS_ASKED_PYTHON) && test ! pyproject.toml -nt $(STAMP) \

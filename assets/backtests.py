@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets import plots
 from assets.checks import Finding, Stored, TableCheck
 from assets.night import Night
+from assets.plots import backtests as plots
 from assets.table_asset import table_asset
 from gnosis.backtest import Configuration, model_long_flat_short, run, tradable_symbols
 from gnosis.tables import TABLES

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 MAX_QUARANTINED_SHARE = 0.20
 CHAINS = "raw.option_quotes"
-MADE_FROM_CHAINS = ("greeks.option_greeks", "greeks.exposure", "engines.elasticity")
+BASIS = {
+    "greeks.option_greeks": (CHAINS, None, "chain"),
+    "greeks.forwards": (CHAINS, None, "chain"),
+    "greeks.surface": ("greeks.option_greeks", pl.col("iv_source") == "own", "implied volatility"),
+    "greeks.surface_certificate": ("greeks.option_greeks", pl.col("iv_source") == "own", "implied volatility"),
+    "greeks.exposure": (CHAINS, pl.col("open_interest") > 0, "open interest"),
+    "greeks.levels": (CHAINS, None, "chain"),
+    "engines.elasticity": (CHAINS, None, "chain"),
+}
+"""What a session must have for a table to have rows of it: rows of another table, which of them, and their name."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +117,11 @@ def _known_in_time(stored: Stored) -> Finding:
 def _no_session_missing(stored: Stored) -> Finding:
     asked = stored.sessions or []
     expected, basis = asked, "chain"
-    if stored.table.name in MADE_FROM_CHAINS and asked:
-        chains = stored.lake.scan(CHAINS, asked[0], asked[-1])
-        if stored.table.name == "greeks.exposure":
-            chains, basis = chains.filter(pl.col("open_interest") > 0), "open interest"
-        with_chain = _sessions_of(chains)
-        expected = [session for session in asked if session in with_chain]
+    if stored.table.name in BASIS and asked:
+        source, which, basis = BASIS[stored.table.name]
+        rows = stored.lake.scan(source, asked[0], asked[-1])
+        with_basis = _sessions_of(rows if which is None else rows.filter(which))
+        expected = [session for session in asked if session in with_basis]
     present = _sessions_of(stored.rows)
     missing = [session.isoformat() for session in expected if session not in present]
     words = f"{len(expected) - len(missing)} of {len(expected)} sessions have rows"
@@ -193,7 +201,7 @@ def checks_of(table: Table) -> tuple[TableCheck, ...]:
         found.append(FEW_QUARANTINED)
         if "known_at" in columns:
             found.append(KNOWN_IN_TIME)
-        if table.name not in ("raw.macro", "models.labels"):
+        if table.name not in ("raw.macro", "raw.dividends", "models.labels"):
             found.append(NO_SESSION_MISSING)
         if table.key == ["session", "symbol"]:
             found.append(NO_SYMBOL_MISSING)

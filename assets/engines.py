@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets import plots
+from assets.greeks import INDEX_AND_ETF_SYMBOLS
 from assets.night import Night
+from assets.plots import engines as plots
 from assets.table_asset import table_asset
 from gnosis.engines import elasticity as elasticity_engine
 
 BARS_LOOKBACK = 21
 LISTING_LOOKBACK = 1
-INDEX_AND_ETF_SYMBOLS = ("DIA", "EEM", "GLD", "IWM", "NDX", "QQQ", "RUT", "SPX", "SPY", "TLT", "VIX", "XSP")
 
 
 @table_asset(

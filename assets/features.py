@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets import plots
 from assets.night import Night
+from assets.plots import features as plots
 from assets.table_asset import table_asset
 from gnosis.features import features_of
 from gnosis.features.macro import macro as macro_features

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets import plots
 from assets.checks import Finding, Stored, TableCheck
 from assets.night import Night, TableRows
+from assets.plots import models as plots
 from assets.table_asset import table_asset
 from gnosis import learning
 from gnosis.learning.folds import STEP_SESSIONS, TEST_SESSIONS, TRAIN_SESSIONS

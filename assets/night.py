@@ -41,11 +41,14 @@ class TableRows:
         Rows that never fitted the columns: ``session``, ``rule``, ``found`` (JSON), ``provider``.
     metadata
         Figures to show beside the materialisation.
+    picture
+        Draws the table beside what it was made from, where its own rows do not show enough.
     """
 
     frame: pl.DataFrame
     rejected: pl.DataFrame | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+    picture: Callable[[], bytes | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -80,7 +81,8 @@ def show(
     metadata["null_share"] = dg.MetadataValue.json(null_shares(frame))
     if "synthetic" in frame.columns and frame.height:
         metadata["synthetic_share"] = float(frame["synthetic"].cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type]
-    picture = plot(frame) if plot is not None and frame.height else None
+    draw = rows.picture or (None if plot is None else functools.partial(plot, frame))
+    picture = draw() if draw is not None and frame.height else None
     if picture is not None:
         encoded = base64.b64encode(picture).decode()
         metadata["plot"] = dg.MetadataValue.md(f"![{table.name}](data:image/png;base64,{encoded})")

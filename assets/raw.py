@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import plots
 from assets.night import Night, TableRows
+from assets.plots import raw as plots
 from assets.table_asset import table_asset
 
 FETCH_RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -54,3 +54,16 @@ def option_quotes(night: Night) -> TableRows:
 def macro(night: Night) -> TableRows:
     """Macroeconomic observations under the session in which each vintage became known."""
     return _optional(night, "raw.macro")
+
+
+@table_asset("raw.dividends", kinds=KINDS, retry=FETCH_RETRY, pool=VENDOR_POOL)
+def dividends(night: Night) -> TableRows:
+    """Cash dividends under the session in which their announcement became known.
+
+    Without them dividends still show in every forward implied by put-call parity, so their absence is no warning.
+    """
+    if night.serves("raw.dividends"):
+        return _fetched(night, "raw.dividends")
+    provider = night.market_data.provider.name
+    night.say(f"raw.dividends: provider {provider} does not have this table; forwards from carry ignore dividends")
+    return TableRows(night.lake.table("raw.dividends").empty(), metadata={"provider": provider})

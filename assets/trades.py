@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets import plots
 from assets.night import Night
+from assets.plots import trades as plots
 from assets.table_asset import table_asset
 from gnosis import trading
 

@@ -14,9 +14,11 @@ import polars as pl
 
 from gnosis.engines import physics
 from gnosis.engines.elasticity import elasticity
-from gnosis.engines.elasticity.profile_kernel import add_gamma
+from gnosis.options.arrays import frozen
 from gnosis.options.black_scholes import greeks
 from gnosis.options.exposure import exposure
+from gnosis.options.gamma_profile import smile_slopes
+from gnosis.options.gamma_profile_kernel import add_gamma
 from gnosis.sessions import schedule, shift_session
 from gnosis.tables import TABLES
 
@@ -52,7 +54,12 @@ def listed_chains(sessions: list[dt.date], symbols: list[str], n_expiries: int, 
         is_tau_floored=pl.lit(False),
         forward=pl.Series(forward),
         forward_source=pl.lit("parity"),
-        forward_se=pl.lit(0.0),
+        style=pl.lit("E"),
+        exercise_model=pl.lit("closed_form"),
+        is_vertical=pl.lit(False),
+        is_butterfly=pl.lit(False),
+        deliverable_shares=pl.lit(100.0),
+        **{name: pl.lit(None, dtype=pl.Float64) for name in ("iv_bid", "iv_ask", "iv_error")},
         discount=pl.Series(discount),
         iv=pl.Series(iv),
         iv_source=pl.lit("own"),
@@ -105,10 +112,13 @@ def arrays_of_one_chain(n_expiries: int, n_strikes: int) -> Callable[[], object]
     starts, chain = n_strikes * np.arange(n_expiries + 1), np.zeros(n_expiries, dtype=np.int64)
     scale, size = 1 / (100 * np.sqrt(2 * np.pi * tau)), np.full(n, 1e5)
     ratios, logs = physics.PATH_RATIOS, np.log(physics.PATH_RATIOS)
+    slope = smile_slopes(starts, k, iv)
+    arrays = (starts, chain, k, iv, slope, np.sqrt(tau), scale, size, size, ratios, logs)
+    lines = [frozen(values, values.shape) for values in arrays]
 
     def run() -> object:
         call, put = np.zeros((2, 1, 101))
-        add_gamma(starts, chain, k, iv, np.sqrt(tau), scale, size, size, ratios, logs, False, call, put)
+        add_gamma(*lines, False, call, put)
         return [physics.path_work(100.0, 1e6 + sign * call - put) for sign in (1.0, -1.0)]
 
     return run

@@ -1,241 +1,260 @@
-"""Speed of implied volatility, Greeks and whole chains on one thread, beside vollib and plain numpy in the same run.
+"""Speed and accuracy of implied volatility, Greeks and whole chains beside other libraries, in one run.
 
-Run ``python benchmarks/options.py``. Ratios matter; absolute figures move with the machine. Every engine gets the same
-contracts; rounds alternate over the engines and the median of the process times counts. vollib works contract by
-contract and gets a sample.
+Run ``uv sync --group bench`` once, then ``python benchmarks/options.py``. Ratios matter; absolute figures move with the
+machine. Every library gets the same contracts in the form it likes best; rounds alternate over the libraries and the
+median of the process times counts, on one processor. vollib works contract by contract and numpy's solver is slow:
+both get samples.
 """
 
 from __future__ import annotations
 
-import datetime as dt
+import importlib.util
+import os
+
+# Read when the libraries are loaded.
+os.environ |= {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+
 import statistics
+import subprocess
+import sys
 import time
-import warnings
-from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
-import polars as pl
-from scipy.special import ndtr
+from option_peers import accuracy, chains, libraries
+from option_peers.chains import Book, Lines
+from option_peers.measuring import Call, compare, one_processor, seconds
 
-from gnosis.options import carry_forward, discount_factor, exposure, greeks, implied_vol, option_greeks, price
-from gnosis.sessions import schedule
-from gnosis.tables import TABLES
+from gnosis.options import Greeks, chain_analytics, exposure, greeks, implied_vol, levels
+from gnosis.options.implied_vol import IV_REASONS
+from gnosis.options.strike_grid import N_ROWS, GridGreeks, StrikeExposure, grid_exposure, grid_greeks, grid_implied_vol
 
 N = 1_000_000
+N_NUMPY_SOLVER = 50_000
 N_VOLLIB = 2_000
-ROUNDS = 5
-SPOT, RATE, CARRY = 6000.0, 0.043, 0.013
+TESTS = Path(__file__).resolve().parents[1] / "tests" / "gnosis" / "options"
+FIRST_CALL = """
+import time
+start = time.perf_counter()
+from gnosis.options import greeks, implied_vol
+imported = time.perf_counter()
+implied_vol([2.4, 3.1], [100, 105], 30 / 365, 100.0, 0.99, True)
+greeks(100, [100, 105], 30 / 365, 100.0, 0.99, 0.2, True)
+print(imported - start, time.perf_counter() - imported)
+"""
 
 
-class Book(NamedTuple):
-    strike: np.ndarray
-    tau: np.ndarray
-    forward: np.ndarray
-    discount: np.ndarray
-    iv: np.ndarray
-    is_call: np.ndarray
-    price: np.ndarray
+def from_tests(name: str) -> ModuleType:
+    """Return a module that the tests share."""
+    spec = importlib.util.spec_from_file_location(name, TESTS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def index_book(n: int, seed: int = 7) -> Book:
-    """An index chain out of the money: hours to two years, strikes within 4 standard deviations, a smile."""
-    generator = np.random.default_rng(seed)
-    tau = np.where(generator.random(n) < 0.25, generator.uniform(0.1, 7, n), generator.uniform(7, 730, n)) / 365
-    k = generator.uniform(-4, 2.5, n) * 0.18 * np.sqrt(tau)
-    iv = np.clip(0.16 - 0.2 * k / np.sqrt(tau + 0.08) + generator.normal(0, 0.01, n), 0.08, 1.2)
-    forward, discount = carry_forward(SPOT, tau, RATE, CARRY), discount_factor(RATE, tau)
-    strike = forward * np.exp(k)
-    is_call = strike >= forward
-    return Book(strike, tau, forward, discount, iv, is_call, price(SPOT, strike, tau, forward, discount, iv, is_call))
+def solve(book: Book, threads: int = 1) -> np.ndarray:
+    return implied_vol(book.price, book.strike, book.tau, book.forward, book.discount, book.is_call, threads=threads).iv
 
 
-def numpy_greeks(book: Book) -> list[np.ndarray]:
-    """Price and ten Greeks as the textbook writes them."""
-    side, k, tau, v = np.where(book.is_call, 1.0, -1.0), book.strike, book.tau, book.iv
-    root, total = np.sqrt(tau), v * np.sqrt(tau)
-    d1 = (np.log(SPOT / k) + (RATE - CARRY + v * v / 2) * tau) / total
-    d2 = d1 - total
-    eq, er = np.exp(-CARRY * tau), np.exp(-RATE * tau)
-    density = eq * np.exp(-d1 * d1 / 2) / np.sqrt(2 * np.pi)
-    delta, leg = side * eq * ndtr(side * d1), side * k * er * ndtr(side * d2)
-    gamma, vega = density / (SPOT * total), SPOT * density * root
-    return [
-        SPOT * delta - leg,
-        delta,
-        gamma,
-        vega,
-        -SPOT * density * v / (2 * root) - RATE * leg + CARRY * SPOT * delta,
-        tau * leg,
-        -density * d2 / v,
-        CARRY * delta - density * (2 * (RATE - CARRY) * tau - d2 * total) / (2 * tau * total),
-        vega * d1 * d2 / v,
-        -gamma * (d1 / total + 1) / SPOT,
-        gamma * (d1 * d2 - 1) / v,
-    ]
+def price_and_greeks(book: Book, out: np.ndarray | None, threads: int = 1) -> Greeks:
+    return greeks(
+        book.spot,
+        book.strike,
+        book.tau,
+        book.forward,
+        book.discount,
+        book.iv,
+        book.is_call,
+        out=out,
+        threads=threads,
+    )
 
 
-def numpy_implied_vol(book: Book) -> np.ndarray:
-    """Newton steps inside a shrinking bracket, all contracts together."""
-    side, root = np.where(book.is_call, 1.0, -1.0), np.sqrt(book.tau)
-    low, high = np.full(book.tau.size, 1e-4), np.full(book.tau.size, 5.0)
-    v = np.full(book.tau.size, 0.3)
-    x = np.log(book.forward / book.strike)
-    for _ in range(60):
-        d1 = x / (v * root) + v * root / 2
-        gap = (
-            book.discount * side * (book.forward * ndtr(side * d1) - book.strike * ndtr(side * (d1 - v * root)))
-            - book.price
+def single_contracts(book: Book, grid: object, oracles: ModuleType) -> None:
+    """Implied volatility and Greeks of single contracts beside the peers."""
+    verdicts = accuracy.implied_vol_verdicts(grid, oracles)
+    sample, few = book.take(slice(N_NUMPY_SOLVER)), book.take(slice(N_VOLLIB))
+    found = implied_vol(book.price, book.strike, book.tau, book.forward, book.discount, book.is_call)
+    is_solved = found.reason == IV_REASONS.index("solved")
+    is_out = book.is_call == (book.strike >= book.forward)
+    error = np.abs(found.iv - book.iv)[is_solved]
+    print(
+        f"\nRealistic chain of {N:,}: {is_solved[is_out].mean():.2%} solved out of the money, "
+        f"{is_solved[~is_out].mean():.2%} in the money, the rest flagged; largest error {error.max():.1e}, at most "
+        f"{(error / found.error[is_solved]).max():.2f} of the bound returned with it"
+    )
+    calls = {"gnosis, with error bound and reason": Call(N, lambda: solve(book))}
+    missing = []
+    engine = libraries.iv_engine_implied_vol(book)
+    if engine is None:
+        missing.append("iv-engine")
+    else:
+        calls["iv-engine, calls and puts split"] = Call(N, engine)
+    calls["pyvolr, calls and puts split"] = Call(N, libraries.pyvolr_implied_vol(book))
+    calls["numpy, Newton in a bracket"] = Call(N_NUMPY_SOLVER, libraries.numpy_implied_vol(sample))
+    calls["vollib, contract by contract"] = Call(N_VOLLIB, libraries.vollib_implied_vol(few, oracles))
+    compare(
+        "Implied volatility, one thread",
+        calls,
+        {"iv-engine, calls and puts split": 8},
+        verdicts,
+        tuple(missing),
+    )
+
+    verdicts = accuracy.greeks_verdicts(grid, oracles)
+    out = np.empty((len(Greeks._fields), N))
+    calls = {
+        "gnosis, price and 10, memory of the caller": Call(N, lambda: price_and_greeks(book, out)),
+        "gnosis, price and 10, fresh memory": Call(N, lambda: price_and_greeks(book, None)),
+        "pyvolr, price and 5, calls and puts split": Call(N, libraries.pyvolr_greeks(book)),
+        "pyvolr and numpy, price and 8": Call(N, libraries.pyvolr_and_numpy_greeks(book)),
+    }
+    limits, missing = {"pyvolr, price and 5, calls and puts split": 7.0}, []
+    for n, label in ((N, "1,000,000"), (100_000, "100,000")):
+        compiled = libraries.jax_greeks(book.take(slice(n)))
+        if compiled is None:
+            missing.append(f"JAX, price and 8, {label} at a time")
+        else:
+            calls[f"JAX, price and 8, {label} at a time"] = Call(n, compiled)
+            limits[f"JAX, price and 8, {label} at a time"] = 2.5
+    calls["numpy, price and 10"] = Call(N, libraries.numpy_greeks(book))
+    calls["vollib, price and 5, contract by contract"] = Call(N_VOLLIB, libraries.vollib_greeks(few, oracles))
+    compare("Price and Greeks, one thread", calls, limits, verdicts, tuple(missing))
+
+
+def solve_lines(lines: Lines) -> np.ndarray:
+    prices = lines.call_price, lines.put_price
+    return grid_implied_vol(*prices, lines.strike, lines.tau, lines.forward, lines.discount, lines.starts).iv
+
+
+def value_lines(lines: Lines, iv: np.ndarray, out: np.ndarray | None) -> GridGreeks:
+    terms = lines.tau, lines.forward, lines.discount, lines.starts
+    return grid_greeks(chains.SPOT, lines.strike, iv, *terms, out=out)
+
+
+def chain_shaped() -> None:
+    """The calls over strike lines beside the own calls over the same contracts one by one."""
+    lines, book = chains.chain(500, 1000)
+    n = book.tau.size
+    out, single = np.empty((N_ROWS, lines.strike.size)), np.empty((len(Greeks._fields), n))
+    compare(
+        f"Implied volatility of a chain, {n:,} contracts, one thread",
+        {
+            "gnosis, strike lines": Call(n, lambda: solve_lines(lines)),
+            "gnosis, contract by contract": Call(n, lambda: solve(book)),
+        },
+        {"gnosis, contract by contract": 2},
+    )
+    compare(
+        f"Price and ten Greeks of a chain, {n:,} contracts, one thread",
+        {
+            "gnosis, strike lines, memory of the caller": Call(n, lambda: value_lines(lines, lines.iv, out)),
+            "gnosis, strike lines, fresh memory": Call(n, lambda: value_lines(lines, lines.iv, None)),
+            "gnosis, contract by contract": Call(n, lambda: price_and_greeks(book, single)),
+        },
+        {"gnosis, contract by contract": 2},
+    )
+
+
+def exposure_by_strike() -> None:
+    """8,000 contracts from prices to gamma, vanna, charm and delta exposure by strike."""
+    lines, book = chains.chain(20, 200)
+    n = book.tau.size
+    interest = np.random.default_rng(3).integers(0, 5000, n).astype(np.float64)
+    by_line = np.ascontiguousarray(interest.reshape(-1, 2).T)
+    strike_number = np.tile(np.repeat(np.arange(200), 2), 20)
+    terms = lines.strike, lines.tau, lines.forward, lines.discount, lines.starts
+
+    def own() -> StrikeExposure:
+        return grid_exposure(chains.SPOT, lines.call_price, lines.put_price, *terms, by_line, 1.0)
+
+    peer = libraries.pyvolr_exposure_by_strike(book, strike_number, 100.0 * interest)
+    rates = compare(
+        "8,000 contracts from prices to exposures by strike, one thread",
+        {"gnosis, strike lines": Call(n, own, 20), "pyvolr and numpy": Call(n, peer, 20)},
+        {"pyvolr and numpy": 8},
+    )
+    print("  " + ", ".join(f"{name} {1000 * n / rate:.2f} ms" for name, rate in rates.items()) + " (limit about 1 ms)")
+    found, other = own(), peer()
+    difference = np.abs(found.gex_usd_per_pct - other[0]).max() / np.abs(other[0]).max()
+    print(
+        f"  gamma exposures differ by {difference:.1e} of the largest; {found.n_without_iv.sum()} contracts without iv"
+    )
+
+
+def two_threads(book: Book) -> None:
+    """Wall time of two threads beside one."""
+    if (os.cpu_count() or 1) < 2:
+        print("\nTwo threads: this machine has one processor")
+        return
+    out = np.empty((len(Greeks._fields), N))
+    wall = seconds(
+        {
+            "iv 1": Call(N, lambda: solve(book)),
+            "iv 2": Call(N, lambda: solve(book, threads=2)),
+            "greeks 1": Call(N, lambda: price_and_greeks(book, out)),
+            "greeks 2": Call(N, lambda: price_and_greeks(book, out, threads=2)),
+        },
+        time.perf_counter,
+    )
+    print("\nTwo threads against one, wall time (limit 1.8; idle processors needed)")
+    print(f"  implied volatility {wall['iv 1'] / wall['iv 2']:.2f}, Greeks {wall['greeks 1'] / wall['greeks 2']:.2f}")
+
+
+def first_call() -> None:
+    """A fresh process with the compilation cache that an earlier process left."""
+    measured = []
+    for _ in range(4):
+        done = subprocess.run([sys.executable, "-c", FIRST_CALL], capture_output=True, text=True, check=True)
+        measured.append([float(word) for word in done.stdout.split()])
+    imported, called = (statistics.median(column) for column in zip(*measured[1:], strict=True))
+    print(
+        f"\nFresh process: import {imported:.2f} s, first implied volatility and Greeks {called:.2f} s wall (limit 2 s)"
+    )
+
+
+def whole_chains() -> None:
+    """From raw quotes to levels: one full index chain, and 58 sessions of it."""
+    for n_sessions, limit in ((1, 1.0), (58, 60.0)):
+        quotes, macro = chains.quotes(n_sessions)
+        parts = dict.fromkeys(("chain_analytics", "exposure", "levels"), 0.0)
+        walls = []
+        for turn in range(4 if n_sessions == 1 else 1):
+            at = [time.perf_counter()]
+            found = chain_analytics(quotes, macro).greeks
+            at.append(time.perf_counter())
+            exposure(found)
+            at.append(time.perf_counter())
+            told = levels(found, index_symbols=("SPX",))
+            at.append(time.perf_counter())
+            if turn or n_sessions > 1:
+                walls.append(at[-1] - at[0])
+                parts = dict(zip(parts, np.diff(at), strict=True))
+        wall = statistics.median(walls)
+        print(
+            f"\n{n_sessions} session(s), {quotes.height:,} raw quotes to exposures and levels: {wall:.2f} s wall "
+            f"(limit {limit:.0f} s: {'reached' if wall <= limit else 'MISSED'})\n  last: "
+            + ", ".join(f"{name} {value:.2f} s" for name, value in parts.items())
+            + f"; {found['iv'].count():,} volatilities, {told.height} rows of levels with {told['n_flips'].sum()} flips"
         )
-        low, high = np.where(gap < 0, v, low), np.where(gap < 0, high, v)
-        vega = book.discount * book.forward * np.exp(-d1 * d1 / 2) / np.sqrt(2 * np.pi) * root
-        step = v - gap / np.maximum(vega, 1e-300)
-        following = np.where((step > low) & (step < high), step, (low + high) / 2)
-        if np.abs(following - v).max() < 1e-12:
-            return following
-        v = following
-    return v
-
-
-def vollib_calls(book: Book) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Implied volatility, and price with the five Greeks that vollib has."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from vollib.black_scholes_merton import black_scholes_merton
-        from vollib.black_scholes_merton.greeks import analytical
-        from vollib.black_scholes_merton.implied_volatility import implied_volatility
-    rows = [
-        ("c" if call else "p", k, t, v, p)
-        for call, k, t, v, p in zip(
-            *(column[:N_VOLLIB].tolist() for column in (book.is_call, book.strike, book.tau, book.iv, book.price)),
-            strict=True,
-        )
-    ]
-    functions = [black_scholes_merton] + [
-        getattr(analytical, name) for name in ("delta", "gamma", "vega", "theta", "rho")
-    ]
-    return (
-        lambda: [implied_volatility(p, SPOT, k, t, RATE, CARRY, flag) for flag, k, t, _, p in rows],
-        lambda: [[f(flag, SPOT, k, t, RATE, v, CARRY) for f in functions] for flag, k, t, v, _ in rows],
-    )
-
-
-def rates_per_second(calls: dict[str, tuple[int, Callable[[], object]]]) -> dict[str, float]:
-    """Contracts per second of process time, median over alternating rounds after one warm-up."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(ROUNDS + 1):
-        for name, (_, call) in calls.items():
-            start = time.process_time()
-            call()
-            if turn:
-                seconds[name].append(time.process_time() - start)
-    return {name: n / statistics.median(seconds[name]) for name, (n, _) in calls.items()}
-
-
-def report(title: str, rates: dict[str, float]) -> None:
-    own = next(iter(rates.values()))
-    print(title)
-    for name, rate in rates.items():
-        print(f"  {name:<46} {rate:>14,.0f} contracts/s   own/this {own / rate:10.1f}")
-
-
-def chains(n_sessions: int = 252, n_strikes: int = 109, n_expiries: int = 20) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A year of quotes of one symbol, some 1.1 million rows, with a Treasury yield per session."""
-    calendar = schedule().filter(pl.col("session") >= dt.date(2018, 1, 2)).head(n_sessions)
-    right, settlement = pl.Enum(["C", "P"]), pl.Enum(["am", "pm"])
-    grid = (
-        calendar.select("session", ts="chain_at")
-        .join(pl.DataFrame({"days": [3 + 7 * i for i in range(n_expiries)]}), how="cross")
-        .join(pl.DataFrame({"strike": np.linspace(75, 125, n_strikes)}), how="cross")
-        .join(pl.DataFrame({"right": ["C", "P"]}, schema={"right": right}), how="cross")
-        .with_columns(expiry=pl.col("session") + pl.duration(days=pl.col("days")))
-    )
-    tau = grid["days"].to_numpy() / 365
-    strike = grid["strike"].to_numpy()
-    mid = price(
-        100,
-        strike,
-        tau,
-        carry_forward(100, tau, 0.02),
-        discount_factor(0.02, tau),
-        0.25,
-        (grid["right"] == "C").to_numpy(),
-    )
-    quotes = grid.with_columns(
-        known_at="ts",
-        provider=pl.lit("generated"),
-        synthetic=True,
-        symbol=pl.lit("XYZ"),
-        root=pl.lit("XYZ"),
-        settlement=pl.lit("pm", dtype=settlement),
-        bid=pl.Series((mid - 0.02).clip(0)),
-        ask=pl.Series(mid + 0.02),
-        bid_size=None,
-        ask_size=None,
-        volume=None,
-        open_interest=100.0,
-        oi_session=None,
-        multiplier=100.0,
-        style=pl.lit("A"),
-        spot=100.0,
-    )
-    macro = calendar.select(
-        "session",
-        series_id=pl.lit("DGS3MO"),
-        ref_date=pl.col("session") - pl.duration(days=1),
-        known_at="open_at",
-        value=2.0,
-        is_vintage=True,
-        provider=pl.lit("generated"),
-        synthetic=True,
-    )
-    tables = TABLES["raw.option_quotes"].polars_schema, TABLES["raw.macro"].polars_schema
-    return quotes.select(list(tables[0])).cast(tables[0]), macro.select(list(tables[1])).cast(tables[1])
 
 
 def main() -> None:
-    book = index_book(N)
-    arguments = (book.strike, book.tau, book.forward, book.discount)
-    error = np.abs(implied_vol(book.price, *arguments, book.is_call) - book.iv)
-    print(f"{N:,} contracts; round trip: {(error < 1e-9).mean():.4%} within 1e-9, largest error {np.nanmax(error):.1e}")
-
-    vollib_iv, vollib_greeks = vollib_calls(book)
-    out = np.empty((11, N))
-    report(
-        "Implied volatility",
-        rates_per_second(
-            {
-                "gnosis": (N, lambda: implied_vol(book.price, *arguments, book.is_call)),
-                "numpy, Newton in a bracket": (N, lambda: numpy_implied_vol(book)),
-                "vollib, contract by contract": (N_VOLLIB, vollib_iv),
-            }
-        ),
-    )
-    report(
-        "Price and ten Greeks",
-        rates_per_second(
-            {
-                "gnosis, into memory of the caller": (
-                    N,
-                    lambda: greeks(SPOT, *arguments, book.iv, book.is_call, out=out),
-                ),
-                "gnosis, fresh memory": (N, lambda: greeks(SPOT, *arguments, book.iv, book.is_call)),
-                "numpy": (N, lambda: numpy_greeks(book)),
-                "vollib, contract by contract, five Greeks": (N_VOLLIB, vollib_greeks),
-            }
-        ),
-    )
-    quotes, macro = chains()
-    found = option_greeks(quotes, macro)
-    report(
-        f"Frames of {quotes.height:,} quotes, process time of all threads",
-        rates_per_second(
-            {
-                "option_greeks": (quotes.height, lambda: option_greeks(quotes, macro)),
-                "exposure, two conventions": (quotes.height, lambda: exposure(found)),
-            }
-        ),
-    )
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    print(f"{os.cpu_count()} processors, load {load}; medians of process time unless wall is said")
+    hard_grid, oracles = from_tests("hard_grid"), from_tests("oracles")
+    listed = hard_grid.index_contracts(N, np.random.default_rng(7))
+    book = chains.book_of(listed.strike, listed.tau_years, listed.iv, listed.is_call)
+    with one_processor():
+        single_contracts(book, hard_grid.hard_grid(accuracy.N_HARD), oracles)
+        chain_shaped()
+        exposure_by_strike()
+    two_threads(book)
+    first_call()
+    whole_chains()
 
 
 if __name__ == "__main__":

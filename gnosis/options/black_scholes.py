@@ -9,12 +9,13 @@ Sources: Black & Scholes (1973), Merton (1973); names and formulas of the higher
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gnosis.options.arrays import Floats, flat, positive, side
+from gnosis.options.arrays import Floats, booleans, flat, in_ranges, positive
 
 
 class Greeks(NamedTuple):
@@ -45,6 +46,7 @@ def greeks(
     iv: ArrayLike,
     is_call: ArrayLike,
     out: Floats | None = None,
+    threads: int = 1,
 ) -> Greeks:
     """Return price and ten Greeks of every contract in one pass.
 
@@ -65,6 +67,8 @@ def greeks(
     out
         Optional C-contiguous float64 array of shape (11, n), n the number of contracts after broadcasting, that the
         result is written to and becomes a view of. Large repeated calls save the time of fresh memory with it.
+    threads
+        Threads that share the contracts. Results do not depend on it.
 
     Returns
     -------
@@ -91,27 +95,36 @@ def greeks(
     """
     from gnosis.options import black_scholes_kernel
 
-    shape, arrays = flat(
-        side(is_call),
-        positive("spot", "$", spot),
-        positive("strike", "$", strike),
-        positive("tau_years", "years", tau_years),
-        positive("forward", "$", forward),
-        positive("discount", "1", discount),
-        positive("iv", "1/sqrt(year)", iv),
+    terms = (
+        ("spot", "$", spot),
+        ("strike", "$", strike),
+        ("tau_years", "years", tau_years),
+        ("forward", "$", forward),
+        ("discount", "1", discount),
+        ("iv", "1/sqrt(year)", iv),
     )
-    wanted = (len(Greeks._fields), arrays[0].size)
+    shape, arrays = flat(
+        booleans(is_call), *(np.asarray(values, dtype=np.float64) for _, _, values in terms), keep_single=True
+    )
+    n = math.prod(shape)
+    wanted = (len(Greeks._fields), n)
     if out is None:
         out = np.empty(wanted)
     elif out.shape != wanted or out.dtype != np.float64 or not out.flags.c_contiguous:
         raise ValueError(
             f"out: expected C-contiguous float64 of shape {wanted}, found {out.dtype} of shape {out.shape}"
         )
-    sign, s, k, tau, f, df, sigma = arrays
-    black_scholes_kernel.price_and_greeks(sign, s, k, tau, f, df, sigma, out)
-    for argument in (s, k, tau, f, df, sigma):
-        if argument.size and np.isnan(argument.min()):
-            out[:, np.isnan(argument)] = np.nan
+
+    calls, s, k, tau, f, df, v = arrays
+    results = out
+
+    def run(first: int, last: int) -> bool:
+        return black_scholes_kernel.price_and_greeks(calls, s, k, tau, f, df, v, results, first, last)
+
+    if not in_ranges(run, n, threads):
+        for term, argument in zip(terms, arrays[1:], strict=True):
+            positive(*term)
+            out[:, np.isnan(np.broadcast_to(argument, n))] = np.nan
     return Greeks(*(row.reshape(shape)[()] for row in out))
 
 

@@ -1,4 +1,4 @@
-"""From option quotes to volatility and Greeks: all sessions and symbols of a frame in one pass.
+"""From option quotes to forwards, volatility and Greeks: all sessions and symbols of a frame in one pass.
 
 Steps: settlement and time, discount factor, usable quotes, one forward per expiry, one volatility per strike (from the
 out-of-the-money side), smile lookup, Greeks. An expiry here is one (session, symbol, expiry, settlement, root):
@@ -11,86 +11,46 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from gnosis.options import black_scholes, cleaning, clock
-from gnosis.options.arrays import Floats
-from gnosis.options.forward import MAX_ERROR_OF_SPOT, MAX_SECONDS_APART, carry_forward, parity_forward
-from gnosis.options.implied_vol import implied_vol
-from gnosis.options.origin import origin_of, require_table
-from gnosis.options.rates import curves_known_at, discount_factor, rate_at
-from gnosis.options.smile import IV_SOURCES, smile
+from gnosis.options.cleaning import NO_REASON
+from gnosis.options.declared_dividends import DeclaredDividends, declared_dividends
+from gnosis.options.expiries import SOURCES, forwards, market
+from gnosis.options.layout import Contracts, Flags, Layout, Positions, changes, contracts, layout, newest_rows
+from gnosis.options.origin import Providers, require_table
+from gnosis.options.rates import curves_known_at, rate_at
+from gnosis.options.smile import IV_SOURCES, Smile, smile
+from gnosis.options.strike_volatility import StrikeVolatility, strike_volatility
 from gnosis.tables import TABLES
 
-EXPIRY_KEY = ["session", "symbol", "expiry", "settlement", "root"]
 GREEK_COLUMNS = black_scholes.Greeks._fields[1:]
-Positions = NDArray[np.int64]
+MODELS = pl.Series(["closed_form", "tree", None], dtype=pl.Enum(["closed_form", "tree"]))
+SOURCE_LABELS = pl.Series(IV_SOURCES, dtype=pl.Enum(IV_SOURCES))
+OWN, NO_IV = np.int8(IV_SOURCES.index("own")), np.int8(IV_SOURCES.index("none"))
 
 
-class Strikes(NamedTuple):
-    """How rows, strikes and expiries belong together, rows sorted by expiry, strike and right.
+class ChainAnalytics(NamedTuple):
+    """Rows of ``greeks.option_greeks`` and of ``greeks.forwards`` from the same quotes."""
 
-    Attributes
-    ----------
-    of_row
-        Strike of each row.
-    call, put
-        Row of the call and of the put of each strike, -1 where there is none.
-    starts
-        First strike of each expiry, followed by the number of strikes.
-    expiry
-        Expiry of each strike.
-    """
+    greeks: pl.DataFrame
+    forwards: pl.DataFrame
+
+
+class Times(NamedTuple):
+    """Time and rate of runs of rows that share them: :attr:`of_row` says which."""
 
     of_row: Positions
-    call: Positions
-    put: Positions
-    starts: Positions
-    expiry: Positions
+    table: pl.DataFrame
 
-    @property
-    def any_row(self) -> Positions:
-        """Row of the call, or of the put where there is no call."""
-        return np.where(self.call >= 0, self.call, self.put)
+    def per_row(self, name: str) -> np.ndarray:
+        """Return a column of the table, one entry per row."""
+        return self.table[name].to_numpy()[self.of_row]
 
 
-def option_greeks(quotes: pl.DataFrame, macro: pl.DataFrame) -> pl.DataFrame:
-    """Return implied volatility and Greeks of every quoted contract.
+def option_greeks(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Return implied volatility and Greeks of every quoted contract: :attr:`ChainAnalytics.greeks` alone.
 
-    No row disappears: each contract of each session comes back with a volatility or with the reason why it has none.
-    Only of several versions of one contract in one session the latest known is used
-    (:func:`gnosis.options.cleaning.split_duplicates`).
-
-    Parameters
-    ----------
-    quotes
-        Rows of ``raw.option_quotes``, any number of sessions and symbols, in any order.
-    macro
-        Rows of ``raw.macro``; Treasury yields known at or before each quote's ``ts`` discount it, other rows are
-        ignored.
-
-    Returns
-    -------
-    polars.DataFrame
-        ``greeks.option_greeks``, sorted by its key. ``reason`` is about the row's own quote and ``iv_source`` about
-        its strike: the in-the-money row of a strike whose out-of-the-money quote is good has ``own`` volatility even
-        when its own quote is wide. ``forward_se`` beside ``forward_source`` 'carry' tells of a parity forward that was
-        rejected as too uncertain.
-
-    Raises
-    ------
-    ValueError
-        When a column is missing or of another dtype.
-    UnknownSessionError
-        When a session is not one of the exchange.
-
-    Notes
-    -----
-    American contracts (style 'A') are valued with the European closed form as well. Their early-exercise premium
-    therefore ends up in their volatility. The carry forward takes rates alone, no dividends.
-
-    Sources: Black & Scholes (1973), Merton (1973); parity forward and cleaning rules as documented in
-    :mod:`gnosis.options.forward` and :mod:`gnosis.options.cleaning`.
+    Parameters, errors and notes as in :func:`chain_analytics`.
 
     Examples
     --------
@@ -107,169 +67,214 @@ def option_greeks(quotes: pl.DataFrame, macro: pl.DataFrame) -> pl.DataFrame:
     >>> found.select(pl.col("iv", "gamma_per_usd").round(6), "iv_source", "forward_source").row(0)
     (0.197125, 0.052754, 'own', 'carry')
     """
+    return chain_analytics(quotes, macro, dividends).greeks
+
+
+def chain_analytics(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.DataFrame | None = None) -> ChainAnalytics:
+    """Return volatility and Greeks of every quoted contract, and forward and carry of every expiry.
+
+    No row disappears: each contract of each session comes back with a volatility or with the reason why it has none
+    (:mod:`gnosis.options.cleaning` lists them). Only of several versions of one contract in one session the latest
+    known is used (:func:`gnosis.options.cleaning.split_duplicates`).
+
+    Parameters
+    ----------
+    quotes
+        Rows of ``raw.option_quotes``, any number of sessions and symbols, in any order. Where the session before is
+        among them, a chain that repeats its quotes is found.
+    macro
+        Rows of ``raw.macro``; Treasury yields known at or before each quote's ``ts`` discount it, other rows are
+        ignored.
+    dividends
+        Rows of ``raw.dividends``; those announced at or before the quote count. None where nothing is known: then
+        ``dividends_usd`` is null and the carry forward has rates alone.
+
+    Returns
+    -------
+    ChainAnalytics
+        ``greeks.option_greeks`` and ``greeks.forwards``, each sorted by its key. ``reason`` is about the row's own
+        quote and ``iv_source`` about its strike: the in-the-money row of a strike whose out-of-the-money quote is good
+        has ``own`` volatility even when its own quote is wide.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or of another dtype, or dividends are worth as much as the spot.
+    UnknownSessionError
+        When a session is not one of the exchange.
+
+    Notes
+    -----
+    American contracts get their volatility from a Leisen-Reimer tree where early exercise is worth more than a quarter
+    of the spread (:mod:`gnosis.options.early_exercise`); their Greeks are closed-form with that volatility. Open
+    interest of the session itself or later cannot have been known at the quote and is taken as missing.
+
+    Sources: Black & Scholes (1973), Merton (1973), Leisen & Reimer (1996); parity forward and cleaning rules as
+    documented in :mod:`gnosis.options.forward` and :mod:`gnosis.options.cleaning`.
+
+    Examples
+    --------
+    See :func:`option_greeks` for the frames.
+
+    >>> tables = (TABLES[name].empty() for name in ("raw.option_quotes", "raw.macro"))
+    >>> [frame.height for frame in chain_analytics(*tables)]
+    [0, 0]
+    """
     require_table(quotes, "raw.option_quotes")
     require_table(macro, "raw.macro")
-    table = TABLES["greeks.option_greeks"]
+    if dividends is not None:
+        require_table(dividends, "raw.dividends")
     if quotes.is_empty():
-        return table.empty()
-    used, _ = cleaning.split_duplicates(quotes)
-    rows = used.sort([*EXPIRY_KEY, "strike", "right"])
-    rows = rows.join(
-        _terms(rows, macro), on=["session", "expiry", "settlement", "ts"], how="left", maintain_order="left"
+        return ChainAnalytics(TABLES["greeks.option_greeks"].empty(), TABLES["greeks.forwards"].empty())
+    quoted, _ = cleaning.split_duplicates(quotes)
+    quoted = _with_known_open_interest(quoted)
+    rows = contracts(quoted)
+    belonging = layout(rows)
+    times = _times(quoted, rows, macro)
+    tau, rate = times.per_row("tau_years"), times.per_row("rate_per_year")
+    discount = np.exp(-rate * tau)
+    newest = newest_rows(rows.ts, belonging)
+    declared = None if dividends is None else _declared(quoted, times, newest, dividends)
+
+    seconds_left, seconds_old = times.per_row("seconds_left"), times.per_row("seconds_old")
+    is_settled, is_adjusted = seconds_left <= 0.0, _is_adjusted(quoted)
+    is_tradable = cleaning.is_two_sided(rows) & ~is_settled & ~is_adjusted & (seconds_old <= cleaning.MAX_AGE_SECONDS)
+    flags = cleaning.arbitrage_flags(rows, is_tradable, belonging)
+    reason = cleaning.quote_reason(
+        rows,
+        seconds_old,
+        settled=is_settled,
+        no_rate=np.isnan(rate),
+        adjusted=is_adjusted,
+        repeated=cleaning.is_repeated(rows),
     )
-    rows = rows.with_columns(reason=cleaning.quote_reason())
-    rows = rows.with_columns(mid=pl.when(pl.col("reason").is_null()).then(cleaning.mid()))
-    strikes = _strikes(rows)
-    rows = _with_forward(rows, strikes)
-    rows = _with_volatility(rows, strikes)
-    rows = _with_greeks(rows)
-    return rows.select(list(table.polars_schema)).cast(table.polars_schema).sort(table.key)
+    mid = np.where(reason == NO_REASON, 0.5 * (rows.bid + rows.ask), np.nan)
+    terms = market(rows, mid, tau, rate, newest, belonging, declared)
+    forward = terms.forward[belonging.expiry_of_row]
+    reason = np.minimum(reason, cleaning.price_reason(rows, mid, forward, discount))
+    own = strike_volatility(rows, reason == NO_REASON, tau, discount, terms.forward, belonging, declared)
+    reason = np.where(reason == NO_REASON, own.reason[belonging.of_row], reason)
+    no_open_interest = quoted["open_interest"].is_null().to_numpy()
+    reason = np.minimum(reason, cleaning.first_reason(reason.size, oi_missing=no_open_interest))
+    log_moneyness = np.log(rows.strike[belonging.any_row] / terms.forward[belonging.expiry])
+    lookup = smile(log_moneyness, own.iv, belonging.starts)
+    volatility = _volatility_columns(own, lookup, is_settled | is_adjusted, belonging)
+    greeks = black_scholes.greeks(rows.spot, rows.strike, tau, forward, discount, volatility["iv"], rows.is_call)
+    origin = _origin(quoted, times, belonging, declared)
+
+    columns: dict[str, np.ndarray | pl.Series] = {
+        "mid": mid,
+        "tau_years": tau,
+        "is_tau_floored": times.per_row("is_tau_floored"),
+        "dte_days": times.per_row("dte_days"),
+        "forward": forward,
+        "forward_source": SOURCES.gather(terms.source[belonging.expiry_of_row]),
+        "discount": discount,
+        "reason": cleaning.LABELS.gather(reason),
+        **flags._asdict(),
+        **volatility,
+        **{name: getattr(greeks, name) for name in GREEK_COLUMNS},
+        **{name: values.gather(belonging.expiry_of_row) for name, values in origin.items()},
+    }
+    of_expiries: dict[str, np.ndarray | pl.Series] = {
+        "settles_at": times.table["settles_at"].gather(times.of_row[newest]),
+        "dte_days": times.per_row("dte_days")[newest],
+        "n_contracts": np.bincount(belonging.expiry_of_row, minlength=newest.size),
+        "n_accepted_strikes": np.bincount(belonging.expiry[~np.isnan(own.iv)], minlength=newest.size),
+        **origin,
+    }
+    return ChainAnalytics(
+        _as_table(_with(quoted, columns), "greeks.option_greeks"),
+        _as_table(forwards(quoted, newest, terms, of_expiries), "greeks.forwards"),
+    )
 
 
-def _terms(rows: pl.DataFrame, macro: pl.DataFrame) -> pl.DataFrame:
-    """Time and discount factor of every distinct (session, expiry, settlement, ts)."""
-    terms = clock.with_settlement(rows.select("session", "expiry", "settlement", "ts").unique().sort(pl.all()))
-    terms = terms.with_columns(
-        tau_years=clock.tau_years(), is_tau_floored=clock.is_tau_floored(), dte_days=clock.dte_days()
+def _as_table(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    schema = TABLES[name].polars_schema
+    return frame.select(list(schema)).cast(schema)
+
+
+def _with(frame: pl.DataFrame, columns: dict[str, np.ndarray | pl.Series]) -> pl.DataFrame:
+    return frame.with_columns(pl.Series(name, values, nan_to_null=True) for name, values in columns.items())
+
+
+def _with_known_open_interest(quotes: pl.DataFrame) -> pl.DataFrame:
+    """Take away open interest that was published after the session."""
+    if not (quotes["oi_session"] >= quotes["session"]).any():
+        return quotes
+    is_known = (pl.col("oi_session") < pl.col("session")).fill_null(True)
+    return quotes.with_columns(pl.when(is_known).then(name).alias(name) for name in ("open_interest", "oi_session"))
+
+
+def _is_adjusted(quotes: pl.DataFrame) -> Flags:
+    delivered = quotes["deliverable_shares"].to_numpy()
+    adjusted: Flags = ~np.isnan(delivered) & (delivered != quotes["multiplier"].to_numpy())
+    return adjusted
+
+
+def _times(quotes: pl.DataFrame, rows: Contracts, macro: pl.DataFrame) -> Times:
+    """Return settlement, time and rate of every run of rows with one session, expiry, settlement and instant."""
+    is_first = changes(rows.session, rows.expiry, rows.settlement, rows.ts)
+    runs = quotes.select("session", "expiry", "settlement", "ts").filter(pl.Series(is_first))
+    table = clock.with_settlement(runs).with_columns(
+        tau_years=clock.tau_years(),
+        is_tau_floored=clock.is_tau_floored(),
+        dte_days=clock.dte_days(),
+        seconds_left=clock.seconds_to_settlement(),
+        seconds_old=(pl.col("chain_at") - pl.col("ts")).dt.total_microseconds() / 1e6,
     )
-    instants = terms["ts"].unique().sort()
+    instants = table["ts"].unique().sort()
     curves = curves_known_at(macro, instants)
-    which = instants.search_sorted(terms["ts"]).to_numpy()
-    tau = terms["tau_years"].to_numpy()
-    rate = rate_at(curves.rate_per_year[which], tau)
-    return terms.with_columns(
-        discount=pl.Series(discount_factor(rate, tau)).fill_nan(None),
-        rate_provider=curves.provider.gather(which),
-        rate_synthetic=pl.Series(curves.synthetic[which]),
-    )
-
-
-def _strikes(rows: pl.DataFrame) -> Strikes:
-    def changes(names: list[str]) -> NDArray[np.bool_]:
-        is_new = rows.select(pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in names).fill_null(True))
-        return is_new.to_series().to_numpy()
-
-    new_expiry = changes(EXPIRY_KEY)
-    new_strike = new_expiry | changes(["strike"])
-    of_row = np.cumsum(new_strike) - 1
-    n = int(of_row[-1]) + 1
-    is_call = (rows["right"] == "C").to_numpy()
-    call, put = np.full(n, -1), np.full(n, -1)
-    positions = np.arange(rows.height)
-    call[of_row[is_call]] = positions[is_call]
-    put[of_row[~is_call]] = positions[~is_call]
-    expiry = (np.cumsum(new_expiry) - 1)[new_strike]
-    starts = np.append(np.flatnonzero(np.diff(expiry, prepend=-1)), n)
-    return Strikes(of_row, call, put, starts, expiry)
-
-
-def _with_forward(rows: pl.DataFrame, strikes: Strikes) -> pl.DataFrame:
-    """Add one forward per expiry: from parity when it is known within 0.5 % of spot, else from carry."""
-    call, put, row = strikes.call, strikes.put, strikes.any_row
-    mid = rows["mid"].to_numpy()
-    spread = rows.select(pl.col("ask") - pl.col("bid")).to_series().to_numpy()
-    seconds = rows["ts"].dt.epoch("us").to_numpy() / 1e6
-    spot, discount = rows["spot"].to_numpy(), rows["discount"].to_numpy()
-    is_pair = (call >= 0) & (put >= 0) & ~np.isnan(mid[call] + mid[put] + discount[row])
-    is_pair &= np.abs(seconds[call] - seconds[put]) <= MAX_SECONDS_APART
-    parity = parity_forward(
-        strike=rows["strike"].to_numpy()[row],
-        call_mid=mid[call],
-        put_mid=mid[put],
-        spread_sum=spread[call] + spread[put],
-        spot=spot[row],
-        discount=discount[row],
-        is_american=(rows["style"] == "A").to_numpy()[row],
-        is_pair=is_pair,
-        starts=strikes.starts,
-    )
-    newest = _newest(seconds, strikes)
-    tau = rows["tau_years"].to_numpy()
-    with np.errstate(invalid="ignore"):
-        rate = -np.log(discount[newest]) / tau[newest]
-        is_parity = parity.error <= MAX_ERROR_OF_SPOT * spot[newest]
-    forward = np.where(is_parity, parity.forward, carry_forward(spot[newest], tau[newest], rate))
-    expiry = strikes.expiry[strikes.of_row]
-    source = pl.when(pl.col("forward").is_not_null()).then(
-        pl.when(pl.lit(pl.Series(is_parity[expiry]))).then(pl.lit("parity")).otherwise(pl.lit("carry"))
-    )
-    return rows.with_columns(
-        expiry_number=pl.Series(expiry),
-        forward=pl.Series(forward[expiry]).fill_nan(None),
-        forward_se=pl.Series(parity.error[expiry]).fill_nan(None),
-    ).with_columns(forward_source=source)
-
-
-def _newest(seconds: Floats, strikes: Strikes) -> Positions:
-    """Return the row of each expiry with the latest quote instant, the first of equals."""
-    first_row = np.flatnonzero(np.diff(strikes.expiry[strikes.of_row], prepend=-1))
-    latest = np.maximum.reduceat(seconds, first_row)
-    candidates = np.flatnonzero(seconds == latest[strikes.expiry[strikes.of_row]])
-    _, first = np.unique(strikes.expiry[strikes.of_row[candidates]], return_index=True)
-    return candidates[first]
-
-
-def _with_volatility(rows: pl.DataFrame, strikes: Strikes) -> pl.DataFrame:
-    """Add volatility, its source and the final reason of each row."""
-    has_rate = pl.col("discount").is_not_null()
-    rows = rows.with_columns(
-        reason=pl.when(has_rate | (pl.col("reason") == "settled").fill_null(False))
-        .then(pl.coalesce("reason", cleaning.price_reason()))
-        .otherwise(pl.lit("no_rate", dtype=cleaning.REASON))
-    )
-    is_usable = rows["reason"].is_null().to_numpy()
-    call_ok = (strikes.call >= 0) & is_usable[strikes.call]
-    put_ok = (strikes.put >= 0) & is_usable[strikes.put]
-    strike, forward = rows["strike"].to_numpy()[strikes.any_row], rows["forward"].to_numpy()[strikes.any_row]
-    is_call = np.where(strike >= forward, call_ok, ~put_ok)
-    has_quote = call_ok | put_ok
-    row = np.where(is_call, strikes.call, strikes.put)[has_quote]
-    own = np.full(strike.size, np.nan)
-    own[has_quote] = implied_vol(
-        rows["mid"].to_numpy()[row],
-        strike[has_quote],
-        rows["tau_years"].to_numpy()[row],
-        forward[has_quote],
-        rows["discount"].to_numpy()[row],
-        is_call[has_quote],
-    )
-    found = smile(np.log(strike / forward), own, strikes.starts)
-    is_unsolved = (has_quote & np.isnan(own))[strikes.of_row]
-    is_settled = pl.col("reason") == "settled"
-    return rows.with_columns(
-        iv=pl.Series(found.iv[strikes.of_row]).fill_nan(None),
-        iv_source=pl.Series(found.source[strikes.of_row]),
-        reason=pl.coalesce(
-            "reason", pl.when(pl.lit(pl.Series(is_unsolved))).then(pl.lit("bound", dtype=cleaning.REASON))
+    which = instants.search_sorted(table["ts"]).to_numpy()
+    return Times(
+        np.cumsum(is_first) - 1,
+        table.with_columns(
+            rate_per_year=pl.Series(rate_at(curves.rate_per_year[which], table["tau_years"].to_numpy())),
+            rate_provider=curves.provider.gather(which),
+            rate_synthetic=pl.Series(curves.synthetic[which]),
         ),
-    ).with_columns(
-        iv=pl.when(is_settled.fill_null(False)).then(None).otherwise("iv"),
-        iv_source=pl.when(is_settled.fill_null(False))
-        .then(pl.lit("none"))
-        .otherwise(pl.col("iv_source").replace_strict(range(len(IV_SOURCES)), IV_SOURCES)),
     )
 
 
-def _with_greeks(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the ten Greeks and the origin of each row."""
-    has_iv = rows["iv"].is_not_null().to_numpy()
-    priced = rows.filter(pl.col("iv").is_not_null())
-    values = black_scholes.greeks(
-        spot=priced["spot"].to_numpy(),
-        strike=priced["strike"].to_numpy(),
-        tau_years=priced["tau_years"].to_numpy(),
-        forward=priced["forward"].to_numpy(),
-        discount=priced["discount"].to_numpy(),
-        iv=priced["iv"].to_numpy(),
-        is_call=(priced["right"] == "C").to_numpy(),
-    )
-    columns = np.full((len(GREEK_COLUMNS), rows.height), np.nan)
-    columns[:, has_iv] = values[1:]
-    rows = rows.with_columns(
-        synthetic=pl.col("synthetic") | pl.col("rate_synthetic"),
-        **{name: pl.Series(column).fill_nan(None) for name, column in zip(GREEK_COLUMNS, columns, strict=True)},
-    )
-    origin = origin_of(rows, ["expiry_number"], also=["rate_provider"])
-    return rows.drop("known_at", "provider", "synthetic").join(
-        origin, on="expiry_number", how="left", maintain_order="left"
-    )
+def _declared(quotes: pl.DataFrame, times: Times, newest: Positions, dividends: pl.DataFrame) -> DeclaredDividends:
+    expiries = quotes.select("session", "symbol", "expiry", "ts")[newest]
+    return declared_dividends(expiries.with_columns(tau_years=pl.Series(times.per_row("tau_years")[newest])), dividends)
+
+
+def _volatility_columns(
+    own: StrikeVolatility, found: Smile, is_denied: Flags, belonging: Layout
+) -> dict[str, np.ndarray | pl.Series]:
+    """Return the columns about volatility per row; rows that are denied one have none, whatever their strike has."""
+    strike = belonging.of_row
+    source = np.where(is_denied, NO_IV, found.source[strike])
+    is_own = source == OWN
+    model = np.where(is_own, own.is_tree[strike].astype(np.int8), np.int8(2))
+    return {
+        "iv": np.where(is_denied, np.nan, found.iv[strike]),
+        "iv_source": SOURCE_LABELS.gather(source),
+        "iv_bid": np.where(is_own, own.iv_bid[strike], np.nan),
+        "iv_ask": np.where(is_own, own.iv_ask[strike], np.nan),
+        "iv_error": np.where(is_own, own.error[strike], np.nan),
+        "exercise_model": MODELS.gather(model),
+    }
+
+
+def _origin(
+    quotes: pl.DataFrame, times: Times, belonging: Layout, declared: DeclaredDividends | None
+) -> dict[str, pl.Series]:
+    """Return the origin of each expiry: its quotes, their rates and the dividends that were counted."""
+    rate_provider = times.table["rate_provider"]
+    also = [] if declared is None else [declared.provider]
+    providers = Providers(quotes["provider"], rate_provider, *also)
+    members = providers.members(quotes["provider"]) | providers.members(rate_provider)[times.of_row]
+    members = belonging.per_expiry(np.bitwise_or, members)
+    synthetic = belonging.per_expiry(np.logical_or, quotes["synthetic"].to_numpy() | times.per_row("rate_synthetic"))
+    if declared is not None:
+        np.bitwise_or.at(members, declared.expiry, providers.members(declared.provider))
+        np.logical_or.at(synthetic, declared.expiry, declared.synthetic)
+    known_at = belonging.per_expiry(np.maximum, quotes["known_at"].to_physical().to_numpy())
+    return {
+        "known_at": pl.Series(known_at).cast(quotes.schema["known_at"]),
+        "provider": providers.joined(members),
+        "synthetic": pl.Series(synthetic),
+    }

@@ -44,40 +44,41 @@ def with_settlement(contracts: pl.DataFrame) -> pl.DataFrame:
     '2012-11-23T18:00:00+00:00'
     """
     calendar = schedule()
-    known = contracts.join(calendar.select("session", "chain_at"), on="session", how="left", maintain_order="left")
-    unknown = known.filter(pl.col("chain_at").is_null())["session"].unique().sort()
+    days, session, expiry = calendar["session"], contracts["session"], contracts["expiry"]
+    unknown = session.filter(~session.is_in(days.implode())).unique().sort()
     if not unknown.is_empty():
         raise UnknownSessionError(
-            f"expected sessions of XNYS between {calendar['session'][0]} and {calendar['session'][-1]}, "
+            f"expected sessions of XNYS between {days[0]} and {days[-1]}, "
             f"found {unknown[0]} ({len(unknown)} such dates): key the quotes by exchange session"
         )
-    last = known["expiry"].unique().sort().to_frame()
-    last = last.join_asof(
-        calendar.select(pl.col("session").alias("expiry_session"), "open_at", "close_at"),
-        left_on="expiry",
-        right_on="expiry_session",
-        strategy="backward",
+    last = days.search_sorted(expiry, side="right") - 1
+    is_in_reach = ((expiry - session).dt.total_days() <= CALENDAR_DAYS_AHEAD) & (expiry <= days[-1])
+    is_morning = contracts["settlement"] == "am"
+    settles_at = calendar["open_at"].gather(last).zip_with(is_morning, calendar["close_at"].gather(last))
+    if not is_in_reach.all():
+        weekend_days = (pl.col("expiry").dt.weekday().cast(pl.Int64) - 5).clip(0)
+        weekday = contracts.select(expiry=pl.col("expiry") - pl.duration(days=weekend_days))
+        nominal = weekday.select(am=_new_york("expiry", "am"), pm=_new_york("expiry", "pm"))
+        settles_at = settles_at.zip_with(is_in_reach, nominal["am"].zip_with(is_morning, nominal["pm"]))
+    return contracts.with_columns(
+        chain_at=calendar["chain_at"].gather(days.search_sorted(session)), settles_at=settles_at
     )
-    is_near = (pl.col("expiry") - pl.col("session")).dt.total_days() <= CALENDAR_DAYS_AHEAD
-    is_in_calendar = pl.col("expiry") <= calendar["session"][-1]
-    is_morning = pl.col("settlement") == "am"
-    weekend_days = (pl.col("expiry").dt.weekday().cast(pl.Int64) - 5).clip(0)
-    weekday = pl.col("expiry") - pl.duration(days=weekend_days)
-    nominal = [
-        weekday.dt.combine(SETTLEMENT_TIMES[half], "us")
-        .dt.replace_time_zone("America/New_York")
-        .dt.convert_time_zone("UTC")
-        for half in ("am", "pm")
-    ]
-    return (
-        known.join(last, on="expiry", how="left", maintain_order="left")
-        .with_columns(
-            settles_at=pl.when(is_near & is_in_calendar)
-            .then(pl.when(is_morning).then("open_at").otherwise("close_at"))
-            .otherwise(pl.when(is_morning).then(nominal[0]).otherwise(nominal[1]))
-        )
-        .drop("expiry_session", "open_at", "close_at")
-    )
+
+
+def _new_york(day: str, settlement: str) -> pl.Expr:
+    local = pl.col(day).dt.combine(SETTLEMENT_TIMES[settlement], "us").dt.replace_time_zone("America/New_York")
+    return local.dt.convert_time_zone("UTC")
+
+
+def opening_of(day: str) -> pl.Expr:
+    """Return 09:30 New York of a column of dates.
+
+    Examples
+    --------
+    >>> pl.DataFrame({"ex_date": [dt.date(2019, 5, 10)]}).select(opening_of("ex_date")).item().isoformat()
+    '2019-05-10T13:30:00+00:00'
+    """
+    return _new_york(day, "am")
 
 
 def seconds_to_settlement() -> pl.Expr:

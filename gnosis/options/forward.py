@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from gnosis.options.arrays import Floats, frozen
+from gnosis.options.layout import Flags
 
 MAX_SECONDS_APART = 60.0
 MAX_ERROR_OF_SPOT = 0.005
+MIN_PAIRS = 3
 
 
 class ParityForward(NamedTuple):
@@ -18,6 +20,21 @@ class ParityForward(NamedTuple):
 
     forward: Floats
     error: Floats
+
+
+class Pairs(NamedTuple):
+    """Strikes whose call and put say something of the forward.
+
+    Attributes
+    ----------
+    near
+        The at most twelve nearest to spot, which give the forward.
+    inside
+        All within the window around spot, which give the discount factor: a slope needs distance.
+    """
+
+    near: Flags
+    inside: Flags
 
 
 def carry_forward(
@@ -32,6 +49,39 @@ def carry_forward(
     """
     rate = np.asarray(rate_per_year, dtype=np.float64) - np.asarray(carry_per_year, dtype=np.float64)
     return np.asarray(spot, dtype=np.float64) * np.exp(rate * np.asarray(tau_years, dtype=np.float64))
+
+
+def near_pairs(
+    strike: ArrayLike,
+    call_mid: ArrayLike,
+    put_mid: ArrayLike,
+    spot: ArrayLike,
+    is_american: ArrayLike = False,
+    is_pair: ArrayLike = True,
+    starts: ArrayLike | None = None,
+) -> Pairs:
+    """Return which strikes tell the forward of their expiry; arguments as in :func:`parity_forward`.
+
+    Examples
+    --------
+    >>> near_pairs([80, 99, 100, 101], [20.1, 2.6, 2.0, 1.5], [0.1, 1.6, 2.0, 2.5], 100).near.tolist()
+    [False, True, True, True]
+    """
+    from gnosis.options import chain_kernel
+
+    strikes = np.asarray(strike, dtype=np.float64)
+    pairs = Pairs(np.zeros(strikes.size, dtype=bool), np.zeros(strikes.size, dtype=bool))
+    chain_kernel.near_pairs(
+        _cuts(starts, strikes.size),
+        _full(strikes, strikes),
+        _full(call_mid, strikes),
+        _full(put_mid, strikes),
+        _full(is_pair, strikes, np.bool_),
+        _full(spot, strikes),
+        _full(is_american, strikes, np.bool_),
+        *pairs,
+    )
+    return pairs
 
 
 def parity_forward(
@@ -75,26 +125,97 @@ def parity_forward(
     >>> found.forward.round(6).tolist()
     [100.288085]
     """
-    from gnosis.options import chain_kernels
+    near = near_pairs(strike, call_mid, put_mid, spot, is_american, is_pair, starts).near
+    return median_forward(strike, call_mid, put_mid, spread_sum, discount, near, starts)
+
+
+def median_forward(
+    strike: ArrayLike,
+    call_mid: ArrayLike,
+    put_mid: ArrayLike,
+    spread_sum: ArrayLike,
+    discount: ArrayLike,
+    is_near: ArrayLike,
+    starts: ArrayLike | None = None,
+) -> ParityForward:
+    """Return the forward of pairs already chosen by :func:`near_pairs`, of American ones after early exercise is off.
+
+    Examples
+    --------
+    >>> median_forward([99, 100, 101], [2.6, 2.0, 1.5], [1.6, 2.0, 2.5], 0.1, 1.0, [True, True, True])
+    ParityForward(forward=array([100.]), error=array([0.]))
+    """
+    from gnosis.options import chain_kernel
 
     strikes = np.asarray(strike, dtype=np.float64)
-
-    def full(values: ArrayLike, dtype: type = np.float64) -> np.ndarray:
-        return frozen(np.asarray(values, dtype=dtype), strikes.shape)
-
-    cuts = np.asarray([0, strikes.size] if starts is None else starts, dtype=np.int64)
+    cuts = _cuts(starts, strikes.size)
     forward, error = np.empty(cuts.size - 1), np.empty(cuts.size - 1)
-    chain_kernels.parity_forwards(
-        frozen(cuts, cuts.shape),
-        full(strikes),
-        full(call_mid),
-        full(put_mid),
-        full(spread_sum),
-        full(is_pair, np.bool_),
-        full(spot),
-        full(discount),
-        full(is_american, np.bool_),
+    chain_kernel.median_forwards(
+        cuts,
+        _full(strikes, strikes),
+        _full(call_mid, strikes),
+        _full(put_mid, strikes),
+        _full(spread_sum, strikes),
+        _full(discount, strikes),
+        _full(is_near, strikes, np.bool_),
         forward,
         error,
     )
     return ParityForward(forward, error)
+
+
+def regression_discount(
+    strike: ArrayLike,
+    call_mid: ArrayLike,
+    put_mid: ArrayLike,
+    spread_sum: ArrayLike,
+    is_inside: ArrayLike,
+    starts: ArrayLike | None = None,
+) -> Floats:
+    """Return the discount factor that the quotes imply: minus the slope of C - P on K, weighted as the forward is.
+
+    Parameters
+    ----------
+    strike, call_mid, put_mid, spread_sum, starts
+        As in :func:`parity_forward`.
+    is_inside
+        The pairs to use, from :func:`near_pairs`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Per expiry; NaN with fewer than three pairs or where the slope is not negative.
+
+    Examples
+    --------
+    >>> calls, puts = [5.7816027400, 2.4273730419, 0.7032853291], [0.5152046008, 2.1404691215, 5.3958756275]
+    >>> regression_discount([95, 100, 105], calls, puts, 0.1, [True, True, True]).round(9).tolist()
+    [0.995898844]
+    """
+    from gnosis.options.chain_kernel import HALF_TICK
+
+    strikes = np.asarray(strike, dtype=np.float64)
+    cuts = _cuts(starts, strikes.size)
+    n = cuts.size - 1
+    used = np.flatnonzero(_full(is_inside, strikes, np.bool_))
+    expiry = np.searchsorted(cuts, used, side="right") - 1
+    k, parity = strikes[used], (_full(call_mid, strikes) - _full(put_mid, strikes))[used]
+    weight = 1.0 / np.maximum(0.5 * _full(spread_sum, strikes)[used], HALF_TICK) ** 2
+
+    def total(values: Floats) -> Floats:
+        return np.bincount(expiry, values, n).astype(np.float64)
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        from_centre = k - (total(weight * k) / total(weight))[expiry]
+        slope = total(weight * from_centre * parity) / total(weight * from_centre * from_centre)
+        is_known = (np.bincount(expiry, minlength=n) >= MIN_PAIRS) & (slope < 0.0)
+    return np.where(is_known, -slope, np.nan)
+
+
+def _cuts(starts: ArrayLike | None, n: int) -> NDArray[np.int64]:
+    cuts = np.asarray([0, n] if starts is None else starts, dtype=np.int64)
+    return frozen(cuts, cuts.shape)
+
+
+def _full(values: ArrayLike, like: Floats, dtype: type = np.float64) -> np.ndarray:
+    return frozen(np.asarray(values, dtype=dtype), like.shape)

@@ -8,6 +8,7 @@ factor; nothing is assumed.
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from gnosis.options.arrays import Floats
+from gnosis.options.origin import Providers
 
 MATURITY_YEARS = {
     "DGS1MO": 1 / 12,
@@ -85,29 +87,33 @@ def curves_known_at(macro: pl.DataFrame, instants: pl.Series) -> Curves:
         UTC instants; only rows with ``known_at`` at or before them are read.
     """
     n, m = len(instants), len(MATURITY_YEARS)
+    series = pl.Enum(list(MATURITY_YEARS))
+    yields = (
+        macro.filter(pl.col("series_id").is_in(series.categories.implode()) & pl.col("value").is_not_null())
+        .with_columns(pl.col("series_id").cast(series))
+        .sort("series_id", "known_at", "ref_date", "value", "provider")
+    )
+    providers = Providers(yields["provider"])
+    member, generated = providers.members(yields["provider"]), yields["synthetic"].to_numpy()
+    known_at, ref_day = yields["known_at"].dt.epoch("us").to_numpy(), yields["ref_date"].to_physical().to_numpy()
+    value, bounds = yields["value"].to_numpy(), np.searchsorted(yields["series_id"].to_physical(), np.arange(m + 1))
+    when, day = instants.dt.epoch("us").to_numpy(), instants.dt.date().to_physical().to_numpy()
+
     rate = np.full((n, m), np.nan)
-    synthetic = np.zeros(n, dtype=bool)
-    yields = macro.filter(pl.col("series_id").is_in(list(MATURITY_YEARS)) & pl.col("value").is_not_null())
-    by_series = yields.sort("known_at", "ref_date", "value", "provider").partition_by("series_id", as_dict=True)
-    names = yields["provider"].unique().sort().to_list()
-    has_provider = np.zeros((n, len(names)), dtype=bool)
-    when = instants.dt.epoch("us").to_numpy()
-    for column, series_id in enumerate(MATURITY_YEARS):
-        if (series_id,) not in by_series:
-            continue
+    synthetic, members = np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int64)
+    for column, (start, stop) in enumerate(pairwise(bounds.tolist())):
         # A row that appears later about an earlier date is a correction of the past, not the latest value.
-        rows = by_series[(series_id,)].filter(pl.col("ref_date") >= pl.col("ref_date").cum_max())
-        position = np.searchsorted(rows["known_at"].dt.epoch("us").to_numpy(), when, side="right") - 1
+        is_latest = ref_day[start:stop] >= np.maximum.accumulate(ref_day[start:stop])
+        rows = start + np.flatnonzero(is_latest)
+        if not rows.size:
+            continue
+        position = np.searchsorted(known_at[rows], when, side="right") - 1
         chosen = rows[np.maximum(position, 0)]
-        age = instants.dt.date().to_frame("day").select(pl.col("day") - chosen["ref_date"]).to_series()
-        is_known = (position >= 0) & (age <= MAX_AGE).to_numpy()
-        rate[is_known, column] = continuous_rate(chosen["value"].to_numpy()[is_known] / 100.0)
-        synthetic |= is_known & chosen["synthetic"].to_numpy()
-        for k, name in enumerate(names):
-            has_provider[:, k] |= is_known & (chosen["provider"] == name).to_numpy()
-    mixes, which = np.unique(has_provider, axis=0, return_inverse=True)
-    joined = ["+".join(name for name, used in zip(names, mix, strict=True) if used) or None for mix in mixes]
-    return Curves(rate, pl.Series(joined, dtype=pl.String).gather(which.ravel()), synthetic)
+        is_known = (position >= 0) & (day - ref_day[chosen] <= MAX_AGE.days)
+        rate[:, column] = np.where(is_known, continuous_rate(value[chosen] / 100.0), np.nan)
+        synthetic |= is_known & generated[chosen]
+        members |= np.where(is_known, member[chosen], 0)
+    return Curves(rate, providers.joined(members), synthetic)
 
 
 def rate_at(rate_per_year: Floats, tau_years: Floats) -> Floats:

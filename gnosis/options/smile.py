@@ -39,11 +39,11 @@ def smile(log_moneyness: ArrayLike, own_iv: ArrayLike, starts: ArrayLike | None 
     >>> found.iv.round(6).tolist(), [IV_SOURCES[code] for code in found.source]
     ([0.3, 0.3, 0.2, 0.21, 0.22], ['extrapolated', 'own', 'own', 'interpolated', 'own'])
     """
-    from gnosis.options import chain_kernels
+    from gnosis.options import chain_kernel
 
     k = np.asarray(log_moneyness, dtype=np.float64)
     own = np.asarray(own_iv, dtype=np.float64)
     cuts = np.asarray([0, k.size] if starts is None else starts, dtype=np.int64)
     iv, source = np.empty(k.size), np.empty(k.size, dtype=np.int8)
-    chain_kernels.smile_lookup(frozen(cuts, cuts.shape), frozen(k, k.shape), frozen(own, k.shape), iv, source)
+    chain_kernel.smile_lookup(frozen(cuts, cuts.shape), frozen(k, k.shape), frozen(own, k.shape), iv, source)
     return Smile(iv, source)

@@ -1,18 +1,23 @@
 """Branch-free exponential, logarithm and scaled complementary error function for compiled kernels.
 
 Loops over these functions are vectorised by the compiler, which calls to the C library are not. Largest relative
-differences from numpy and scipy over the ranges of use: exp 4e-16, log 5e-16, erfcx 2e-15.
+differences from 50-digit values over the ranges of use: exp 4e-16, log and log_ratio 4e-16, erfcx 1e-15, the
+difference of two erfcx 1e-14 however near to each other their arguments are.
 
-The polynomials of erfcx are Chebyshev interpolants of ``erfcx(x) (x + a)`` in the variable ``(x - u)/(x + v)``, which
-maps the half line to a bounded interval (the device of Schonfelder 1978 and Shepherd & Laframboise 1981).
+The polynomial of erfcx is the Chebyshev interpolant of ``erfcx(x) (x + 2)`` in the variable ``(x - 2.5)/(x + 4)``,
+which maps the half line from -0.75 to a bounded interval (the device of Schonfelder 1978 and Shepherd & Laframboise
+1981).
 
 This module imports numba; import it where a kernel is needed, not from the package's front.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
+from numba.extending import intrinsic
 
 # "contract" lets a multiplication and an addition be one fused instruction; it reorders nothing.
 inlined = numba.njit(inline="always", fastmath={"contract"}, error_model="numpy")
@@ -23,101 +28,111 @@ SQRT_HALF = 0.7071067811865476
 LN2_HIGH = 0.693147180369123816490
 LN2_LOW = 1.90821492927058770002e-10
 ROUND_TO_INTEGER = 6755399441055744.0
+ERFCX_FROM = -0.75
 
 
+def _fused(_context: Any, a: Any, b: Any, c: Any) -> Any:
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return numba.types.float64(a, b, c), build
+
+
+# a b + c with one rounding, whether or not the processor has an instruction for it.
+multiply_add: Any = intrinsic(_fused)
+
+
+# Even and odd powers are summed apart: two short chains of dependent operations take half the time of a long one.
 @inlined
-def _erfcx_positive_polynomial(t: float) -> float:
-    p = 2.217479535004814e-10
-    p = p * t + 1.5551553599195826e-10
-    p = p * t + -2.64214348981571e-09
-    p = p * t + -1.8717840168172915e-09
-    p = p * t + 1.9482726274492983e-08
-    p = p * t + 1.1630956638348283e-08
-    p = p * t + -1.295534843898329e-07
-    p = p * t + -2.8607986279954937e-08
-    p = p * t + 8.76028985083159e-07
-    p = p * t + -4.867809507591331e-07
-    p = p * t + -5.722206219585861e-06
-    p = p * t + 1.1192120157112218e-05
-    p = p * t + 2.5824605695351427e-05
-    p = p * t + -0.00014507704048976355
-    p = p * t + 0.00014685681714250406
-    p = p * t + 0.0008778129265008629
-    p = p * t + -0.004873289776252122
-    p = p * t + 0.014181138709470333
-    p = p * t + -0.029346699295106183
-    p = p * t + 0.04615216058018938
-    p = p * t + -0.054401965070858926
-    p = p * t + 0.04113836924507258
-    p = p * t + 0.0017927077427318874
-    p = p * t + -0.07012029929277348
-    return p * t + 0.6187563154189137
-
-
-@inlined
-def _erfcx_wide_polynomial(t: float) -> float:
-    p = -4.735392614484445e-08
-    p = p * t + 1.7225780377672353e-07
-    p = p * t + 5.860333470958699e-07
-    p = p * t + -1.7931185656116988e-06
-    p = p * t + -3.911948227811935e-06
-    p = p * t + 9.931291355692233e-06
-    p = p * t + 1.9484257895307376e-05
-    p = p * t + -4.273313371424564e-05
-    p = p * t + -8.300981172801983e-05
-    p = p * t + 0.00017952764513013924
-    p = p * t + 0.0003143126758068985
-    p = p * t + -0.0008337878594471397
-    p = p * t + -0.0009473850031824003
-    p = p * t + 0.004193082226852617
-    p = p * t + 0.0005018762060432759
-    p = p * t + -0.01936889512953837
-    p = p * t + 0.025389102841868804
-    p = p * t + 0.045227550779437874
-    p = p * t + -0.2184709347004175
-    p = p * t + 0.368468168050819
-    p = p * t + -0.20826801710341858
-    p = p * t + -0.5176408018415518
-    p = p * t + 1.7591709260909152
-    p = p * t + -3.077135535408315
-    p = p * t + 3.8871860979419526
-    p = p * t + -3.850465695262225
-    p = p * t + 3.0778871739610465
-    p = p * t + -1.9974375268555304
-    return p * t + 1.28634166581727
+def _erfcx_polynomial(u: float, v: float) -> tuple[float, float]:
+    """Return the value at v and the divided difference between u and v, which loses nothing when they meet."""
+    uu, vv = u * u, v * v
+    even = 1.2701327020436386e-08
+    even_slope = even
+    even = even * vv + -1.3531949110788347e-07
+    even_slope = even_slope * uu + even
+    even = even * vv + 8.33148387355885e-07
+    even_slope = even_slope * uu + even
+    even = even * vv + -4.443929845518733e-06
+    even_slope = even_slope * uu + even
+    even = even * vv + 2.4872583374661954e-05
+    even_slope = even_slope * uu + even
+    even = even * vv + -0.00014891538236933412
+    even_slope = even_slope * uu + even
+    even = even * vv + 0.0008228273256909937
+    even_slope = even_slope * uu + even
+    even = even * vv + -0.00214230756503126
+    even_slope = even_slope * uu + even
+    even = even * vv + -0.030006089538554433
+    even_slope = even_slope * uu + even
+    even = even * vv + 0.035754071922362456
+    even_slope = even_slope * uu + even
+    even = even * vv + 0.4104049502922494
+    even_slope = even_slope * uu + even
+    even = even * vv + 0.7957427670277897
+    even_slope = even_slope * uu + even
+    even = even * vv + 0.948628638275146
+    odd = -3.1794317823139667e-09
+    odd_slope = odd
+    odd = odd * vv + 3.939055814656861e-08
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + -2.741354421134448e-07
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + 1.4755096934794132e-06
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + -6.731562022627927e-06
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + 2.2769124628914073e-05
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + 1.761858671268316e-05
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + -0.001416380120101126
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + 0.014145179782189902
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + 0.02631220990218134
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + -0.18560692325245423
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + -0.6439379508357315
+    odd_slope = odd_slope * uu + odd
+    odd = odd * vv + -0.8044185272040607
+    return even + v * odd, odd + (u + v) * (even_slope + u * odd_slope)
 
 
 @inlined
 def _exp_polynomial(t: float) -> float:
-    p = 2.08767569878681e-09
-    p = p * t + 2.505210838544172e-08
-    p = p * t + 2.755731922398589e-07
-    p = p * t + 2.7557319223985893e-06
-    p = p * t + 2.48015873015873e-05
-    p = p * t + 0.0001984126984126984
-    p = p * t + 0.001388888888888889
-    p = p * t + 0.008333333333333333
-    p = p * t + 0.041666666666666664
-    p = p * t + 0.16666666666666666
-    p = p * t + 0.5
-    p = p * t + 1.0
-    return p * t + 1.0
+    tt = t * t
+    even = 2.08767569878681e-09
+    even = even * tt + 2.755731922398589e-07
+    even = even * tt + 2.48015873015873e-05
+    even = even * tt + 0.001388888888888889
+    even = even * tt + 0.041666666666666664
+    even = even * tt + 0.5
+    even = even * tt + 1.0
+    odd = 2.505210838544172e-08
+    odd = odd * tt + 2.7557319223985893e-06
+    odd = odd * tt + 0.0001984126984126984
+    odd = odd * tt + 0.008333333333333333
+    odd = odd * tt + 0.16666666666666666
+    odd = odd * tt + 1.0
+    return even + t * odd
 
 
 @inlined
 def _log_polynomial(t: float) -> float:
-    p = 0.04
-    p = p * t + 0.043478260869565216
-    p = p * t + 0.047619047619047616
-    p = p * t + 0.05263157894736842
-    p = p * t + 0.058823529411764705
-    p = p * t + 0.06666666666666667
-    p = p * t + 0.07692307692307693
-    p = p * t + 0.09090909090909091
-    p = p * t + 0.1111111111111111
-    p = p * t + 0.14285714285714285
-    p = p * t + 0.2
-    return p * t + 0.3333333333333333
+    tt = t * t
+    even = 0.05263157894736842
+    even = even * tt + 0.06666666666666667
+    even = even * tt + 0.09090909090909091
+    even = even * tt + 0.14285714285714285
+    even = even * tt + 0.3333333333333333
+    odd = 0.047619047619047616
+    odd = odd * tt + 0.058823529411764705
+    odd = odd * tt + 0.07692307692307693
+    odd = odd * tt + 0.1111111111111111
+    odd = odd * tt + 0.2
+    return even + t * odd
 
 
 @inlined
@@ -132,25 +147,39 @@ def exp(x: float) -> float:
 
 
 @inlined
-def log(x: float) -> float:
-    """Return the natural logarithm of a positive normal number."""
-    bits = np.float64(x).view(np.int64)
-    exponent = (bits - 0x3FE6A09E667F3BCD) >> 52
-    mantissa = np.int64(bits - (exponent << 52)).view(np.float64)
+def log_ratio(a: float, b: float, rest: float = 0.0) -> float:
+    """Return ln((a + rest)/b) of positive normal numbers, where rest is less than the rounding of a.
+
+    Relative accuracy is kept near a = b, where ln of the rounded quotient has none: after a power of two has brought b
+    near a the subtraction is exact.
+    """
+    exponent = (np.float64(a).view(np.int64) - np.float64(b).view(np.int64) + 0x8000000000000) >> 52
+    near = b * np.int64((exponent + 1023) << 52).view(np.float64)
     n = np.int64(0x4338000000000000 + exponent).view(np.float64) - ROUND_TO_INTEGER
-    f = mantissa - 1.0
-    s = f / (2.0 + f)
+    s = ((a - near) + rest) / (a + near)
     z = s * s
     return n * LN2_HIGH + (n * LN2_LOW + (2.0 * s * z * _log_polynomial(z) + 2.0 * s))
 
 
 @inlined
-def erfcx_positive(x: float) -> float:
-    """Return e^(x^2) erfc(x) for x >= 0."""
-    return _erfcx_positive_polynomial((x - 3.75) / (x + 3.75)) / (x + 0.5)
+def log(x: float) -> float:
+    """Return the natural logarithm of a positive normal number."""
+    return log_ratio(x, 1.0)
 
 
 @inlined
-def erfcx_wide(x: float) -> float:
-    """Return e^(x^2) erfc(x) for x >= -1.5."""
-    return _erfcx_wide_polynomial((x - 1.5) / (x + 4.5)) / (x + 2.5)
+def erfcx_pair(x: float, gap: float) -> tuple[float, float]:
+    """Return erfcx(x + gap) and erfcx(x) - erfcx(x + gap) for x from -0.75 to 1e70 and gap >= 0.
+
+    erfcx(x) = e^(x^2) erfc(x). The difference keeps its relative accuracy when gap is small.
+    """
+    y = x + gap
+    pole_x, pole_y = x + 4.0, y + 4.0
+    scale_x, scale_y = x + 2.0, y + 2.0
+    poles, scales = pole_x * pole_y, scale_x * scale_y
+    # One division instead of four.
+    inverse = 1.0 / (poles * scales)
+    inverse_poles = inverse * scales
+    value, slope = _erfcx_polynomial((x - 2.5) * pole_y * inverse_poles, (y - 2.5) * pole_x * inverse_poles)
+    far = value * scale_x * poles * inverse
+    return far, gap * inverse * (value * poles - 6.5 * slope * scale_y)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
 
+from gnosis.options.american import tree_value
+from gnosis.options.ssvi import Ssvi
 from gnosis.sessions import schedule
 from gnosis.simulate.draws import date_keys, keyed_normal, keyed_uniform, stream, text_keys
 from gnosis.simulate.interest import open_interest_paths
 from gnosis.simulate.listing import expiries, with_strikes
 from gnosis.simulate.rates import interpolate, zero_rates
 from gnosis.simulate.rows import rows_of
-from gnosis.simulate.surface import Ssvi, atm_total_variance, call_put_prices, gamma_per_usd
+from gnosis.simulate.surface import atm_total_variance, call_put_prices, gamma_per_usd
 from gnosis.simulate.volatility import persistent_factor, realised_volatility, trailing_mean
 
 if TYPE_CHECKING:
@@ -78,6 +80,9 @@ class ChainSpec:
         magnitude: expiries differ and ramp up over their lives).
     multiplier_shares
         Shares per contract.
+    style
+        E: contracts are European, and put-call parity holds exactly. A: they are American, and quotes are made from
+        the value of the Leisen-Reimer tree at the planted volatility. Neither pays dividends.
     """
 
     half_spread_share: float = 0.01
@@ -85,12 +90,15 @@ class ChainSpec:
     tick_above_usd: float | None = 0.05
     open_interest_adv: float = 4.0
     multiplier_shares: float = 100.0
+    style: Literal["A", "E"] = "E"
 
     def __post_init__(self) -> None:
         if not 0 < self.half_spread_share < 0.25:
             raise ValueError(f"expected half_spread_share between 0 and 0.25, found {self.half_spread_share}")
         if (self.tick_below_usd is None) != (self.tick_above_usd is None):
             raise ValueError("expected both ticks or none; set tick_below_usd and tick_above_usd")
+        if self.style not in ("A", "E"):
+            raise ValueError(f"expected style A (American) or E (European), found {self.style!r}")
 
 
 def option_chain(
@@ -103,9 +111,8 @@ def option_chain(
 ) -> pl.DataFrame:
     """Return generated option quotes for the symbols of ``bars``.
 
-    Contracts say ``style`` A as American single-name options do, but are priced as European options without dividends:
-    put-call parity holds exactly, and an early-exercise premium found in these quotes is an artefact.
-    A split restarts the listing, as old contracts would no longer deliver one share each.
+    Contracts are European unless ``spec`` says otherwise and are priced as their ``style`` says, without dividends. A
+    split restarts the listing, as old contracts would no longer deliver one share each.
 
     Parameters
     ----------
@@ -161,7 +168,8 @@ def priced_lines(
 
     Columns are :data:`LINE_COLUMNS`: ``*_interest`` in contracts at the end of ``oi_session`` (null on a contract's
     first session), ``*_interest_close`` at the end of the session itself, ``theta`` ATM total variance, ``iv`` and
-    ``volatility`` per sqrt(year). Sorted by (symbol, expiry, strike, session).
+    ``volatility`` per sqrt(year), ``gamma_per_usd`` by Black-Scholes-Merton. Sorted by (symbol, expiry, strike,
+    session).
     """
     states = underlying_states(bars, seed, spots)
     if sessions is not None:
@@ -184,7 +192,7 @@ def priced_lines(
     lines = open_interest_paths(with_strikes(lives), seed, spec.open_interest_adv / spec.multiplier_shares)
     if sessions is not None:
         lines = lines.filter(pl.col("session").is_in(pl.Series(sessions).implode()))
-    return _priced(lines, macro)
+    return _priced(lines, macro, spec.style)
 
 
 def underlying_states(bars: pl.DataFrame, seed: int, spots: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -273,7 +281,7 @@ def _slow_factor(
     return persistent_factor(draws, persistence)[ordinals]
 
 
-def _priced(lines: pl.DataFrame, macro: pl.DataFrame) -> pl.DataFrame:
+def _priced(lines: pl.DataFrame, macro: pl.DataFrame, style: Literal["A", "E"]) -> pl.DataFrame:
     instants = lines["ts"].unique().sort()
     nodes = zero_rates(macro, instants)
     column = {name: lines[name].to_numpy() for name in ("spot", "strike", "tenor_years", "rho", "eta")}
@@ -286,13 +294,18 @@ def _priced(lines: pl.DataFrame, macro: pl.DataFrame) -> pl.DataFrame:
     surface = Ssvi(column["rho"], column["eta"])
     surface.certify(theta)
     w = surface.total_variance(np.log(column["strike"] / forward), theta)
-    call, put = call_put_prices(forward, discount, column["strike"], w)
+    iv = np.sqrt(w / tau)
+    if style == "A":
+        is_call = np.array([[True], [False]])
+        call, put = tree_value(column["spot"], column["strike"], tau, forward, discount, iv, is_call).american
+    else:
+        call, put = call_put_prices(forward, discount, column["strike"], w)
     return lines.with_columns(
         tau_years=tau,
         forward=forward,
         discount=discount,
         theta=theta,
-        iv=np.sqrt(w / tau),
+        iv=iv,
         gamma_per_usd=gamma_per_usd(column["spot"], forward, discount, column["strike"], w),
         call_usd=call,
         put_usd=put,
@@ -342,7 +355,8 @@ def quotes_around(lines: pl.DataFrame, seed: int, spec: ChainSpec) -> pl.DataFra
         ask_size=size["ask_size"],
         volume=np.floor(turnover * quotes["today"].to_numpy()),
         multiplier=pl.lit(spec.multiplier_shares),
-        style=pl.lit("A"),
+        deliverable_shares=None,
+        style=pl.lit(spec.style),
         known_at="ts",
         provider=pl.lit("simulate"),
         synthetic=pl.lit(True),

@@ -1,8 +1,7 @@
-"""An implied volatility surface without arbitrage: SSVI slices, their certificate, and Black-Scholes prices."""
+"""Term structure, prices and gamma of the implied volatility surfaces that are simulated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,84 +10,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-
-
-class ArbitrageError(ValueError):
-    """Surface parameters that would allow arbitrage."""
-
-
-@dataclass(frozen=True)
-class Ssvi:
-    """Power-law SSVI (Gatheral & Jacquier 2014); parameters are scalars or arrays of one shape.
-
-    Attributes
-    ----------
-    rho
-        Skew, in (-1, 1).
-    eta
-        Level of curvature, > 0.
-    gamma
-        Decay of curvature with total variance, in (0, 1/2].
-    """
-
-    rho: Floats | float
-    eta: Floats | float
-    gamma: Floats | float = 0.5
-
-    def curvature(self, theta: Floats) -> Floats:
-        """Return phi(theta) = eta / (theta^gamma (1 + theta)^(1 - gamma))."""
-        return np.asarray(self.eta / (theta**self.gamma * (1 + theta) ** (1 - self.gamma)))
-
-    def total_variance(self, log_moneyness: Floats, theta: Floats) -> Floats:
-        """Return total variance w(k, theta) = sigma^2 tau.
-
-        Examples
-        --------
-        >>> Ssvi(-0.7, 1.0).total_variance(np.array([-0.1, 0.0, 0.1]), np.array(0.04)).round(12).tolist()
-        [0.054625844848, 0.04, 0.028021876858]
-        """
-        k, phi, rho = np.asarray(log_moneyness), self.curvature(theta), self.rho
-        return np.asarray(theta / 2 * (1 + rho * phi * k + np.sqrt((phi * k + rho) ** 2 + 1 - rho**2)))
-
-    def certify(self, theta: Floats) -> None:
-        """Raise unless the sufficient conditions on the parameters hold at every ATM total variance ``theta``.
-
-        The condition that theta does not fall with tau is :func:`certify_term_structure`.
-
-        Raises
-        ------
-        ArbitrageError
-            Names the condition, with the worst value found.
-        """
-        phi, rho = self.curvature(theta), np.abs(self.rho)
-        slope = phi * (1 - np.asarray(self.gamma)) / (1 + theta)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            bound = np.where(rho > 0, phi * (1 + np.sqrt(1 - rho**2)) / np.square(rho), np.inf)
-        conditions = {
-            "|rho| < 1": rho - 1,
-            "theta > 0": -np.asarray(theta),
-            "theta phi (1 + |rho|) < 4": theta * phi * (1 + rho) - 4,
-            "theta phi^2 (1 + |rho|) <= 4": theta * phi**2 * (1 + rho) - 4 - 1e-12,
-            "d(theta phi)/d theta >= 0": -slope - 1e-15,
-            "d(theta phi)/d theta <= phi (1 + sqrt(1 - rho^2))/rho^2": slope - bound - 1e-12,
-        }
-        for name, excess in conditions.items():
-            worst = np.max(excess, initial=-np.inf)
-            if not worst < 0:
-                raise ArbitrageError(f"expected {name}, found it exceeded by {worst:.3g}; choose smaller eta or |rho|")
-
-
-def certify_term_structure(theta: Floats) -> None:
-    """Raise unless ATM total variance, ordered by tau along the last axis, never falls.
-
-    Raises
-    ------
-    ArbitrageError
-        With the largest fall.
-    """
-    worst = np.min(np.diff(theta, axis=-1), initial=np.inf)
-    if worst < 0:
-        raise ArbitrageError(f"expected theta not to fall with tau, found a fall of {-worst:.3g}; sort slices by tau")
 
 
 def atm_total_variance(tau_years: Floats, variance_now: Floats, variance_long: Floats, reversion: float) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import dataframely as dy
@@ -133,7 +134,7 @@ class Table:
     @property
     def key(self) -> list[str]:
         """Columns that identify a row, in the order in which files are sorted."""
-        return list(self.schema.primary_key())
+        return list(self._key)
 
     @property
     def title(self) -> str:
@@ -143,10 +144,19 @@ class Table:
     @property
     def polars_schema(self) -> pl.Schema:
         """Names and dtypes of the columns: the key first, where the row comes from last."""
+        return pl.Schema(self._dtypes)
+
+    # A schema class takes a millisecond to list its columns, longer than many a function that asks for them.
+    @cached_property
+    def _key(self) -> tuple[str, ...]:
+        return tuple(self.schema.primary_key())
+
+    @cached_property
+    def _dtypes(self) -> dict[str, pl.DataType]:
         columns = self.schema.columns()
-        told = [name for name in columns if name not in self.key and name not in ORIGIN]
-        ordered = [*self.key, *told, *(name for name in ORIGIN if name in columns and name not in self.key)]
-        return pl.Schema({name: columns[name].dtype for name in ordered})
+        told = [name for name in columns if name not in self._key and name not in ORIGIN]
+        ordered = [*self._key, *told, *(name for name in ORIGIN if name in columns and name not in self._key)]
+        return {name: columns[name].dtype for name in ordered}
 
     def unit(self, column: str) -> str:
         """Return the unit of a column."""

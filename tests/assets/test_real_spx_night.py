@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.real_data, pytest.mark.heavy, pytest.mark.xdist_group(
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "real_spx.yaml"
 FIRST, LAST = dt.date(2019, 4, 26), dt.date(2019, 5, 31)
 SESSIONS = sessions_between(FIRST, LAST)
-WITHOUT_CHAIN = [dt.date(2019, 5, 10), dt.date(2019, 5, 17)]
+QUOTED_NOBODY_KNOWS_WHEN = dt.date(2019, 5, 1)
+WITHOUT_CHAIN = [QUOTED_NOBODY_KNOWS_WHEN, dt.date(2019, 5, 10), dt.date(2019, 5, 17)]
 SINCE = dt.date(2016, 1, 4)
 FUNDS = ["EEM", "IWM", "QQQ", "SPY", "USO"]
 
@@ -83,10 +84,10 @@ def test_every_session_is_made_and_the_history_before_it(month):
 def test_a_session_without_a_chain_is_a_warning_and_everything_else_goes_on(month):
     lake, ran = month
     expected = [day for day in SESSIONS if day not in WITHOUT_CHAIN]
-    assert len(expected) == 23
+    assert len(expected) == 22
     for name in ("raw.option_quotes", "greeks.option_greeks", "greeks.exposure", "engines.elasticity"):
         assert with_chain(lake.read(name)) == expected, name
-    assert "raw.option_quotes: no_session_missing: 23 of 25 sessions have rows; first without: 2019-05-10" in ran.stderr
+    assert "raw.option_quotes: no_session_missing: 22 of 25 sessions have rows; first without: 2019-05-01" in ran.stderr
     for name in ("features.technical", "features.regime", "features.macro", "trades.ideas"):
         assert with_chain(lake.read(name)) == SESSIONS, name
 
@@ -126,7 +127,7 @@ def test_volatility_at_the_money_moves_with_the_vix(lake):
     median = near.group_by("session").agg(iv=pl.col("iv").median())
     vix = lake.read("raw.index_levels").filter(pl.col("symbol") == "^VIX").select("session", vix=pl.col("close") / 100)
     both = median.join(vix, on="session")
-    assert both.height == 23
+    assert both.height == 22
     # The VIX weighs the whole strip of strikes, so it lies above the volatility at the money.
     assert (both["vix"] > both["iv"]).all()
     assert ((both["vix"] - both["iv"]) < 0.05).all()
@@ -143,7 +144,7 @@ def test_forwards_come_from_parity_and_lie_near_spot(lake):
 def test_gamma_ranks_sessions_as_squeezemetrics_does(totals, shared_data, record_property):
     published = pl.read_csv(shared_data / "positioning" / "DIX.csv", try_parse_dates=True)
     both = totals.join(published, left_on="session", right_on="date")
-    assert both.height == 23
+    assert both.height == 22
     rank = both.select(pl.corr("gex_usd_per_pct", "gex", method="spearman")).item()
     record_property("rank_correlation_with_squeezemetrics_gex", round(rank, 3))
     print(f"rank correlation of naive gamma with SqueezeMetrics GEX over {both.height} sessions: {rank:.3f}")
@@ -158,10 +159,14 @@ def test_exposures_are_of_the_size_of_the_index(totals):
     assert totals["dex_usd"].is_between(5e11, 2e12).all()
 
 
-def test_holiday_downloads_lie_in_quarantine_whole(lake):
+def test_chains_that_cannot_be_used_lie_in_quarantine_whole(lake):
     rows = lake.read("quarantine.raw_option_quotes")
-    assert rows.group_by("session", "rule").len().rows() == [(dt.date(2019, 5, 28), "not_a_session", 13_324)]
-    assert rows["found"].str.json_path_match("$.session").unique().to_list() == ["2019-05-27"]
+    assert rows.group_by("session", "rule").len().sort("session").rows() == [
+        (QUOTED_NOBODY_KNOWS_WHEN, "quote_instant_unknown|variance_left", 13_356),
+        (dt.date(2019, 5, 28), "not_a_session", 13_324),
+    ]
+    days = rows["found"].str.json_path_match("$.session").unique().sort().to_list()
+    assert days == ["2019-05-01", "2019-05-27"]
     assert rows["found"].str.json_path_match("$.bid").null_count() == 0
     observations = lake.read("quarantine.raw_macro")
     assert observations["rule"].unique().to_list() == ["value|nullability"]

@@ -18,13 +18,12 @@ import numpy as np
 import polars as pl
 
 from gnosis.engines.elasticity.depth import session_numbers
-from gnosis.engines.elasticity.profile import CHAIN, CONTRACT
-from gnosis.engines.reasons import REASONS
 from gnosis.options.clock import with_settlement
+from gnosis.options.conventions import CONTRACT
+from gnosis.options.exposure import CHAIN
 from gnosis.sessions import schedule
 
 NEAR_THE_MONEY = 0.10
-LEAST_SHARE = 0.6
 DAILY_WEIGHT = 0.3
 LISTED = [*CONTRACT, "open_interest"]
 
@@ -157,19 +156,3 @@ def chain_confidence() -> pl.Expr:
 def depth_confidence(has_depth: pl.Expr, daily_coverage: pl.Expr) -> pl.Expr:
     """Return 0.3 x the coverage of the daily bars, 0 without depth: the preferred input (0.7) is not read here."""
     return pl.when(has_depth).then(DAILY_WEIGHT * daily_coverage).otherwise(0.0)
-
-
-def reasons(conditions: dict[str, pl.Expr]) -> pl.Expr:
-    """Return the codes whose condition holds, joined by ',' in the order of the registry.
-
-    Examples
-    --------
-    >>> frame = pl.DataFrame({"oi": [None, 1.0]})
-    >>> frame.select(reasons({"OI_MISSING": pl.col("oi").is_null(), "DEPTH_PROXY": pl.lit(True)})).to_series().to_list()
-    ['OI_MISSING,DEPTH_PROXY', 'DEPTH_PROXY']
-    """
-    unknown = set(conditions) - set(REASONS)
-    if unknown:
-        raise ValueError(f"expected reason codes out of {list(REASONS)}, found {sorted(unknown)}")
-    codes = [pl.when(conditions[code]).then(pl.lit(code)) for code in REASONS if code in conditions]
-    return pl.concat_str(codes, separator=",", ignore_nulls=True)

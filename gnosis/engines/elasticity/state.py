@@ -13,11 +13,13 @@ import polars as pl
 from gnosis.engines import physics, regimes
 from gnosis.engines.elasticity import quality
 from gnosis.engines.elasticity.depth import daily_depth
-from gnosis.engines.elasticity.profile import CHAIN, CONTRACT, GammaProfiles, gamma_profiles, one_version
 from gnosis.engines.physics import PATH_RATIOS, Floats
 from gnosis.engines.regimes import AmplificationRegime as Regime
 from gnosis.options.conventions import DEALER_FRACTION, require_conventions
+from gnosis.options.exposure import CHAIN
+from gnosis.options.gamma_profile import GammaProfiles, gamma_profiles, one_version
 from gnosis.options.origin import origin_of, require_table
+from gnosis.reasons import LEAST_SHARE, reasons_where
 from gnosis.tables import TABLES
 
 AGREEMENT = 1e-6
@@ -82,8 +84,8 @@ def elasticity(
     names = require_conventions(conventions)
     require_table(greeks, "greeks.option_greeks")
     require_table(exposure, "greeks.exposure")
-    greeks = one_version(greeks, CONTRACT)
-    profiles = gamma_profiles(greeks, revaluation)
+    greeks = one_version(greeks)
+    profiles = gamma_profiles(greeks, PATH_RATIOS, revaluation)
     origin = origin_of(greeks, CHAIN)
     chains = profiles.chains.join(origin, on=CHAIN, how="left", maintain_order="left")
     depth = daily_depth(chains, bars)
@@ -225,7 +227,7 @@ def _trust(index_symbols: Collection[str]) -> dict[str, pl.Expr]:
     has_gamma = pl.col("gex_usd_per_pct").is_not_null()
     is_index = pl.col("symbol").is_in(sorted(index_symbols))
     synthetic = pl.any_horizontal("chain_synthetic", "bars_synthetic", "exposure_synthetic").fill_null(False)
-    least = quality.LEAST_SHARE
+    least = LEAST_SHARE
     as_of = pl.max_horizontal("as_of", "exposure_known_at")
     codes = {
         "NO_CHAIN": ~pl.col("has_iv"),
@@ -249,5 +251,5 @@ def _trust(index_symbols: Collection[str]) -> dict[str, pl.Expr]:
         "provider": providers.str.split("+").list.unique().list.sort().list.join("+"),
         "synthetic": synthetic,
         "confidence": pl.when(has_gamma).then(pl.min_horizontal(quality.chain_confidence(), depth_part)).otherwise(0.0),
-        "reasons": quality.reasons(codes),
+        "reasons": reasons_where(codes),
     }

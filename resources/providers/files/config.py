@@ -13,8 +13,9 @@
           constants: {adjustment_factor: 1.0}
           keep: {ticker: [SPY, IWM]}  # only rows with these values; others belong to other sources
 
-Further keys of a source: ``date_format``, ``values``, ``scale``, ``adjustment``, ``quote_time``, ``known_at``,
-``underlying``, ``delay_minutes`` and ``reject``, each documented at :class:`SourceSpec`. Unknown keys are errors.
+Further keys of a source: ``date_format``, ``values``, ``scale``, ``adjustment``, ``quote_time``, ``chain_rules``,
+``known_at``, ``underlying``, ``delay_minutes`` and ``reject``, each documented at :class:`SourceSpec`. Unknown keys are
+errors.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from gnosis.tables import TABLES
 from resources.providers.errors import FolderConfigError, MissingFileError, MissingFolderError
 
-Served = Literal["raw.equity_bars", "raw.index_levels", "raw.option_quotes", "raw.macro"]
+Served = Literal["raw.equity_bars", "raw.index_levels", "raw.option_quotes", "raw.macro", "raw.dividends"]
 DERIVED = frozenset({"ts", "known_at", "provider", "synthetic", "oi_session", "is_vintage"})
 """Columns that the provider fills in by rule unless a source gives them."""
 
@@ -91,9 +92,14 @@ KnownAt = Annotated[AtClose | NextMorning | AfterQuote | ReleaseLag | FromColumn
 
 
 class QuoteTime(_Strict):
-    """Wall-clock time in New York of the quotes of each session; later than the close counts as the close."""
+    """Wall-clock time in New York of the quotes of each session; later than the close counts as the close.
+
+    With ``close_if_spot_is_close`` a chain whose spot is the close of the session's bar, to the cent, counts as quoted
+    at the close: its file was made after it. ``exceptions`` names sessions with another time.
+    """
 
     time: dt.time
+    close_if_spot_is_close: bool = False
     exceptions: dict[dt.date, dt.time] = {}
 
     @field_validator("time", "exceptions", mode="before")
@@ -118,6 +124,28 @@ class Adjustment(_Strict):
     last_date: str
     date_format: str | None = None
     factors: list[str] = Field(min_length=1)
+
+
+class ChainRules(_Strict):
+    """What a chain must say of itself, or it is set aside under the name of the rule.
+
+    Attributes
+    ----------
+    spot_within_bar
+        The spot lies between low and high of the session's bar, widened by this ratio: it belongs to that session, and
+        to the units of that session when the stock was split. ``spot|outside_bar``, or ``spot|no_bar`` without a bar.
+    volume_of_open_interest_min
+        Contracts traded are at least this share of the open interest. Less means that the chain was quoted early in
+        the session, nobody knows when: ``quote_instant_unknown|volume``.
+    variance_left_max
+        The contracts that settle on the day itself expect at most this share of a session's variance, see
+        :func:`resources.providers.files.chain_rules.variance_left`. More means that the chain was quoted long before
+        the end of the session: ``quote_instant_unknown|variance_left``. Chains without such contracts pass.
+    """
+
+    spot_within_bar: float | None = Field(default=None, ge=0, lt=1)
+    volume_of_open_interest_min: float | None = Field(default=None, gt=0)
+    variance_left_max: float | None = Field(default=None, gt=0)
 
 
 class Reject(_Strict):
@@ -153,6 +181,8 @@ class SourceSpec(_Strict):
         File of adjustment factors (bars only).
     quote_time
         Time of the quotes, when the file gives only the date (option quotes only).
+    chain_rules
+        What a chain must say of itself to be believed (option quotes only).
     known_at
         Rule for ``known_at``.
     underlying, delay_minutes
@@ -171,10 +201,18 @@ class SourceSpec(_Strict):
     keep: dict[str, list[str]] = {}
     adjustment: Adjustment | None = None
     quote_time: QuoteTime | None = None
+    chain_rules: ChainRules | None = None
     known_at: KnownAt | None = None
     underlying: str | None = None
     delay_minutes: float = Field(default=15.0, ge=0)
     reject: list[Reject] = []
+
+    @property
+    def needs_bars(self) -> bool:
+        """True when a rule holds chains against the bars of their sessions."""
+        return bool(self.quote_time and self.quote_time.close_if_spot_is_close) or (
+            self.chain_rules is not None and self.chain_rules.spot_within_bar is not None
+        )
 
 
 class FolderSpec(_Strict):
@@ -190,6 +228,8 @@ class FolderSpec(_Strict):
         for table, sources in self.tables.items():
             for position, source in enumerate(sources):
                 problem = _problem(table, source)
+                if source.needs_bars and "raw.equity_bars" not in self.tables:
+                    problem = "expected raw.equity_bars, whose bars the rules of the chain need, found none; add them"
                 if problem:
                     raise ValueError(f"tables.{table}.{position}: {problem}")
         return self
@@ -227,7 +267,7 @@ def load_config(file: Path) -> FolderSpec:
 
 def _problem(table: str, source: SourceSpec) -> str | None:
     if source.format == "quotedata":
-        given = source.model_fields_set - {"path", "format", "underlying", "delay_minutes", "reject"}
+        given = source.model_fields_set - {"path", "format", "underlying", "delay_minutes", "chain_rules", "reject"}
         if table != "raw.option_quotes" or given:
             return f"expected format quotedata for raw.option_quotes and without {sorted(given)}; remove them"
         return None
@@ -261,6 +301,7 @@ def _problem_of_time(table: str, source: SourceSpec) -> str | None:
         "raw.index_levels": (AtClose, NextMorning, FromColumn),
         "raw.option_quotes": (AfterQuote, NextMorning, FromColumn),
         "raw.macro": (ReleaseLag, FromColumn),
+        "raw.dividends": (AtClose, NextMorning, FromColumn),
     }
     if source.known_at is not None and not isinstance(source.known_at, rules[table]):
         return f"known_at rule {source.known_at.rule!r} does not apply to {table}; choose another"
@@ -270,6 +311,8 @@ def _problem_of_time(table: str, source: SourceSpec) -> str | None:
         return "expected the quote instant from either columns.ts or quote_time, found both or neither"
     if source.quote_time and table != "raw.option_quotes":
         return "quote_time applies to raw.option_quotes only; remove it"
+    if source.chain_rules and table != "raw.option_quotes":
+        return "chain_rules apply to raw.option_quotes only; remove them"
     if source.adjustment and table != "raw.equity_bars":
         return "adjustment applies to raw.equity_bars only; remove it"
     return None

@@ -12,9 +12,11 @@ import polars as pl
 
 from gnosis.tables import TABLES
 from resources.providers.errors import FolderConfigError, UnknownSymbolError, UnknownTableError
+from resources.providers.files.chain_rules import is_spot_of_close, label_chains, with_bar
 from resources.providers.files.config import (
     AfterQuote,
     AtClose,
+    ChainRules,
     FolderSpec,
     NextMorning,
     ReleaseLag,
@@ -143,14 +145,26 @@ class FilesProvider:
         self, table: str, window: tuple[dt.date, dt.date] | None
     ) -> tuple[pl.DataFrame, pl.DataFrame, list[Path]]:
         """Return rows, rejected rows and files; the window holds the session before the first one wanted."""
-        frames, rejected, used = [TABLES[table].empty()], [no_rejections()], []
+        frame, aside, used = self._of_all_symbols(table, window)
+        if self.symbols is not None and "symbol" in frame.columns and table != "raw.index_levels":
+            frame = frame.filter(pl.col("symbol").is_in(self.symbols))
+        return frame, aside, used
+
+    def _of_all_symbols(
+        self, table: str, window: tuple[dt.date, dt.date] | None
+    ) -> tuple[pl.DataFrame, pl.DataFrame, list[Path]]:
+        frames, rejected = [TABLES[table].empty()], [no_rejections()]
+        used: list[Path] = []
+        bars = TABLES["raw.equity_bars"].empty()
+        if any(source.needs_bars for source in self._sources(table)):
+            bars, _, used = self._of_all_symbols("raw.equity_bars", window)
         for source in self._sources(table):
             # A release may be published months after the date that it is about: macro has no window.
             dates = None if table == "raw.macro" or window is None else window
             days = None if dates is None else pl.date_range(*dates, eager=True).to_list()
             files = matching_files(self.root, source.path, days)
             for file in files:
-                rows, wrong = self._read(file, table, source, dates)
+                rows, wrong = self._read(file, table, source, dates, bars)
                 frames.append(rows)
                 rejected.append(wrong)
             used += files
@@ -162,12 +176,15 @@ class FilesProvider:
             stale = frame.with_columns(rule.alias("rule|")).filter(rule.is_not_null())
             aside = pl.concat([aside, _aside(stale)])
             frame = frame.filter(rule.is_null())
-        if self.symbols is not None and "symbol" in frame.columns and table != "raw.index_levels":
-            frame = frame.filter(pl.col("symbol").is_in(self.symbols))
         return frame, aside, used
 
     def _read(
-        self, file: Path, table: str, source: SourceSpec, window: tuple[dt.date, dt.date] | None
+        self,
+        file: Path,
+        table: str,
+        source: SourceSpec,
+        window: tuple[dt.date, dt.date] | None,
+        bars: pl.DataFrame,
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         if source.format == "quotedata":
             delay = dt.timedelta(minutes=source.delay_minutes)
@@ -175,15 +192,22 @@ class FilesProvider:
         else:
             mapped, unread = read_table(file, table, source, window)
             wrong = _aside(unread, date="day")
-            rows, aside = self._timed(mapped, table, source)
+            rows, aside = self._timed(mapped, table, source, bars)
             wrong = pl.concat([wrong, aside])
         for session, rule in ((entry.session, entry.rule) for entry in source.reject):
             chosen = rows.filter(pl.col("session") == session).with_columns(pl.lit(rule).alias("rule|"))
             wrong = pl.concat([wrong, _aside(chosen)])
             rows = rows.filter(pl.col("session") != session)
+        if table == "raw.option_quotes" and (source.chain_rules or source.needs_bars):
+            judged = with_bar(rows, bars) if source.needs_bars else rows
+            broken = label_chains(judged, source.chain_rules or ChainRules())
+            wrong = pl.concat([wrong, _aside(rows.with_columns(broken.alias("rule|")).filter(broken.is_not_null()))])
+            rows = rows.filter(broken.is_null())
         return rows, wrong
 
-    def _timed(self, rows: pl.DataFrame, table: str, source: SourceSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _timed(
+        self, rows: pl.DataFrame, table: str, source: SourceSpec, bars: pl.DataFrame
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the rows with every column that follows by rule, and those that have no place."""
         rule = source.known_at
         wrong = no_rejections()
@@ -195,8 +219,12 @@ class FilesProvider:
         wrong = _aside(outside)
         rows = rows.filter(is_session("session")).join(mornings(), on="session", how="left", maintain_order="left")
         derived: dict[str, pl.Expr] = {}
+        if source.needs_bars:
+            rows = with_bar(rows, bars)
         if source.quote_time:
             rows = rows.with_columns(stamp=quoted_at(source.quote_time))
+            if source.quote_time.close_if_spot_is_close:
+                rows = rows.with_columns(stamp=pl.when(is_spot_of_close()).then("close_at").otherwise("stamp"))
             derived["ts"] = pl.min_horizontal("stamp", "close_at")
         elif "ts" in rows.columns:
             rows = rows.with_columns(stamp=pl.col("ts"))
@@ -208,6 +236,9 @@ class FilesProvider:
             derived["known_at"] = pl.col("stamp") + dt.timedelta(minutes=rule.delay_minutes if rule else 0)
         elif rule is None or isinstance(rule, AtClose):
             derived["known_at"] = pl.col("close_at")
+        if source.needs_bars:
+            # What the bar decides about a quote is not known before the bar.
+            derived["known_at"] = pl.max_horizontal(derived.get("known_at", pl.col("known_at")), "bar_known_at")
         if "open_interest" in rows.columns and "oi_session" not in rows.columns:
             derived["oi_session"] = pl.col("previous_session")
         if source.adjustment:

@@ -226,6 +226,7 @@ def read_quotedata(
         ask_size=pl.lit(None),
         oi_session=pl.lit(shift_session(session, -1) if on_the_day else None, dtype=pl.Date),
         multiplier=pl.lit(100.0),
+        deliverable_shares=pl.lit(None),
         spot=pl.lit(heading.spot),
         provider=pl.lit(provider),
         synthetic=pl.lit(False),

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnosis.engines.elasticity import elasticity
-from gnosis.engines.elasticity.quality import LISTED, chain_quality, expected_listing, reasons
-from gnosis.engines.reasons import REASONS
+from gnosis.engines.elasticity.quality import LISTED, chain_quality, expected_listing
 from gnosis.engines.regimes import AMPLIFICATION_REGIMES, AmplificationRegime
 from gnosis.options.exposure import exposure
+from gnosis.reasons import REASONS, reasons_where
 from gnosis.sessions import shift_session
 from gnosis.tables import TABLES
 
@@ -140,10 +140,10 @@ def test_deleting_rows_never_raises_confidence(chain, mini_bars, seed, share):
 def test_reasons_come_in_the_order_of_the_registry():
     frame = pl.DataFrame({"x": [1]})
     yes = pl.lit(True)
-    found = frame.select(reasons({"SYNTHETIC_INPUT": yes, "NO_CHAIN": yes, "OI_STALE": pl.lit(False)})).item()
+    found = frame.select(reasons_where({"SYNTHETIC_INPUT": yes, "NO_CHAIN": yes, "OI_STALE": pl.lit(False)})).item()
     assert found == "NO_CHAIN,SYNTHETIC_INPUT"
     with pytest.raises(ValueError, match="found \\['LATE'\\]"):
-        reasons({"LATE": yes})
+        reasons_where({"LATE": yes})
 
 
 def test_registries_agree_with_the_data_dictionary():

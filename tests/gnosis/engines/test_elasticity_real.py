@@ -7,8 +7,10 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from gnosis.engines.elasticity import elasticity, gamma_profiles
+from gnosis.engines.elasticity import elasticity
+from gnosis.engines.physics import PATH_RATIOS
 from gnosis.options import exposure, option_greeks
+from gnosis.options.gamma_profile import gamma_profiles
 from gnosis.sessions import schedule, shift_session
 from gnosis.tables import TABLES
 
@@ -36,7 +38,7 @@ def chain(shared_data):
         .collect()
         .with_columns(
             settlement=pl.when(pl.col("root") == "SPX").then(pl.lit("am")).otherwise(pl.lit("pm")),
-            **{name: pl.lit(None) for name in ("bid_size", "ask_size", "volume")},
+            **{name: pl.lit(None) for name in ("bid_size", "ask_size", "volume", "deliverable_shares")},
             **{name: pl.lit(schedule().filter(session=SESSION)["chain_at"].item()) for name in ("ts", "known_at")},
             session=pl.lit(SESSION),
             symbol=pl.lit("^SPX"),
@@ -78,6 +80,6 @@ def test_gamma_is_published_and_depth_is_not_invented(chain):
 
 
 def test_both_revaluations_agree_at_spot_and_part_away_from_it(chain):
-    moneyness, strike = (gamma_profiles(chain, name) for name in ("sticky_moneyness", "sticky_strike"))
+    moneyness, strike = (gamma_profiles(chain, PATH_RATIOS, name) for name in ("sticky_moneyness", "sticky_strike"))
     assert moneyness.call[0, 50] == pytest.approx(strike.call[0, 50], rel=1e-12)
     assert moneyness.call[0, 0] != pytest.approx(strike.call[0, 0], rel=1e-4)

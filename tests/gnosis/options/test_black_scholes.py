@@ -233,6 +233,20 @@ def test_a_contract_does_not_depend_on_its_neighbours(n):
     assert (together[:, -1] == alone).all()
 
 
+def test_threads_do_not_change_a_bit():
+    strike = np.linspace(20, 500, 9001)
+    one, two = (
+        np.array(greeks(100, strike, 0.7, 101, 0.98, 0.35, strike >= 101, threads=threads)) for threads in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+
+
+def test_low_total_volatility_keeps_its_digits_in_the_wing():
+    """An hour, 3 %, 31 standard deviations out; values of 50-digit arithmetic on the same doubles."""
+    found = greeks(100.0, 101.0, 1 / 8760, 100.0, 1.0, 0.03, True)
+    np.testing.assert_allclose([found.price, found.delta], [7.267332093171093e-215, 7.053001325804875e-212], rtol=1e-11)
+
+
 def test_missing_arguments_give_missing_results():
     found = book(100, [95, np.nan, 105], 0.1, 0.03, 0.01, [0.2, 0.2, np.nan], True)
     assert np.isfinite(np.array(found)[:, 0]).all()

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gnosis.options import carry_forward, greeks, option_greeks
-from gnosis.options.chain import GREEK_COLUMNS
+from gnosis.options.chain import GREEK_COLUMNS, chain_analytics
 from gnosis.tables import TABLES
 
 CLOSE = dt.datetime(2019, 5, 15, 20, 0, tzinfo=dt.UTC)
@@ -81,9 +81,44 @@ def test_without_a_known_rate_there_is_nothing_but_a_reason(model_quotes, rate_r
         found = option_greeks(model_quotes([99, 100, 101]), macro)
         assert found["reason"].to_list() == ["no_rate"] * 6
         assert found["iv_source"].to_list() == ["none"] * 6
-        for name in ("discount", "forward", "forward_source", "forward_se", "iv", *GREEK_COLUMNS):
+        for name in ("discount", "forward", "forward_source", "iv", *GREEK_COLUMNS):
             assert found[name].null_count() == 6
         assert found["provider"].unique().to_list() == ["cboe"]
+
+
+def test_what_is_known_after_the_quote_changes_nothing(model_quotes, rate_rows, dividend_rows):
+    """Poison: rates and dividends known a moment later, and quotes and open interest of the next session."""
+    ts, later = CLOSE, CLOSE + dt.timedelta(microseconds=1)
+    tomorrow = {
+        "session": dt.date(2019, 5, 16),
+        "ts": CLOSE + dt.timedelta(days=1),
+        "known_at": CLOSE + dt.timedelta(days=1),
+    }
+    quotes = model_quotes(STRIKES, skew, style="A")
+    rates, dividends = rate_rows(), dividend_rows([(dt.date(2019, 6, 7), 0.5, ts)])
+    poisoned = (
+        pl.concat([quotes, model_quotes(STRIKES, spot=140.0, open_interest=9e9, **tomorrow)]),
+        pl.concat([rates, rate_rows(value=55.0, known_at=later, ref_date=dt.date(2019, 5, 15), synthetic=True)]),
+        pl.concat([dividends, dividend_rows([(dt.date(2019, 6, 7), 9.0, later), (dt.date(2019, 6, 6), 9.0, later)])]),
+    )
+    clean, spoilt = chain_analytics(quotes, rates, dividends), chain_analytics(*poisoned)
+    for before, after in zip(clean, spoilt, strict=True):
+        assert before.equals(after.filter(pl.col("session") == dt.date(2019, 5, 15)))
+
+
+def test_open_interest_published_after_the_session_is_taken_as_missing(model_quotes, rate_rows):
+    for oi_session, known in [(dt.date(2019, 5, 14), True), (dt.date(2019, 5, 15), False), (None, True)]:
+        found = option_greeks(model_quotes([99, 100, 101], oi_session=oi_session), rate_rows())
+        assert found["open_interest"].to_list() == [100.0 if known else None] * 6
+        assert found["oi_session"].to_list() == [oi_session if known else None] * 6
+        assert found["reason"].to_list() == [None if known else "oi_missing"] * 6
+        assert found["iv"].null_count() == 0
+
+
+def test_known_at_is_never_before_a_delayed_feed(model_quotes, rate_rows):
+    delayed = CLOSE + dt.timedelta(minutes=15)
+    for frame in chain_analytics(model_quotes([99, 100, 101], known_at=delayed), rate_rows()):
+        assert frame["known_at"].unique().to_list() == [delayed]
 
 
 def test_rates_known_later_change_nothing(model_quotes, rate_rows):
@@ -115,6 +150,7 @@ def many(model_quotes) -> pl.DataFrame:
                 frames += [
                     model_quotes(
                         strikes,
+                        lambda strike, days=days: 0.2 + 0.01 * days + 0.0 * strike,
                         spot=spot,
                         symbol=symbol,
                         root=root,
@@ -165,20 +201,6 @@ def test_the_carry_forward_stands_in_when_pairs_are_missing(quote_rows, rate_row
     found = option_greeks(quotes, rate_rows())
     assert found["forward_source"].unique().to_list() == ["carry"]
     np.testing.assert_allclose(found["forward"], 100 * np.exp(0.05 * TAU), rtol=1e-12)
-    assert found["forward_se"].null_count() == 3
-
-
-def test_an_uncertain_parity_forward_is_rejected_and_its_error_shown(quote_rows, rate_rows):
-    quotes = quote_rows(
-        [
-            (right, strike, mid - 0.05, mid + 0.05)
-            for strike, call, put in [(99, 4.0, 3.0), (100, 5.0, 3.0), (101, 3.0, 3.0), (102, 2.0, 5.5)]
-            for right, mid in [("C", call), ("P", put)]
-        ]
-    )
-    found = option_greeks(quotes, rate_rows())
-    assert found["forward_source"].unique().to_list() == ["carry"]
-    assert found["forward_se"].min() > 0.5
 
 
 def test_pairs_more_than_a_minute_apart_are_no_pairs(model_quotes, rate_rows):
@@ -206,10 +228,15 @@ def test_settled_contracts_have_no_volatility(model_quotes, rate_rows):
     assert found["is_tau_floored"].all()
 
 
-def test_missing_open_interest_is_kept_missing_and_is_no_reason(model_quotes, rate_rows):
-    found = option_greeks(model_quotes([99, 100, 101], open_interest=None), rate_rows())
+def test_missing_open_interest_is_a_reason_that_denies_no_volatility(model_quotes, rate_rows):
+    quotes = model_quotes([99, 100, 101], open_interest=None)
+    found = option_greeks(quotes, rate_rows())
     assert found["open_interest"].null_count() == 6
-    assert found["reason"].null_count() == 6
+    assert found["reason"].to_list() == ["oi_missing"] * 6
+    whole = option_greeks(model_quotes([99, 100, 101]), rate_rows())
+    assert found.drop("open_interest", "reason").equals(whole.drop("open_interest", "reason"))
+    no_bid = option_greeks(quotes.with_columns(bid=0.0), rate_rows())
+    assert no_bid["reason"].to_list() == ["zero_bid"] * 6
 
 
 def test_origin_is_that_of_the_whole_expiry_and_its_rates(model_quotes, rate_rows):
@@ -243,3 +270,51 @@ def test_a_frame_of_another_dtype_is_refused(model_quotes, rate_rows):
         option_greeks(quotes.with_columns(pl.col("strike").cast(pl.Float32)), rate_rows())
     with pytest.raises(ValueError, match=r"raw\.macro: expected a column 'value'"):
         option_greeks(quotes, rate_rows().drop("value"))
+
+
+def test_bid_and_ask_of_the_quote_have_volatilities_around_that_of_the_mid(model_quotes, rate_rows):
+    found = option_greeks(model_quotes(STRIKES, skew, half_spread=0.03), rate_rows())
+    own = found.filter(pl.col("iv_source") == "own")
+    assert ((own["iv_bid"] < own["iv"]) & (own["iv"] < own["iv_ask"])).all()
+    assert own["iv_error"].max() < 1e-6
+    assert own["exercise_model"].unique().to_list() == ["closed_form"]
+    other = found.filter(pl.col("iv_source") != "own")
+    assert other.height > 0
+    for name in ("iv_bid", "iv_ask", "iv_error", "exercise_model"):
+        assert other[name].null_count() == other.height
+
+
+def test_a_bid_below_intrinsic_value_has_no_volatility(quote_rows, rate_rows):
+    row = option_greeks(quote_rows([("C", 95.0, 4.9, 6.5)]), rate_rows()).row(0, named=True)
+    assert row["iv_bid"] is None
+    assert row["iv"] < row["iv_ask"]
+
+
+def test_an_in_the_money_quote_alone_tells_the_volatility_by_parity(model_quotes, rate_rows):
+    quotes = model_quotes(STRIKES, skew)
+    is_out = pl.col("strike") >= pl.when(pl.col("right") == "C").then(100.288).otherwise(0.0)
+    is_out = pl.when(pl.col("right") == "C").then(is_out).otherwise(pl.col("strike") < 100.288)
+    hidden = is_out & pl.col("strike").is_in([96.0, 104.0])
+    found = option_greeks(quotes.with_columns(bid=pl.when(hidden).then(0.0).otherwise("bid")), rate_rows())
+    changed = found.filter(pl.col("strike").is_in([96.0, 104.0]))
+    assert changed["iv_source"].unique().to_list() == ["own"]
+    np.testing.assert_allclose(changed["iv"], skew(changed["strike"].to_numpy()), atol=1e-6)
+
+
+def test_volatility_is_flat_beyond_the_accepted_strikes_and_linear_between_them(model_quotes, rate_rows):
+    quotes = model_quotes([90, 95, 98, 100, 102, 105, 110], skew)
+    quotes = quotes.with_columns(bid=pl.when(pl.col("strike").is_in([90.0, 98.0, 110.0])).then(0.0).otherwise("bid"))
+    found = option_greeks(quotes, rate_rows()).filter(pl.col("right") == "C").sort("strike")
+    assert found["iv_source"].to_list() == ["extrapolated", "own", "interpolated", "own", "own", "own", "extrapolated"]
+    iv, strike = found["iv"].to_numpy(), found["strike"].to_numpy()
+    assert (iv[0], iv[-1]) == (iv[1], iv[-2])
+    assert iv[2] == pytest.approx(np.interp(np.log(98), np.log(strike[[1, 3]]), iv[[1, 3]]), rel=1e-12)
+
+
+def test_roots_of_one_date_and_settlement_stay_apart(model_quotes, rate_rows):
+    one = model_quotes(STRIKES, skew, root="XYZ")
+    other = model_quotes(STRIKES, lambda strike: 0.35 + 0.0 * strike, root="XYZ1")
+    found = option_greeks(pl.concat([other, one]), rate_rows())
+    assert found.equals(found.sort(KEY))
+    for root, alone in [("XYZ", one), ("XYZ1", other)]:
+        assert found.filter(pl.col("root") == root).equals(option_greeks(alone, rate_rows()))

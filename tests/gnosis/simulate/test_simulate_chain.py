@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from gnosis.options.american import american_implied_vol, tree_value
+from gnosis.options.ssvi import certify_term_structure
 from gnosis.sessions import schedule, sessions_between, shift_session
 from gnosis.simulate import ChainSpec, macro_vintages, market, option_chain
 from gnosis.simulate.chain import CHAIN_HISTORY_SESSIONS, priced_lines
 from gnosis.simulate.listing import expiries
-from gnosis.simulate.surface import certify_term_structure
 from gnosis.tables import TABLES
 
 SEED = 7
@@ -29,7 +30,8 @@ def test_rows_satisfy_the_table_and_are_sorted(chain):
     assert chain["synthetic"].all()
     assert chain["provider"].unique().to_list() == ["simulate"]
     assert chain["settlement"].unique().to_list() == ["pm"]
-    assert chain["style"].unique().to_list() == ["A"]
+    assert chain["style"].unique().to_list() == ["E"]
+    assert chain["deliverable_shares"].null_count() == chain.height
 
 
 def test_rerun_gives_the_same_bytes(history, macro, chain, chain_sessions):
@@ -224,6 +226,65 @@ def test_quotes_surround_the_model_price_on_the_tick_grid(history, macro, chain,
     assert ((calls["bid"] == 0) == (calls["bid_size"] == 0)).all()
 
 
+@pytest.fixture(scope="module")
+def american(history, macro, chain_sessions):
+    """A chain of American contracts with its truth, one row per contract."""
+    days, spec = chain_sessions[:3], ChainSpec(style="A")
+    quotes = option_chain(history.bars, macro, SEED, days, spec)
+    lines = priced_lines(history.bars, macro, SEED, days, spec).drop("ts", "spot", "oi_session")
+    return quotes.join(lines, on=["session", "symbol", "expiry", "strike"])
+
+
+def test_american_contracts_are_worth_early_exercise_more_than_european(history, macro, chain, american):
+    assert american["style"].unique().to_list() == ["A"]
+    drawn = ["bid_size", "ask_size", "volume", "open_interest"]
+    both = american.join(chain, on=["session", "symbol", "expiry", "strike", "right"], suffix="_european")
+    assert both.height == american.height
+    rising = both.filter(pl.col("bid") > 0, pl.col("bid_european") > 0)
+    for name in drawn:
+        assert rising[name].equals(rising[f"{name}_european"], null_equal=True)
+    assert (both["bid"] >= both["bid_european"] - 1e-9).all()
+    puts = both.filter(pl.col("right") == "P")
+    assert (puts["ask"] >= puts["strike"] - puts["spot"]).all()
+    assert (puts["bid"] > puts["bid_european"]).any()
+
+
+def test_american_quotes_return_the_planted_volatilities_within_half_the_spread(american):
+    calls_are_outside = pl.col("strike") >= pl.col("forward")
+    outside = american.filter(pl.col("bid") > 0, (pl.col("right") == "C") == calls_are_outside)
+    assert outside.height > 250
+    names = ("spot", "strike", "tau_years", "forward", "discount")
+    terms = [outside[name].to_numpy() for name in names]
+    is_call = (outside["right"] == "C").to_numpy()
+    low, mid, high = (
+        american_implied_vol(price.to_numpy(), *terms, is_call)
+        for price in (outside["bid"], (outside["bid"] + outside["ask"]) / 2, outside["ask"])
+    )
+    assert (mid.reason == 0).all()
+    assert (high.reason == 0).all()
+    planted = outside["iv"].to_numpy()
+    # A bid in the region of immediate exercise has no volatility and bounds nothing.
+    floor = np.where(low.reason == 0, low.iv, 0.0)
+    assert (floor <= planted).all()
+    assert (planted <= high.iv).all()
+    value = tree_value(*terms, mid.iv, is_call).american
+    model = np.where(is_call, outside["call_usd"], outside["put_usd"])
+    half = ((outside["ask"] - outside["bid"]) / 2).to_numpy()
+    assert value == pytest.approx(((outside["bid"] + outside["ask"]) / 2).to_numpy(), abs=1e-8)
+    assert (np.abs(value - model) <= half + 1e-8).all()
+
+
+def test_american_quotes_without_ticks_return_the_planted_volatilities(history, macro, chain_sessions):
+    spec = ChainSpec(tick_below_usd=None, tick_above_usd=None, style="A")
+    lines = priced_lines(history.bars, macro, SEED, chain_sessions[:1], spec)
+    terms = [lines[name].to_numpy() for name in ("spot", "strike", "tau_years", "forward", "discount")]
+    is_call = lines["strike"].to_numpy() >= lines["forward"].to_numpy()
+    found = american_implied_vol(np.where(is_call, lines["call_usd"], lines["put_usd"]), *terms, is_call)
+    solved = found.reason == 0
+    assert solved.mean() > 0.95
+    assert found.iv[solved] == pytest.approx(lines["iv"].to_numpy()[solved], abs=1e-8)
+
+
 def test_certified_market_quotes_are_free_of_arbitrage(exact):
     chain = exact.option_quotes.with_columns(mid=(pl.col("bid") + pl.col("ask")) / 2)
     half = chain.select((pl.col("ask") - pl.col("bid")) / 2 / pl.col("mid")).to_series()
@@ -269,6 +330,8 @@ def test_missing_inputs_are_named(history, macro, chain_sessions):
         option_chain(history.bars, macro, SEED, chain_sessions[:1], spots=spots)
     with pytest.raises(ValueError, match="both ticks"):
         ChainSpec(tick_below_usd=None)
+    with pytest.raises(ValueError, match="style"):
+        ChainSpec(style="B")
     assert option_chain(history.bars, macro, SEED, []).is_empty()
 
 

@@ -73,6 +73,8 @@ def test_the_example_of_the_documentation_is_valid(tmp_path):
         ("raw.equity_bars", BARS | {"known_at": {"rule": "release_lag", "days": {"A": 1}}}, "does not apply to"),
         ("raw.equity_bars", BARS | {"known_at": {"rule": "soon"}}, "known_at: .*'session_close'.*found"),
         ("raw.equity_bars", BARS | {"quote_time": {"time": "15:45"}}, "quote_time applies to raw.option_quotes only"),
+        ("raw.equity_bars", BARS | {"chain_rules": {}}, "chain_rules apply to raw.option_quotes only"),
+        ("raw.option_quotes", QUOTES | {"chain_rules": {"variance_left_max": 0}}, "variance_left_max: .* found 0"),
         ("raw.equity_bars", {"path": "x", "format": "quotedata"}, "expected format quotedata for raw.option_quotes"),
         ("raw.option_quotes", QUOTES | {"quote_time": {"time": 945}}, r'in quotes, such as "15:45", found 945'),
         ("raw.option_quotes", {k: v for k, v in QUOTES.items() if k != "quote_time"}, "found both or neither"),

@@ -67,6 +67,41 @@ def test_chains_without_trades_are_not_judged():
     assert rules(*quiet) == [None, None]
 
 
+def busy(day: dt.date, *, changed: int = 0, spot: float = 1450.0, traded: int = 40) -> pl.DataFrame:
+    """Return a chain of 40 contracts with other quotes every day, and ``changed`` volumes."""
+    volume = [float(100 + strike + (1000 * day.day if strike < changed else 0)) for strike in range(traded)]
+    return (
+        chain(day)
+        .head(1)
+        .drop("strike", "volume", "bid")
+        .join(
+            pl.DataFrame(
+                {"strike": [1000.0 + strike for strike in range(40)], "volume": volume + [0.0] * (40 - traded)}
+            ).with_columns(bid=pl.lit(float(day.day))),
+            how="cross",
+        )
+        .with_columns(spot=spot)
+    )
+
+
+@pytest.mark.parametrize(
+    ("again", "is_repeat"),
+    [
+        (busy(DAYS[1], changed=20), True),
+        (busy(DAYS[1], changed=21), False),
+        (busy(DAYS[1], spot=1450.01), False),
+    ],
+)
+def test_the_volumes_of_the_session_before_with_other_quotes_are_a_repeat(again, is_repeat):
+    labels = label_snapshots(pl.concat([busy(DAYS[0]), again]))
+    assert labels.to_list() == [None] * 40 + ["repeats_previous_session" if is_repeat else None] * 40
+
+
+def test_few_traded_contracts_with_the_same_volumes_are_no_repeat():
+    labels = label_snapshots(pl.concat([busy(DAYS[0], traded=19), busy(DAYS[1], traded=19)]))
+    assert labels.null_count() == len(labels)
+
+
 def test_roots_are_judged_apart():
     found = rules(chain(DAYS[0]), chain(DAYS[1]), chain(DAYS[0], root="SPX"), chain(DAYS[1], root="SPX", bid=0.5))
     assert found == [None, "repeats_previous_session", None, None]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import polars as pl
+
+LEAST_SHARE = 0.6
+"""Coverage below which a result counts as incomplete (LOW_COVERAGE and the like)."""
+
 REASONS: dict[str, str] = {
     "NO_CHAIN": "no contract has a usable volatility",
     "STALE_QUOTES": "too many quotes near the money are old",
@@ -33,3 +38,25 @@ Examples
 >>> REASONS["OI_MISSING"]
 'no contract has a known open interest'
 """
+
+
+def reasons_where(conditions: dict[str, pl.Expr]) -> pl.Expr:
+    """Return the codes whose condition holds, joined by ',' in the order of :data:`REASONS`.
+
+    Raises
+    ------
+    ValueError
+        When a code does not exist.
+
+    Examples
+    --------
+    >>> frame = pl.DataFrame({"oi": [None, 1.0]})
+    >>> found = reasons_where({"OI_MISSING": pl.col("oi").is_null(), "DEPTH_PROXY": pl.lit(True)})
+    >>> frame.select(found).to_series().to_list()
+    ['OI_MISSING,DEPTH_PROXY', 'DEPTH_PROXY']
+    """
+    unknown = set(conditions) - set(REASONS)
+    if unknown:
+        raise ValueError(f"expected reason codes out of {list(REASONS)}, found {sorted(unknown)}")
+    codes = [pl.when(conditions[code]).then(pl.lit(code)) for code in REASONS if code in conditions]
+    return pl.concat_str(codes, separator=",", ignore_nulls=True)

@@ -6,9 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnosis.engines.elasticity import gamma_profiles
-from gnosis.engines.elasticity.profile import one_version
 from gnosis.engines.physics import PATH_RATIOS
+from gnosis.options import gamma_profile
+from gnosis.options.gamma_profile import one_version
+
+
+def gamma_profiles(greeks, revaluation="sticky_moneyness"):
+    return gamma_profile.gamma_profiles(greeks, PATH_RATIOS, revaluation)
+
 
 KEY = ["session", "symbol", "expiry", "settlement", "root"]
 
@@ -140,9 +145,8 @@ def test_nothing_known_is_said(book):
 
 def test_of_repeated_contracts_the_latest_known_counts(chains):
     older = chains.with_columns(known_at=pl.col("known_at") - dt.timedelta(hours=1), open_interest=pl.lit(1e9))
-    by = [*KEY, "strike", "right"]
-    both = one_version(pl.concat([chains, older, chains]), by)
-    assert both.equals(chains.sort(by))
+    both = one_version(pl.concat([chains, older, chains]))
+    assert both.equals(chains.sort([*KEY, "strike", "right"]))
     np.testing.assert_array_equal(gamma_profiles(pl.concat([older, chains])).call, gamma_profiles(chains).call)
 
 
