@@ -21,13 +21,13 @@ CHAINS = "raw.option_quotes"
 BASIS = {
     "greeks.option_greeks": (CHAINS, None, "chain"),
     "greeks.forwards": (CHAINS, None, "chain"),
-    "greeks.surface": ("greeks.option_greeks", pl.col("iv_source") == "own", "implied volatility"),
-    "greeks.surface_certificate": ("greeks.option_greeks", pl.col("iv_source") == "own", "implied volatility"),
     "greeks.exposure": (CHAINS, pl.col("open_interest") > 0, "open interest"),
     "greeks.levels": (CHAINS, None, "chain"),
     "engines.elasticity": (CHAINS, None, "chain"),
 }
 """What a session must have for a table to have rows of it: rows of another table, which of them, and their name."""
+MAY_HAVE_NO_ROWS = ("raw.macro", "raw.dividends", "greeks.surface", "greeks.surface_certificate", "models.labels")
+"""Tables of which a session may rightly have no rows: nothing became known, or too little was quoted."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def checks_of(table: Table) -> tuple[TableCheck, ...]:
         found.append(FEW_QUARANTINED)
         if "known_at" in columns:
             found.append(KNOWN_IN_TIME)
-        if table.name not in ("raw.macro", "raw.dividends", "models.labels"):
+        if table.name not in MAY_HAVE_NO_ROWS:
             found.append(NO_SESSION_MISSING)
         if table.key == ["session", "symbol"]:
             found.append(NO_SYMBOL_MISSING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
 
@@ -18,6 +19,8 @@ SIGN_CONVENTIONS = ("naive", "customer_long")
 INDEX_AND_ETF_SYMBOLS = ("DIA", "EEM", "GLD", "IWM", "NDX", "QQQ", "RUT", "SPX", "SPY", "TLT", "VIX", "XSP")
 DECLARED_SESSIONS = 252
 KINDS = ("polars", "numba", "parquet")
+THREADS = os.cpu_count() or 1
+"""Chains are shared out among so many threads; no result depends on it."""
 
 
 @table_asset(
@@ -51,7 +54,7 @@ def option_greeks(night: Night) -> Mapping[str, pl.DataFrame]:
 def surface(night: Night) -> Mapping[str, TableRows]:
     """SSVI over all expiries, refined to SVI slices, each with its certificate of no arbitrage."""
     greeks = night.read("greeks.option_greeks")
-    found = options.volatility_surface(greeks)
+    found = options.volatility_surface(greeks, threads=THREADS)
     return {
         "greeks.surface": TableRows(found.slices, picture=partial(plots.surface, found.slices, greeks)),
         "greeks.surface_certificate": TableRows(
@@ -75,5 +78,5 @@ def exposure(night: Night) -> pl.DataFrame:
 def levels(night: Night) -> TableRows:
     """Net exposures with their bands, every zero-gamma spot and the walls, by expiry set and sign convention."""
     greeks = night.read("greeks.option_greeks")
-    found = options.levels(greeks, SIGN_CONVENTIONS, index_symbols=INDEX_AND_ETF_SYMBOLS)
+    found = options.levels(greeks, SIGN_CONVENTIONS, index_symbols=INDEX_AND_ETF_SYMBOLS, threads=THREADS)
     return TableRows(found, picture=partial(plots.gamma_profile, found, greeks, INDEX_AND_ETF_SYMBOLS))

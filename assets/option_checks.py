@@ -7,15 +7,18 @@ import polars as pl
 from assets.checks import Finding, Stored, TableCheck
 
 MAX_DISCOUNT_GAP_PER_YEAR = 0.0025
+SURE = 2.0
+"""Standard errors beyond which a gap is not put down to the width of the quotes."""
 ROUNDING = 1e-9
 NET = ("gex_usd_per_pct", "dex_usd", "vex_usd_per_volpt", "cex_usd_per_day")
 
 
 def _discount_agrees(stored: Stored) -> Finding:
+    gap = pl.col("discount_gap_per_year").abs()
     counts = stored.rows.select(
-        compared=pl.col("discount_gap_per_year").count(),
-        apart=(pl.col("discount_gap_per_year").abs() > MAX_DISCOUNT_GAP_PER_YEAR).sum(),
-        largest=pl.col("discount_gap_per_year").abs().max(),
+        compared=gap.count(),
+        apart=((gap > MAX_DISCOUNT_GAP_PER_YEAR) & (gap > SURE * pl.col("discount_gap_se_per_year"))).sum(),
+        largest=gap.max(),
     ).collect()
     compared, apart, largest = counts.row(0)
     return Finding(
@@ -27,6 +30,7 @@ def _discount_agrees(stored: Stored) -> Finding:
 
 def _surfaces_certified(stored: Stored) -> Finding:
     whole = stored.rows.filter(pl.col("slice_number") == 0)
+    without = _chains_without_surface(stored, whole)
     failed = whole.filter(pl.col("certificate") == "failed").sort("session", "symbol")
     counts = whole.select(pl.len()).collect().item()
     first = failed.select("session", "symbol", "failed_rules").collect()
@@ -34,7 +38,17 @@ def _surfaces_certified(stored: Stored) -> Finding:
     if first.height:
         session, symbol, rules = first.row(0)
         words += f"; the others are not used where a density is needed, first {symbol} of {session}: {rules}"
-    return Finding(not first.height, words, {"surfaces": counts, "failed": first.height})
+    if without:
+        words += f"; {without} chains have too few volatilities for a surface"
+    return Finding(not first.height, words, {"surfaces": counts, "failed": first.height, "without_surface": without})
+
+
+def _chains_without_surface(stored: Stored, whole: pl.LazyFrame) -> int:
+    if not stored.sessions:
+        return 0
+    greeks = stored.lake.scan("greeks.option_greeks", stored.sessions[0], stored.sessions[-1])
+    chains = greeks.filter(pl.col("iv_source") == "own").select("session", "symbol").unique()
+    return int(chains.join(whole, on=["session", "symbol"], how="anti").select(pl.len()).collect().item())
 
 
 def _totals_agree(stored: Stored) -> Finding:
@@ -63,7 +77,8 @@ def _totals_agree(stored: Stored) -> Finding:
 
 DISCOUNT_AGREES = TableCheck(
     "discount_agrees",
-    "Discount factors implied by put-call parity lie within 25 bp a year of the Treasury curve's.",
+    "Discount factors implied by put-call parity lie within 25 bp a year of the Treasury curve's, or within two "
+    "standard errors of it. Real index options discount at more than Treasury yields, so their chains are warned of.",
     _discount_agrees,
     is_blocking=False,
 )

@@ -107,8 +107,8 @@ def single_contracts(book: Book, grid: object, oracles: ModuleType) -> None:
     verdicts = accuracy.greeks_verdicts(grid, oracles)
     out = np.empty((len(Greeks._fields), N))
     calls = {
-        "gnosis, price and 10, memory of the caller": Call(N, lambda: price_and_greeks(book, out)),
         "gnosis, price and 10, fresh memory": Call(N, lambda: price_and_greeks(book, None)),
+        "gnosis, price and 10, memory of the caller": Call(N, lambda: price_and_greeks(book, out)),
         "pyvolr, price and 5, calls and puts split": Call(N, libraries.pyvolr_greeks(book)),
         "pyvolr and numpy, price and 8": Call(N, libraries.pyvolr_and_numpy_greeks(book)),
     }

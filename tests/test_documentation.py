@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 
@@ -26,11 +27,19 @@ def test_sql_of_the_readme_answers(trained_home: Path) -> None:
     found = []
     with Lake(trained_home).connect() as connection:
         found = [connection.execute(query).fetchall() for query in queries()]
-    stiffness, dependence, odds = found
+    stiffness, zero_gamma, dependence, odds = found
     assert {row[0] for row in stiffness} == {"AAPL", "GOOG", "IBM", "MSFT"}
     assert all(row[1] > 0 and row[2] > 0 for row in stiffness)
+    assert {row[0] for row in zero_gamma} == {"AAPL", "GOOG", "IBM", "MSFT"}
+    assert all(low < high and 0.5 * spot < wall < 2 * spot for _, spot, _, wall, _, _, low, high, _ in zero_gamma)
     assert all(0 <= row[1] <= 1 for row in dependence)
     assert sum(row[1] for row in odds) > 100
+
+
+def test_examples_of_the_options_print_what_they_say() -> None:
+    found = doctest.testfile(str(ROOT / "docs" / "options.md"), module_relative=False)
+    assert found.attempted > 20
+    assert found.failed == 0
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

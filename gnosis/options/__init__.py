@@ -20,6 +20,7 @@ from gnosis.options.black_scholes import Greeks, greeks, price
 from gnosis.options.certificate import UncertifiedSurfaceError, certified
 from gnosis.options.chain import ChainAnalytics, chain_analytics, option_greeks
 from gnosis.options.conventions import flow_fractions, open_close_fractions
+from gnosis.options.delta_profile import DeltaProfiles, delta_profiles
 from gnosis.options.exposure import contract_exposure, exposure, exposure_totals
 from gnosis.options.forward import carry_forward, parity_forward
 from gnosis.options.implied_vol import IV_REASONS, ImpliedVol, implied_vol
@@ -31,6 +32,7 @@ from gnosis.options.zero_gamma import net_gamma_profile
 __all__ = [
     "IV_REASONS",
     "ChainAnalytics",
+    "DeltaProfiles",
     "Dividends",
     "Greeks",
     "ImpliedVol",
@@ -43,6 +45,7 @@ __all__ = [
     "certified",
     "chain_analytics",
     "contract_exposure",
+    "delta_profiles",
     "density",
     "discount_factor",
     "exposure",

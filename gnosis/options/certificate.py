@@ -24,15 +24,31 @@ RULES = {
     "density_mass": (pl.col("density_mass").fill_nan(None) - 1).abs() <= 1e-4,
     "density_mean": (pl.col("density_mean").fill_nan(None) - 1).abs() <= 1e-4,
     "min_calendar_gap": pl.col("min_calendar_gap").is_null() | (pl.col("min_calendar_gap") >= -1e-10),
-    "share_inside": pl.col("share_inside") >= 0.80,
+    "share_inside": pl.col("share_inside") >= pl.col("least_share_inside"),
 }
+LEAST_SHARE_INSIDE = 0.80
+"""Share of the quotes that a certified surface meets within bid and ask, unless another is asked for."""
 
 
 class UncertifiedSurfaceError(ValueError):
     """A surface whose certificate failed was asked for what needs a density."""
 
 
-def surface_certificate(slices: pl.DataFrame, greeks: pl.DataFrame) -> pl.DataFrame:
+def require_share(value: float) -> None:
+    """Raise unless the value is a share.
+
+    Raises
+    ------
+    ValueError
+        When it is not between 0 and 1.
+    """
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"least_share_inside: expected a share between 0 and 1, found {value}")
+
+
+def surface_certificate(
+    slices: pl.DataFrame, greeks: pl.DataFrame, least_share_inside: float = LEAST_SHARE_INSIDE
+) -> pl.DataFrame:
     """Return the certificate of every slice and, as slice number 0, of every whole surface.
 
     Parameters
@@ -42,18 +58,21 @@ def surface_certificate(slices: pl.DataFrame, greeks: pl.DataFrame) -> pl.DataFr
         are read.
     greeks
         The rows of ``greeks.option_greeks`` that the surface was fitted to.
+    least_share_inside
+        Share of the quotes to be met within bid and ask.
 
     Returns
     -------
     polars.DataFrame
-        ``greeks.surface_certificate``, sorted by its key. A slice passes when all of its rules hold, a surface when all
-        of its slices pass; the row of a surface has the worst figure of its slices, and rmse and counts over all of its
-        quotes. ``min_g`` is the minimum over the whole k grid, not only at its 2,001 points.
+        ``greeks.surface_certificate``, sorted by its key. A slice or a surface passes when all rules hold in its row.
+        The row of a surface has the worst figure of its slices, and share, rmse and counts over all of its quotes.
+        ``min_g`` is the minimum over the whole k grid, not only at its 2,001 points.
 
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, or a slice has no quotes in ``greeks``.
+        When a column is missing or of another dtype, a slice has no quotes in ``greeks``, or ``least_share_inside`` is
+        not a share.
 
     Notes
     -----
@@ -67,6 +86,7 @@ def surface_certificate(slices: pl.DataFrame, greeks: pl.DataFrame) -> pl.DataFr
     0
     """
     require_table(slices, "greeks.surface")
+    require_share(least_share_inside)
     table = TABLES["greeks.surface_certificate"]
     if slices.is_empty():
         require_table(greeks, "greeks.option_greeks")
@@ -82,7 +102,8 @@ def surface_certificate(slices: pl.DataFrame, greeks: pl.DataFrame) -> pl.DataFr
             + ", ".join(f"{name} {lost[name]}" for name in EXPIRY)
             + "; give the rows that the surface was fitted to"
         )
-    rows = _with_verdict(_figures(ordered, quotes, counts))
+    figures = _figures(ordered, quotes, counts).with_columns(least_share_inside=pl.lit(least_share_inside))
+    rows = _with_verdict(figures)
     whole = _with_verdict(_worst(rows)).join(rejected_by_code(greeks, SURFACE), on=SURFACE, how="left")
     rows = rows.join(rejected_by_code(greeks, EXPIRY), on=EXPIRY, how="left")
     both = pl.concat([rows.select(whole.columns), whole]).join(origin_of(greeks, SURFACE), on=SURFACE, how="left")
@@ -113,6 +134,7 @@ def _figures(ordered: pl.DataFrame, quotes: pl.DataFrame, counts: np.ndarray) ->
             density_mass=pl.Series(shape[:, kernel.MASS]),
             density_mean=pl.Series(shape[:, kernel.MEAN]),
             min_calendar_gap=pl.Series(gap).fill_nan(None),
+            n_inside=pl.Series(misses[:, kernel.INSIDE]),
             share_inside=pl.Series(misses[:, kernel.INSIDE] / counts),
             worst_miss_half_spreads=pl.Series(misses[:, kernel.WORST]).fill_nan(None),
             squares=pl.Series(misses[:, kernel.SQUARES]),
@@ -156,11 +178,13 @@ def _worst(rows: pl.DataFrame) -> pl.DataFrame:
         rows.group_by(SURFACE, maintain_order=True)
         .agg(
             pl.col("wing_left", "wing_right", "worst_miss_half_spreads").max(),
-            pl.col("g_limit_left", "g_limit_right", "min_calendar_gap", "share_inside").min(),
+            pl.col("g_limit_left", "g_limit_right", "min_calendar_gap").min(),
+            pl.col("least_share_inside").first(),
             pl.col("min_g", "argmin_g").sort_by("min_g", "slice_number").first(),
             pl.col("n_quotes", "squares", "weights").sum(),
             density_mass=furthest_from_one("density_mass"),
             density_mean=furthest_from_one("density_mean"),
+            share_inside=pl.col("n_inside").sum() / pl.col("n_quotes").sum(),
         )
         .with_columns(
             slice_number=pl.lit(0, dtype=rows.schema["slice_number"]),

@@ -41,6 +41,7 @@ class Market(NamedTuple):
     n_deamericanised: Positions
     dividends_usd: Floats
     discount_regression: Floats
+    discount_error: Floats
 
 
 def market(
@@ -117,7 +118,8 @@ def market(
         n_pairs=np.add.reduceat(near.astype(np.int64), starts[:-1]),
         n_deamericanised=np.add.reduceat(changed.astype(np.int64), starts[:-1]),
         dividends_usd=dividends,
-        discount_regression=np.where(is_regressed, regression, np.nan),
+        discount_regression=np.where(is_regressed, regression.discount, np.nan),
+        discount_error=np.where(is_regressed, regression.error, np.nan),
     )
 
 
@@ -156,6 +158,7 @@ def forwards(
         "carry_implied_per_year": np.where(tau < SHORTEST_CARRY_YEARS, np.nan, carry),
         "discount_regression": found.discount_regression,
         "discount_gap_per_year": gap,
+        "discount_gap_se_per_year": found.discount_error / found.discount_regression / tau,
     }
     return rows.select(*EXPIRY_KEY, "ts", "style")[newest].with_columns(
         pl.Series(name, values, nan_to_null=True) for name, values in (told | columns).items()

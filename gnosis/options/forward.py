@@ -15,6 +15,13 @@ MAX_ERROR_OF_SPOT = 0.005
 MIN_PAIRS = 3
 
 
+class RegressionDiscount(NamedTuple):
+    """Discount factor per expiry and its standard error; NaN where the quotes give none."""
+
+    discount: Floats
+    error: Floats
+
+
 class ParityForward(NamedTuple):
     """Forward per expiry and its standard error, $; NaN where parity gives none."""
 
@@ -171,8 +178,10 @@ def regression_discount(
     spread_sum: ArrayLike,
     is_inside: ArrayLike,
     starts: ArrayLike | None = None,
-) -> Floats:
+) -> RegressionDiscount:
     """Return the discount factor that the quotes imply: minus the slope of C - P on K, weighted as the forward is.
+
+    Half the spreads of call and put together count as one standard deviation of a pair, as in the weights.
 
     Parameters
     ----------
@@ -183,14 +192,15 @@ def regression_discount(
 
     Returns
     -------
-    numpy.ndarray
+    RegressionDiscount
         Per expiry; NaN with fewer than three pairs or where the slope is not negative.
 
     Examples
     --------
     >>> calls, puts = [5.7816027400, 2.4273730419, 0.7032853291], [0.5152046008, 2.1404691215, 5.3958756275]
-    >>> regression_discount([95, 100, 105], calls, puts, 0.1, [True, True, True]).round(9).tolist()
-    [0.995898844]
+    >>> found = regression_discount([95, 100, 105], calls, puts, 0.1, [True, True, True])
+    >>> found.discount.round(9).tolist(), found.error.round(6).tolist()
+    ([0.995898844], [0.007071])
     """
     from gnosis.options.chain_kernel import HALF_TICK
 
@@ -207,9 +217,10 @@ def regression_discount(
 
     with np.errstate(invalid="ignore", divide="ignore"):
         from_centre = k - (total(weight * k) / total(weight))[expiry]
-        slope = total(weight * from_centre * parity) / total(weight * from_centre * from_centre)
+        width = total(weight * from_centre * from_centre)
+        slope = total(weight * from_centre * parity) / width
         is_known = (np.bincount(expiry, minlength=n) >= MIN_PAIRS) & (slope < 0.0)
-    return np.where(is_known, -slope, np.nan)
+        return RegressionDiscount(np.where(is_known, -slope, np.nan), np.where(is_known, 1.0 / np.sqrt(width), np.nan))
 
 
 def _cuts(starts: ArrayLike | None, n: int) -> NDArray[np.int64]:

@@ -32,7 +32,8 @@ class ImpliedVol(NamedTuple):
         Volatility, decimal per sqrt(year); NaN unless solved.
     error
         Bound on the absolute error of ``iv`` from rounding: of the price and of the forward to doubles, and of every
-        step of the computation. Given for the reasons ``solved`` and ``imprecise``, else NaN.
+        step of the computation. Infinite where rounding may have made more than a tenth of the time value. Given for
+        the reasons ``solved`` and ``imprecise``, else NaN.
     reason
         int8, position in :data:`IV_REASONS`.
 

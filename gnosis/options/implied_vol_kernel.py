@@ -96,9 +96,11 @@ def _step(s: float, x: float, c: float) -> tuple[float, float, float, float]:
 def _error(s: float, x: float, e: float, far: float, exponent: float, noise: float) -> float:
     """Bound on the error of s: noise = rounding of the value in units of 2^-53 of itself.
 
+    First order; infinite where the rounding exceeds a tenth of the value, which is then no longer known.
     The other terms are the roundings of E (5e-15), of ln c and its exponent, of x together with half an ulp of the
     forward, and what two steps leave open.
     """
+    noise = noise if noise < 0.1 / HALF_ULP else np.inf
     of_value = e * (noise + 60.0 + 6.0 * exponent)
     of_moneyness = (e + 2.0 * far) * (0.5 + 1.5 * x)
     return HALF_ULP * (SQRT_PI_OVER_2 * (of_value + of_moneyness) + 16.0 * s)

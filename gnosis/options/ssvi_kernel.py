@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gnosis.options.arrays import Floats
 from gnosis.options.special_functions import vectorised
-from gnosis.options.svi_kernel import copy_into, solve_band
+from gnosis.options.svi_kernel import SLOPE_BOUND, copy_into, solve_band
 
 MAX_ITERATIONS = 80
 STOPPING_GAIN = 1e-9
@@ -67,17 +67,17 @@ def make_rising(log_theta: Floats, weight: Floats) -> None:
 def largest_log_eta(rho: float, gamma: float, log_theta: Floats, by: Floats) -> float:
     """Return ln of the largest eta free of butterfly arbitrage; ``by`` gets its derivatives by rho and gamma."""
     least = math.inf
+    skew = math.log1p(abs(rho))
     for j in range(log_theta.size):
         rise = math.log1p(math.exp(log_theta[j]))
         log_phi = -gamma * log_theta[j] + (gamma - 1.0) * rise
-        # theta phi (1 + |rho|) < 4 and theta phi^2 (1 + |rho|) <= 4
-        room = math.log(4.0) - log_theta[j] - math.log1p(abs(rho))
-        for power in (1.0, 2.0):
-            bound = room / power - log_phi
-            if bound < least:
-                least = bound
-                by[0] = -math.copysign(1.0, rho) / ((1.0 + abs(rho)) * power)
-                by[1] = log_theta[j] - rise
+        # theta phi (1 + |rho|) < 4, with room for the density to be summed, and theta phi^2 (1 + |rho|) <= 4
+        wing = math.log(2.0 * SLOPE_BOUND) - log_theta[j] - skew - log_phi
+        curvature = 0.5 * (math.log(4.0) - log_theta[j] - skew) - log_phi
+        if min(wing, curvature) < least:
+            least = min(wing, curvature)
+            by[0] = -math.copysign(1.0 if wing < curvature else 0.5, rho) / (1.0 + abs(rho))
+            by[1] = log_theta[j] - rise
     return least + math.log(INSIDE)
 
 

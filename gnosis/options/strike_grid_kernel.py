@@ -12,15 +12,13 @@ from gnosis.options.blocks import BLOCK, load, store
 from gnosis.options.implied_vol_kernel import solve_block
 from gnosis.options.special_functions import compiled, vectorised
 
-SPOT, STRIKE, TAU, FORWARD, DISCOUNT, IV = (
+N_RESULTS = 16
+# The rows of a block that an expiry fills, in the order of its terms.
+GREEK_ROWS = (
     greek.SPOT,
-    greek.STRIKE,
     greek.TAU,
     greek.FORWARD,
     greek.DISCOUNT,
-    greek.IV,
-)
-ROOT_TAU, INVERSE_TAU, CARRY_DISCOUNT, R, Q, B = (
     greek.ROOT_TAU,
     greek.INVERSE_TAU,
     greek.CARRY_DISCOUNT,
@@ -28,18 +26,9 @@ ROOT_TAU, INVERSE_TAU, CARRY_DISCOUNT, R, Q, B = (
     greek.Q,
     greek.B,
 )
-H, TOTAL, INVERSE_TOTAL, VALUE, DENSITY = greek.H, greek.TOTAL, greek.INVERSE_TOTAL, greek.VALUE, greek.DENSITY
-CALL1, PUT1, CALL2, PUT2, N_TERMS = greek.CALL1, greek.PUT1, greek.CALL2, greek.PUT2, greek.N_TERMS
-N_RESULTS = 16
-# The rows of a block that an expiry fills, in the order of its terms.
-GREEK_ROWS = (SPOT, TAU, FORWARD, DISCOUNT, ROOT_TAU, INVERSE_TAU, CARRY_DISCOUNT, R, Q, B)
 VOLATILITY_ROWS = (volatility.TAU, volatility.FORWARD, volatility.DISCOUNT)
-
-SIDE, PRICE, LINE_STRIKE, LINE_FORWARD = volatility.SIDE, volatility.PRICE, volatility.STRIKE, volatility.FORWARD
-SOLVED_IV, ERROR, REASON = volatility.IV, volatility.ERROR, volatility.REASON
-# Of what the solver computes, these rows are free before it starts.
+# Rows that the solver fills later are free for the two prices.
 CALL_PRICE, PUT_PRICE = volatility.X, volatility.C
-N_SOLVER_ROWS = volatility.N_ROWS
 
 
 @compiled
@@ -80,10 +69,10 @@ def _choose(w: Floats) -> None:
     for i in range(BLOCK):
         call = w[CALL_PRICE * BLOCK + i]
         put = w[PUT_PRICE * BLOCK + i]
-        is_call_out = w[LINE_STRIKE * BLOCK + i] >= w[LINE_FORWARD * BLOCK + i]
+        is_call_out = w[volatility.STRIKE * BLOCK + i] >= w[volatility.FORWARD * BLOCK + i]
         is_call = (call == call) & (is_call_out | (put != put))
-        w[SIDE * BLOCK + i] = 1.0 if is_call else -1.0
-        w[PRICE * BLOCK + i] = call if is_call else put
+        w[volatility.SIDE * BLOCK + i] = 1.0 if is_call else -1.0
+        w[volatility.PRICE * BLOCK + i] = call if is_call else put
 
 
 @compiled
@@ -107,20 +96,20 @@ def solve_lines(
     ``terms`` holds tau, forward and discount of the expiries, (3, number of expiries).
     """
     n_positive, expiry = 0, int(np.searchsorted(starts, first, side="right")) - 1
-    w = np.ones(N_SOLVER_ROWS * BLOCK)
+    w = np.ones(volatility.N_ROWS * BLOCK)
     for start in range(first, last, BLOCK):
         n = min(BLOCK, last - start)
         if n < BLOCK:
             w[:] = 1.0
         load(call_price, start, n, w[CALL_PRICE * BLOCK :])
         load(put_price, start, n, w[PUT_PRICE * BLOCK :])
-        load(strike, start, n, w[LINE_STRIKE * BLOCK :])
+        load(strike, start, n, w[volatility.STRIKE * BLOCK :])
         expiry = _load_terms(terms, VOLATILITY_ROWS, starts, expiry, start, n, w)
         _choose(w)
         n_positive += solve_block(w, lowest, highest, max_error) - (BLOCK - n)
-        store(w[SOLVED_IV * BLOCK :], iv, start, n)
-        store(w[ERROR * BLOCK :], error, start, n)
-        store(w[REASON * BLOCK :], reason, start, n)
+        store(w[volatility.IV * BLOCK :], iv, start, n)
+        store(w[volatility.ERROR * BLOCK :], error, start, n)
+        store(w[volatility.REASON * BLOCK :], reason, start, n)
     return n_positive == last - first
 
 
@@ -128,49 +117,49 @@ def solve_lines(
 def _pairs(w: Floats) -> None:
     """Fill price and Greeks of call and put of every line."""
     for i in range(BLOCK):
-        s = w[SPOT * BLOCK + i]
-        k = w[STRIKE * BLOCK + i]
-        tau = w[TAU * BLOCK + i]
-        f = w[FORWARD * BLOCK + i]
-        df = w[DISCOUNT * BLOCK + i]
-        carry_discount = w[CARRY_DISCOUNT * BLOCK + i]
-        r = w[R * BLOCK + i]
-        q = w[Q * BLOCK + i]
-        value = w[VALUE * BLOCK + i]
-        density = w[DENSITY * BLOCK + i]
-        total = w[TOTAL * BLOCK + i]
-        inverse_total = w[INVERSE_TOTAL * BLOCK + i]
-        h = w[H * BLOCK + i]
+        s = w[greek.SPOT * BLOCK + i]
+        k = w[greek.STRIKE * BLOCK + i]
+        tau = w[greek.TAU * BLOCK + i]
+        f = w[greek.FORWARD * BLOCK + i]
+        df = w[greek.DISCOUNT * BLOCK + i]
+        carry_discount = w[greek.CARRY_DISCOUNT * BLOCK + i]
+        r = w[greek.R * BLOCK + i]
+        q = w[greek.Q * BLOCK + i]
+        value = w[greek.VALUE * BLOCK + i]
+        density = w[greek.DENSITY * BLOCK + i]
+        total = w[greek.TOTAL * BLOCK + i]
+        inverse_total = w[greek.INVERSE_TOTAL * BLOCK + i]
+        h = w[greek.H * BLOCK + i]
         gamma, vega, vanna, vomma, speed, zomma = shared_greeks(
-            s, w[ROOT_TAU * BLOCK + i], density, total, inverse_total, h
+            s, w[greek.ROOT_TAU * BLOCK + i], density, total, inverse_total, h
         )
         theta_decay, charm_decay = decays(
-            s, w[INVERSE_TAU * BLOCK + i], w[B * BLOCK + i], density, total, inverse_total, h
+            s, w[greek.INVERSE_TAU * BLOCK + i], w[greek.B * BLOCK + i], density, total, inverse_total, h
         )
-        call1, call2 = w[CALL1 * BLOCK + i], w[CALL2 * BLOCK + i]
-        put1, put2 = w[PUT1 * BLOCK + i], w[PUT2 * BLOCK + i]
+        call1, call2 = w[greek.CALL1 * BLOCK + i], w[greek.CALL2 * BLOCK + i]
+        put1, put2 = w[greek.PUT1 * BLOCK + i], w[greek.PUT2 * BLOCK + i]
         call_price, call_delta, call_theta, call_rho, call_charm = own_greeks(
             1.0, call1, call2, value, s, k, tau, f, df, carry_discount, r, q, theta_decay, charm_decay
         )
         put_price, put_delta, put_theta, put_rho, put_charm = own_greeks(
             -1.0, put1, put2, value, s, k, tau, f, df, carry_discount, r, q, theta_decay, charm_decay
         )
-        w[N_TERMS * BLOCK + i] = call_price
-        w[(N_TERMS + 1) * BLOCK + i] = put_price
-        w[(N_TERMS + 2) * BLOCK + i] = call_delta
-        w[(N_TERMS + 3) * BLOCK + i] = put_delta
-        w[(N_TERMS + 4) * BLOCK + i] = gamma
-        w[(N_TERMS + 5) * BLOCK + i] = vega
-        w[(N_TERMS + 6) * BLOCK + i] = call_theta
-        w[(N_TERMS + 7) * BLOCK + i] = put_theta
-        w[(N_TERMS + 8) * BLOCK + i] = call_rho
-        w[(N_TERMS + 9) * BLOCK + i] = put_rho
-        w[(N_TERMS + 10) * BLOCK + i] = vanna
-        w[(N_TERMS + 11) * BLOCK + i] = call_charm
-        w[(N_TERMS + 12) * BLOCK + i] = put_charm
-        w[(N_TERMS + 13) * BLOCK + i] = vomma
-        w[(N_TERMS + 14) * BLOCK + i] = speed
-        w[(N_TERMS + 15) * BLOCK + i] = zomma
+        w[greek.N_TERMS * BLOCK + i] = call_price
+        w[(greek.N_TERMS + 1) * BLOCK + i] = put_price
+        w[(greek.N_TERMS + 2) * BLOCK + i] = call_delta
+        w[(greek.N_TERMS + 3) * BLOCK + i] = put_delta
+        w[(greek.N_TERMS + 4) * BLOCK + i] = gamma
+        w[(greek.N_TERMS + 5) * BLOCK + i] = vega
+        w[(greek.N_TERMS + 6) * BLOCK + i] = call_theta
+        w[(greek.N_TERMS + 7) * BLOCK + i] = put_theta
+        w[(greek.N_TERMS + 8) * BLOCK + i] = call_rho
+        w[(greek.N_TERMS + 9) * BLOCK + i] = put_rho
+        w[(greek.N_TERMS + 10) * BLOCK + i] = vanna
+        w[(greek.N_TERMS + 11) * BLOCK + i] = call_charm
+        w[(greek.N_TERMS + 12) * BLOCK + i] = put_charm
+        w[(greek.N_TERMS + 13) * BLOCK + i] = vomma
+        w[(greek.N_TERMS + 14) * BLOCK + i] = speed
+        w[(greek.N_TERMS + 15) * BLOCK + i] = zomma
 
 
 @compiled
@@ -182,17 +171,17 @@ def price_and_greeks_of_lines(
     ``terms`` comes from :func:`terms_of_expiries`.
     """
     n_positive, expiry = 0, int(np.searchsorted(starts, first, side="right")) - 1
-    w = np.ones((N_TERMS + N_RESULTS) * BLOCK)
+    w = np.ones((greek.N_TERMS + N_RESULTS) * BLOCK)
     for start in range(first, last, BLOCK):
         n = min(BLOCK, last - start)
         if n < BLOCK:
             w[:] = 1.0
-        load(strike, start, n, w[STRIKE * BLOCK :])
-        load(iv, start, n, w[IV * BLOCK :])
+        load(strike, start, n, w[greek.STRIKE * BLOCK :])
+        load(iv, start, n, w[greek.IV * BLOCK :])
         expiry = _load_terms(terms, GREEK_ROWS, starts, expiry, start, n, w)
         n_positive += moneyness(w) - (BLOCK - n)
         distribution(w)
         _pairs(w)
         for k in range(N_RESULTS):
-            store(w[(N_TERMS + k) * BLOCK :], out[k], start, n)
+            store(w[(greek.N_TERMS + k) * BLOCK :], out[k], start, n)
     return n_positive == last - first

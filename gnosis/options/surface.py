@@ -11,7 +11,15 @@ from numpy.typing import ArrayLike
 
 from gnosis.options import svi
 from gnosis.options.arrays import Floats
-from gnosis.options.certificate import QUOTE_COLUMNS, RAW_COLUMNS, certified, grid_ends, surface_certificate
+from gnosis.options.certificate import (
+    LEAST_SHARE_INSIDE,
+    QUOTE_COLUMNS,
+    RAW_COLUMNS,
+    certified,
+    grid_ends,
+    require_share,
+    surface_certificate,
+)
 from gnosis.options.origin import origin_of
 from gnosis.options.surface_quotes import EXPIRY, SURFACE, surface_quotes
 from gnosis.tables import TABLES
@@ -27,7 +35,9 @@ class VolatilitySurface(NamedTuple):
     certificate: pl.DataFrame
 
 
-def volatility_surface(greeks: pl.DataFrame, threads: int = 1) -> VolatilitySurface:
+def volatility_surface(
+    greeks: pl.DataFrame, threads: int = 1, least_share_inside: float = LEAST_SHARE_INSIDE
+) -> VolatilitySurface:
     """Fit the volatility surface of every session and symbol, and certify it.
 
     SSVI is fitted to all expiries jointly, within conditions that exclude arbitrage. Each expiry with at least five
@@ -41,6 +51,8 @@ def volatility_surface(greeks: pl.DataFrame, threads: int = 1) -> VolatilitySurf
         Rows of ``greeks.option_greeks``, any number of sessions and symbols, in any order.
     threads
         Surfaces are shared out among this many threads. The result does not depend on it.
+    least_share_inside
+        Share of the quotes that a certified surface has to meet within bid and ask; stored with the certificate.
 
     Returns
     -------
@@ -52,7 +64,8 @@ def volatility_surface(greeks: pl.DataFrame, threads: int = 1) -> VolatilitySurf
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, or ``threads`` is not positive.
+        When a column is missing or of another dtype, ``threads`` is not positive, or ``least_share_inside`` not a
+        share.
 
     Notes
     -----
@@ -80,13 +93,14 @@ def volatility_surface(greeks: pl.DataFrame, threads: int = 1) -> VolatilitySurf
     """
     if threads < 1:
         raise ValueError(f"threads: expected a positive number, found {threads}")
+    require_share(least_share_inside)
     quotes = surface_quotes(greeks)
     size = pl.len().over(SURFACE), pl.struct(EXPIRY).n_unique().over(SURFACE)
     quotes = quotes.filter(size[0] >= size[1] + SHARED_PARAMETERS)
     table = TABLES["greeks.surface"]
     if quotes.is_empty():
         return VolatilitySurface(table.empty(), TABLES["greeks.surface_certificate"].empty())
-    slices = _fit(quotes, threads)
+    slices = _fit(quotes, threads, least_share_inside)
     origin = origin_of(greeks, SURFACE)
     slices = (
         slices.join(origin, on=SURFACE, how="left", maintain_order="left")
@@ -94,7 +108,7 @@ def volatility_surface(greeks: pl.DataFrame, threads: int = 1) -> VolatilitySurf
         .select(list(table.polars_schema))
         .cast(table.polars_schema)
     )
-    certificate = surface_certificate(slices, greeks)
+    certificate = surface_certificate(slices, greeks, least_share_inside)
     verdict = certificate.filter(pl.col("slice_number") == 0).select(*SURFACE, "certificate")
     slices = slices.drop("certificate").join(verdict, on=SURFACE, how="left")
     return VolatilitySurface(slices.select(list(table.polars_schema)).sort(table.key), certificate)
@@ -106,7 +120,7 @@ def _starts(rows: pl.DataFrame, key: list[str]) -> np.ndarray:
     return np.append(np.flatnonzero(is_new.to_series().to_numpy()), rows.height).astype(np.int64)
 
 
-def _fit(quotes: pl.DataFrame, threads: int) -> pl.DataFrame:
+def _fit(quotes: pl.DataFrame, threads: int, least_share_inside: float) -> pl.DataFrame:
     from gnosis.options import ssvi_kernel, surface_kernel
 
     quote_starts = _starts(quotes, EXPIRY)
@@ -128,7 +142,7 @@ def _fit(quotes: pl.DataFrame, threads: int) -> pl.DataFrame:
         surface_kernel.refine(k[part], iv[part], width[part], tau[own], starts, low[own], high[own], theta, refined)
         surface_kernel.choose(
             refined, plain, tau[own], starts, low[own], high[own],
-            k[part], iv[part], iv_bid[part], iv_ask[part], width[part], is_refined[own],
+            k[part], iv[part], iv_bid[part], iv_ask[part], width[part], least_share_inside, is_refined[own],
         )  # fmt: skip
         raw[own] = np.where(is_refined[own, None], refined, plain)
 

@@ -11,7 +11,6 @@ from gnosis.options.arrays import Floats
 from gnosis.options.certificate_kernel import (
     CALENDAR_TOLERANCE,
     INSIDE,
-    MIN_SHARE_INSIDE,
     SQUARES,
     gap_to_next,
     is_butterfly_free,
@@ -98,6 +97,7 @@ def choose(
     iv_bid: Floats,
     iv_ask: Floats,
     width: Floats,
+    least_share_inside: float,
     is_refined: NDArray[np.bool_],
 ) -> None:
     """Choose the refined or the SSVI form of every slice: the least squared misses among paths without arbitrage.
@@ -118,7 +118,7 @@ def choose(
             if form == REFINED and part.stop - part.start < MIN_REFINED_STRIKES:
                 own += math.inf
             quote_misses(raw, tau[j], k[part], iv[part], iv_bid[part], iv_ask[part], width[part], quotes)
-            if quotes[INSIDE] < MIN_SHARE_INSIDE * (part.stop - part.start):
+            if quotes[INSIDE] < least_share_inside * (part.stop - part.start):
                 own += COST_OF_MISSING_QUOTES
             cost[j, form] = own + quotes[SQUARES]
             if j == 0:

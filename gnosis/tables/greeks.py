@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataframely as dy
-
 from gnosis.tables.dictionary import (
     Origin,
     count,
@@ -74,8 +72,8 @@ class GreeksOptionGreeks(Origin):
         "where iv comes from",
         nullable=False,
     )
-    iv_bid = number("1/sqrt(year)", "volatility of the bid of the quote whose mid gave iv; own volatilities only", min=0)
-    iv_ask = number("1/sqrt(year)", "volatility of the ask of the quote whose mid gave iv; own volatilities only", min=0)
+    iv_bid = number("1/sqrt(year)", "volatility of the bid of the quote behind iv; own volatilities only", min=0)
+    iv_ask = number("1/sqrt(year)", "volatility of the ask of the quote behind iv; own volatilities only", min=0)
     iv_error = number("1/sqrt(year)", "bound on the rounding error of iv; own volatilities only", min=0)
     exercise_model = label(
         ["closed_form", "tree"],
@@ -129,6 +127,7 @@ class GreeksForwards(Origin):
     carry_implied_per_year = number("1/year", "r - ln(F/S)/tau; null below seven days, where it is noise")
     discount_regression = number("ratio", "minus the slope of C - P on K; European, 30 days and more", min_exclusive=0)
     discount_gap_per_year = number("1/year", "rate of the regression minus rate of the curve")
+    discount_gap_se_per_year = number("1/year", "its standard error, from the spreads of the pairs", min=0)
     n_contracts = count("quoted contracts", nullable=False)
     n_accepted_strikes = count("strikes with a volatility of their own", nullable=False)
 
@@ -194,7 +193,10 @@ class GreeksSurfaceCertificate(Origin):
     min_calendar_gap = number(
         "variance", "least w of the next slice minus w of this one; rule: >= -1e-10; null for the last slice"
     )
-    share_inside = number("ratio", "accepted quotes whose model price lies within bid and ask; rule: >= 0.80")
+    share_inside = number(
+        "ratio", "share of accepted quotes with the model price within bid and ask; rule: >= least_share_inside"
+    )
+    least_share_inside = number("ratio", "setting: share of quotes to be met", nullable=False, min=0, max=1)
     worst_miss_half_spreads = number("half spreads", "largest |model - mid| over half the spread")
     rmse_vol_points = number("vol points", "weighted root mean square error of the volatility")
     n_quotes = count("accepted quotes", nullable=False)
@@ -230,17 +232,6 @@ class GreeksExposure(Origin):
     n_without_iv = count("of these, contracts without any volatility: not in the sums", nullable=False)
 
 
-def _band(quantity: str, unit: str, suffix: str) -> dict[str, dy.Column]:
-    """Return the columns of the band of one exposure under the prior of dealer sides."""
-    return {
-        f"{quantity}_p10_{suffix}": number(unit, f"10th percentile of {quantity} under the prior of dealer sides"),
-        f"{quantity}_p50_{suffix}": number(unit, f"median of {quantity} under the prior of dealer sides"),
-        f"{quantity}_p90_{suffix}": number(unit, f"90th percentile of {quantity} under the prior of dealer sides"),
-        f"{quantity}_bound_{suffix}": number(unit, f"hard bound: |{quantity}| whatever the sides", min=0),
-        f"{quantity}_positive_probability": number("probability", f"P({quantity} > 0) under the prior", min=0, max=1),
-    }
-
-
 class GreeksLevels(Origin):
     """Net exposure of a symbol with its band, every zero-gamma spot and the walls, by expiry set and convention."""
 
@@ -255,10 +246,30 @@ class GreeksLevels(Origin):
     dex_usd = number("$", "net dealer delta exposure under the convention")
     vex_usd_per_volpt = number("$ of delta per vol point", "net dealer vanna exposure under the convention")
     cex_usd_per_day = number("$ of delta per calendar day", "net dealer charm exposure under the convention")
-    locals().update(_band("gex", "$ per 1 % move", "usd_per_pct"))
-    locals().update(_band("dex", "$", "usd"))
-    locals().update(_band("vex", "$ of delta per vol point", "usd_per_volpt"))
-    locals().update(_band("cex", "$ of delta per calendar day", "usd_per_day"))
+    gex_p10_usd_per_pct = number("$ per 1 % move", "10th percentile of gex under the prior of dealer sides")
+    gex_p50_usd_per_pct = number("$ per 1 % move", "median of gex under the prior of dealer sides")
+    gex_p90_usd_per_pct = number("$ per 1 % move", "90th percentile of gex under the prior of dealer sides")
+    gex_bound_usd_per_pct = number("$ per 1 % move", "hard bound: |gex| whoever holds what", min=0)
+    gex_positive_probability = number("probability", "P(gex > 0) under the prior", min=0, max=1)
+    dex_p10_usd = number("$", "10th percentile of dex under the prior of dealer sides")
+    dex_p50_usd = number("$", "median of dex under the prior of dealer sides")
+    dex_p90_usd = number("$", "90th percentile of dex under the prior of dealer sides")
+    dex_bound_usd = number("$", "hard bound: |dex| whoever holds what", min=0)
+    dex_positive_probability = number("probability", "P(dex > 0) under the prior", min=0, max=1)
+    vex_p10_usd_per_volpt = number("$ of delta per vol point", "10th percentile of vex under the prior of dealer sides")
+    vex_p50_usd_per_volpt = number("$ of delta per vol point", "median of vex under the prior of dealer sides")
+    vex_p90_usd_per_volpt = number("$ of delta per vol point", "90th percentile of vex under the prior of dealer sides")
+    vex_bound_usd_per_volpt = number("$ of delta per vol point", "hard bound: |vex| whoever holds what", min=0)
+    vex_positive_probability = number("probability", "P(vex > 0) under the prior", min=0, max=1)
+    cex_p10_usd_per_day = number(
+        "$ of delta per calendar day", "10th percentile of cex under the prior of dealer sides"
+    )
+    cex_p50_usd_per_day = number("$ of delta per calendar day", "median of cex under the prior of dealer sides")
+    cex_p90_usd_per_day = number(
+        "$ of delta per calendar day", "90th percentile of cex under the prior of dealer sides"
+    )
+    cex_bound_usd_per_day = number("$ of delta per calendar day", "hard bound: |cex| whoever holds what", min=0)
+    cex_positive_probability = number("probability", "P(cex > 0) under the prior", min=0, max=1)
     gex_sign = label(["positive", "negative", "undetermined"], "undetermined when 0 lies inside (p10, p90)")
     prior_mean = number("ratio", "|m| of the prior of dealer sides: 0.5 x naive for index and ETF, 0 for single names")
     prior_sd = number("ratio", "s of the prior of dealer sides", min=0)
@@ -269,13 +280,13 @@ class GreeksLevels(Origin):
     flip_distance_sd = number("daily standard deviations", "ln(S/nearest_flip)/(atm_iv sqrt(1/252))")
     flip_zone_low = number("$", "lower end of the interval around nearest_flip where 0.1 < P(net > 0) < 0.9")
     flip_zone_high = number("$", "its upper end")
-    profile_sign = count("sign of dealer gamma where it never changes; 0 when it is nil; null with a flip", min=-1, max=1)
+    profile_sign = count("sign of dealer gamma that never changes; 0 when nil; null with a flip", min=-1, max=1)
     call_wall = number("$", "strike at or above spot with the largest positive call GEX")
-    call_wall_share = number("ratio", "share of draws of the prior in which that strike is the call wall", min=0, max=1)
+    call_wall_share = number("ratio", "share of draws of the prior with the call wall there", min=0, max=1)
     put_wall = number("$", "strike at or below spot with the most negative put GEX")
-    put_wall_share = number("ratio", "share of draws of the prior in which that strike is the put wall", min=0, max=1)
+    put_wall_share = number("ratio", "share of draws of the prior with the put wall there", min=0, max=1)
     gamma_wall = number("$", "strike with the largest absolute net GEX")
-    gamma_wall_share = number("ratio", "share of draws of the prior in which that strike is the gamma wall", min=0, max=1)
+    gamma_wall_share = number("ratio", "share of draws of the prior with the gamma wall there", min=0, max=1)
     oi_wall = number("$", "strike with the largest open interest")
     open_interest = number("contracts", "open interest in the sums", nullable=False, min=0)
     oi_age_sessions = number("sessions", "mean age of that open interest, weighted by it; 1 is the freshest", min=0)

@@ -79,14 +79,25 @@ def test_failed_certificates_are_counted_and_the_first_is_named(tmp_path):
             "failed_rules": ["", "min_g,share_inside", "min_g"],
         }
     ).with_columns(session=SESSION)
-    finding = SURFACES_CERTIFIED.look(stored(tmp_path, surface_certificate=rows))
+    greeks = pl.DataFrame({"symbol": ["AAA", "BBB", "CCC", "DDD"], "iv_source": ["own", "own", "own", "none"]})
+    finding = SURFACES_CERTIFIED.look(
+        stored(tmp_path, option_greeks=greeks.with_columns(session=SESSION), surface_certificate=rows)
+    )
     assert not finding.passed
-    assert finding.figures == {"surfaces": 2, "failed": 1}
+    assert finding.figures == {"surfaces": 2, "failed": 1, "without_surface": 1}
     assert "first BBB of 2012-03-12: min_g,share_inside" in finding.finding
+    assert "1 chains have too few volatilities" in finding.finding
 
 
 def test_discount_factors_far_from_the_curve_are_counted(tmp_path):
-    gaps = pl.DataFrame({"root": ["A", "B", "C"], "discount_gap_per_year": [0.0024, -0.0026, None]})
+    """A small gap, a large one, a larger one that the width of the quotes explains, and none."""
+    gaps = pl.DataFrame(
+        {
+            "root": ["A", "B", "C", "D"],
+            "discount_gap_per_year": [0.0024, -0.0026, 0.0040, None],
+            "discount_gap_se_per_year": [0.0001, 0.0001, 0.0021, None],
+        }
+    )
     finding = DISCOUNT_AGREES.look(stored(tmp_path, forwards=gaps.with_columns(session=SESSION, symbol=pl.lit("AAA"))))
     assert not finding.passed
-    assert finding.figures == {"compared": 2, "apart": 1, "largest_gap_per_year": 0.0026}
+    assert finding.figures == {"compared": 3, "apart": 1, "largest_gap_per_year": 0.0040}

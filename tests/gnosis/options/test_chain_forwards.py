@@ -54,18 +54,21 @@ def test_the_published_pairs_through_a_regression():
     )
     near = near_pairs([95, 100, 105], calls, puts, 100).near
     assert near.all()
-    assert regression_discount([95, 100, 105], calls, puts, 0.1, near)[0] == pytest.approx(0.99589884376, rel=1e-10)
+    found = regression_discount([95, 100, 105], calls, puts, 0.1, near)
+    assert found.discount[0] == pytest.approx(0.99589884376, rel=1e-10)
+    # Half of the spreads, 0.05, over the root of the sum of squared distances from the mean strike.
+    assert found.error[0] == pytest.approx(0.05 / np.sqrt(50))
     for shift in (-0.3, 2.0):
         moved = regression_discount([95, 100, 105], calls + shift, puts + shift, 0.1, near)
-        assert moved[0] == pytest.approx(0.99589884376, rel=1e-9)
+        assert moved.discount[0] == pytest.approx(0.99589884376, rel=1e-9)
     scaled = regression_discount([950, 1000, 1050], 10 * calls, 10 * puts, 1.0, near)
-    assert scaled[0] == pytest.approx(0.99589884376, rel=1e-9)
+    assert scaled.discount[0] == pytest.approx(0.99589884376, rel=1e-9)
 
 
 def test_the_regression_is_weighted_like_the_median():
     """A straight line through two precise pairs; a third that is far off and 1,000 times less precise."""
     calls, spread = np.array([5.0, 2.5, 9.0]), np.array([0.02, 0.02, 20.0])
-    slope = -regression_discount([95, 100, 105], calls, [0.0, 2.5, 5.0], spread, [True] * 3)[0]
+    slope = -regression_discount([95, 100, 105], calls, [0.0, 2.5, 5.0], spread, [True] * 3).discount[0]
     weight = 1 / (spread / 2) ** 2
     expected = np.polyfit([95, 100, 105], calls - [0.0, 2.5, 5.0], 1, w=np.sqrt(weight))[0]
     assert slope == pytest.approx(expected, rel=1e-9)
@@ -74,7 +77,7 @@ def test_the_regression_is_weighted_like_the_median():
 
 @pytest.mark.parametrize(("calls", "near"), [([5.0, 2.5, 0.5], [True, False, True]), ([0.5, 2.5, 9.0], [True] * 3)])
 def test_no_discount_factor_from_two_pairs_or_a_rising_line(calls, near):
-    assert np.isnan(regression_discount([95, 100, 105], calls, [0.5, 2.5, 5.0], 0.1, near)).all()
+    assert np.isnan(regression_discount([95, 100, 105], calls, [0.5, 2.5, 5.0], 0.1, near).discount).all()
 
 
 def test_a_discount_factor_unlike_the_curve_is_told(model_quotes, rate_rows):

@@ -182,3 +182,29 @@ def test_failed_surface_blocks_what_needs_a_density(surface, quotes, with_slice)
 def test_slices_without_their_quotes_are_refused(surface, quotes):
     with pytest.raises(ValueError, match="expected the quotes of every slice, found none of session 2019-05-15"):
         surface_certificate(surface.slices, quotes.filter(pl.col("dte_days") > 100))
+
+
+def test_a_surface_is_judged_by_the_share_of_all_its_quotes(quotes, surface):
+    """A third of the quotes of one slice moved away from the surface: the slice fails, the whole does not."""
+    moved = (pl.col("tau_years") == TAU[0]) & (pl.col("strike").rank("ordinal").over("expiry") <= 5)
+    names = ("iv", "iv_bid", "iv_ask")
+    far = quotes.with_columns(pl.when(moved).then(pl.col(name) + 0.05).otherwise(pl.col(name)) for name in names)
+    certificate = surface_certificate(surface.slices, far)
+    assert [row_of(certificate, number)["certificate"] for number in range(4)] == [
+        "passed",
+        "failed",
+        "passed",
+        "passed",
+    ]
+    assert row_of(certificate, 1)["share_inside"] == pytest.approx(10 / 15)
+    assert row_of(certificate, 0)["share_inside"] == pytest.approx(40 / 45)
+
+    strict = surface_certificate(surface.slices, far, least_share_inside=0.9)
+    assert row_of(strict, 0)["failed_rules"] == "share_inside"
+    assert strict["least_share_inside"].unique().to_list() == [0.9]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_outside_of_zero_to_one_is_refused(quotes, share):
+    with pytest.raises(ValueError, match="least_share_inside: expected a share between 0 and 1, found"):
+        volatility_surface(quotes, least_share_inside=share)
