@@ -13,7 +13,7 @@ from assets.night import Night, TableRows
 from assets.plots import greeks as plots
 from assets.table_asset import table_asset
 from gnosis import options
-from gnosis.options.rates import LOOKBACK_SESSIONS
+from gnosis.options.chain.rates import LOOKBACK_SESSIONS
 
 SIGN_CONVENTIONS = ("naive", "customer_long")
 INDEX_AND_ETF_SYMBOLS = ("DIA", "EEM", "GLD", "IWM", "NDX", "QQQ", "RUT", "SPX", "SPY", "TLT", "VIX", "XSP")

@@ -15,10 +15,10 @@ import polars as pl
 from gnosis.engines import physics
 from gnosis.engines.elasticity import elasticity
 from gnosis.options.arrays import frozen
-from gnosis.options.black_scholes import greeks
-from gnosis.options.exposure import exposure
-from gnosis.options.gamma_profile import smile_slopes
-from gnosis.options.gamma_profile_kernel import add_gamma
+from gnosis.options.positioning.exposure import exposure
+from gnosis.options.positioning.gamma_profile import smile_slopes
+from gnosis.options.positioning.gamma_profile_kernel import add_gamma
+from gnosis.options.pricing.black_scholes import greeks
 from gnosis.sessions import schedule, shift_session
 from gnosis.tables import TABLES
 

@@ -28,8 +28,15 @@ from option_peers.chains import Book, Lines
 from option_peers.measuring import Call, compare, one_processor, seconds
 
 from gnosis.options import Greeks, chain_analytics, exposure, greeks, implied_vol, levels
-from gnosis.options.implied_vol import IV_REASONS
-from gnosis.options.strike_grid import N_ROWS, GridGreeks, StrikeExposure, grid_exposure, grid_greeks, grid_implied_vol
+from gnosis.options.pricing.implied_vol import IV_REASONS
+from gnosis.options.pricing.strike_grid import (
+    N_ROWS,
+    GridGreeks,
+    StrikeExposure,
+    grid_exposure,
+    grid_greeks,
+    grid_implied_vol,
+)
 
 N = 1_000_000
 N_NUMPY_SOLVER = 50_000

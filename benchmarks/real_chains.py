@@ -18,8 +18,8 @@ import polars as pl
 
 from benchmarks import real_figures as figures
 from benchmarks.real_data import DOWNLOADS, SHARED_DATA, SPLIT_RATIO, SPLIT_SESSION, SPX_SESSIONS, RealData
-from gnosis.options.chain import chain_analytics
-from gnosis.options.exposure import exposure
+from gnosis.options.chain.analytics import chain_analytics
+from gnosis.options.positioning.exposure import exposure
 from gnosis.sessions import is_session
 from gnosis.tables import TABLES
 from resources.providers.files.snapshots import label_snapshots

@@ -18,9 +18,9 @@ from benchmarks.real_data import (
     SPY_QUOTES,
     RealData,
 )
-from gnosis.options.chain import ChainAnalytics, chain_analytics
-from gnosis.options.exposure import exposure
-from gnosis.options.levels import levels
+from gnosis.options.chain.analytics import ChainAnalytics, chain_analytics
+from gnosis.options.positioning.exposure import exposure
+from gnosis.options.positioning.levels import levels
 from gnosis.sessions import sessions_between, shift_session
 from gnosis.tables import TABLES
 from resources.providers.files.chain_rules import variance_left, with_bar

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gnosis.options import Greeks, greeks, implied_vol
-from gnosis.options.implied_vol import IV_REASONS
+from gnosis.options.pricing.implied_vol import IV_REASONS
 from option_peers import libraries
 from option_peers.chains import Book
 

@@ -14,20 +14,20 @@ Examples
 0.2
 """
 
-from gnosis.options.american import Dividends, TreeValue, american_implied_vol, tree_value
-from gnosis.options.bands import Prior
-from gnosis.options.black_scholes import Greeks, greeks, price
-from gnosis.options.certificate import UncertifiedSurfaceError, certified
-from gnosis.options.chain import ChainAnalytics, chain_analytics, option_greeks
-from gnosis.options.conventions import flow_fractions, open_close_fractions
-from gnosis.options.delta_profile import DeltaProfiles, delta_profiles
-from gnosis.options.exposure import contract_exposure, exposure, exposure_totals
-from gnosis.options.forward import carry_forward, parity_forward
-from gnosis.options.implied_vol import IV_REASONS, ImpliedVol, implied_vol
-from gnosis.options.levels import levels
-from gnosis.options.rates import discount_factor
-from gnosis.options.surface import VolatilitySurface, density, probability_below, volatility_surface
-from gnosis.options.zero_gamma import net_gamma_profile
+from gnosis.options.chain.analytics import ChainAnalytics, chain_analytics, option_greeks
+from gnosis.options.chain.forward import carry_forward, parity_forward
+from gnosis.options.chain.rates import discount_factor
+from gnosis.options.positioning.bands import Prior
+from gnosis.options.positioning.conventions import flow_fractions, open_close_fractions
+from gnosis.options.positioning.delta_profile import DeltaProfiles, delta_profiles
+from gnosis.options.positioning.exposure import contract_exposure, exposure, exposure_totals
+from gnosis.options.positioning.levels import levels
+from gnosis.options.positioning.zero_gamma import net_gamma_profile
+from gnosis.options.pricing.american import Dividends, TreeValue, american_implied_vol, tree_value
+from gnosis.options.pricing.black_scholes import Greeks, greeks, price
+from gnosis.options.pricing.implied_vol import IV_REASONS, ImpliedVol, implied_vol
+from gnosis.options.surface.certificate import UncertifiedSurfaceError, certified
+from gnosis.options.surface.fit import VolatilitySurface, density, probability_below, volatility_surface
 
 __all__ = [
     "IV_REASONS",

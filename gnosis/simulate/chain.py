@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from gnosis.options.american import tree_value
-from gnosis.options.ssvi import Ssvi
+from gnosis.options.pricing.american import tree_value
+from gnosis.options.surface.ssvi import Ssvi
 from gnosis.sessions import schedule
 from gnosis.simulate.draws import date_keys, keyed_normal, keyed_uniform, stream, text_keys
 from gnosis.simulate.interest import open_interest_paths

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gnosis.options.black_scholes import greeks
+from gnosis.options.pricing.black_scholes import greeks
 from gnosis.sessions import schedule, shift_session
 from gnosis.tables import TABLES
 

@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 
 from gnosis.engines.elasticity.depth import session_numbers
-from gnosis.options.clock import with_settlement
-from gnosis.options.conventions import CONTRACT
-from gnosis.options.exposure import CHAIN
+from gnosis.options.chain.clock import with_settlement
+from gnosis.options.positioning.conventions import CONTRACT
+from gnosis.options.positioning.exposure import CHAIN
 from gnosis.sessions import schedule
 
 NEAR_THE_MONEY = 0.10

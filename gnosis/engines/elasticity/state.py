@@ -1,6 +1,7 @@
 """Elasticity state: depth against dealer gamma for every chain and sign convention.
 
-Exposures in dollars and their signs are practitioners' constructions, see :mod:`gnosis.options.conventions`.
+Exposures in dollars and their signs are practitioners' constructions, see
+:mod:`gnosis.options.positioning.conventions`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from gnosis.engines.elasticity import quality
 from gnosis.engines.elasticity.depth import daily_depth
 from gnosis.engines.physics import PATH_RATIOS, Floats
 from gnosis.engines.regimes import AmplificationRegime as Regime
-from gnosis.options.conventions import DEALER_FRACTION, require_conventions
-from gnosis.options.exposure import CHAIN
-from gnosis.options.gamma_profile import GammaProfiles, gamma_profiles, one_version
 from gnosis.options.origin import origin_of, require_table
+from gnosis.options.positioning.conventions import DEALER_FRACTION, require_conventions
+from gnosis.options.positioning.exposure import CHAIN
+from gnosis.options.positioning.gamma_profile import GammaProfiles, gamma_profiles, one_version
 from gnosis.reasons import LEAST_SHARE, reasons_where
 from gnosis.tables import TABLES
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gnosis.engines.elasticity import elasticity
 from gnosis.engines.elasticity.quality import LISTED, chain_quality, expected_listing
 from gnosis.engines.regimes import AMPLIFICATION_REGIMES, AmplificationRegime
-from gnosis.options.exposure import exposure
+from gnosis.options.positioning.exposure import exposure
 from gnosis.reasons import REASONS, reasons_where
 from gnosis.sessions import shift_session
 from gnosis.tables import TABLES

@@ -10,7 +10,7 @@ import pytest
 from gnosis.engines.elasticity import elasticity
 from gnosis.engines.physics import PATH_RATIOS
 from gnosis.options import exposure, option_greeks
-from gnosis.options.gamma_profile import gamma_profiles
+from gnosis.options.positioning.gamma_profile import gamma_profiles
 from gnosis.sessions import schedule, shift_session
 from gnosis.tables import TABLES
 

@@ -8,7 +8,7 @@ from polars.testing import assert_frame_equal
 
 from gnosis.engines.elasticity import elasticity
 from gnosis.engines.elasticity.state import amplification_regime
-from gnosis.options.exposure import exposure
+from gnosis.options.positioning.exposure import exposure
 from gnosis.sessions import shift_session
 from gnosis.tables import TABLES
 

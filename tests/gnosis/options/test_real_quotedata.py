@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.real_data import DOWNLOADS, RealData
 from benchmarks.real_figures import QUOTED_AT_CLOSE
-from gnosis.options.chain import chain_analytics
-from gnosis.options.exposure import exposure
+from gnosis.options.chain.analytics import chain_analytics
+from gnosis.options.positioning.exposure import exposure
 from gnosis.tables import TABLES
 
 pytestmark = pytest.mark.real_data

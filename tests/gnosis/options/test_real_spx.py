@@ -11,8 +11,8 @@ import pytest
 from benchmarks import real_figures as figures
 from benchmarks.real_chains import AFTER_CLOSE, AT_MIDDAY, FEW_TRADES, HOLIDAYS, MISSING, SET_ASIDE
 from benchmarks.real_data import SPX_SESSIONS, RealData
-from gnosis.options.chain import ChainAnalytics, chain_analytics
-from gnosis.options.exposure import exposure
+from gnosis.options.chain.analytics import ChainAnalytics, chain_analytics
+from gnosis.options.positioning.exposure import exposure
 from gnosis.sessions import is_session
 from gnosis.tables import TABLES
 from resources.providers.files.snapshots import label_snapshots

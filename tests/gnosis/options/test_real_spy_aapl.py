@@ -8,8 +8,8 @@ import pytest
 from benchmarks import real_figures as figures
 from benchmarks.real_chains import HALF_CONVERTED
 from benchmarks.real_data import SPLIT_RATIO, SPLIT_SESSION, RealData
-from gnosis.options.chain import chain_analytics
-from gnosis.options.exposure import contract_exposure
+from gnosis.options.chain.analytics import chain_analytics
+from gnosis.options.positioning.exposure import contract_exposure
 from gnosis.tables import TABLES
 
 pytestmark = pytest.mark.real_data

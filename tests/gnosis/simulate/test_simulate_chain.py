@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from gnosis.options.american import american_implied_vol, tree_value
-from gnosis.options.ssvi import certify_term_structure
+from gnosis.options.pricing.american import american_implied_vol, tree_value
+from gnosis.options.surface.ssvi import certify_term_structure
 from gnosis.sessions import schedule, sessions_between, shift_session
 from gnosis.simulate import ChainSpec, macro_vintages, market, option_chain
 from gnosis.simulate.chain import CHAIN_HISTORY_SESSIONS, priced_lines

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnosis.options.ssvi import Ssvi, certify_term_structure
+from gnosis.options.surface.ssvi import Ssvi, certify_term_structure
 from gnosis.simulate.surface import atm_total_variance, call_put_prices, gamma_per_usd
 
 

@@ -1,0 +1,1 @@
+"""A chain: cleaning, time, rates, forwards, volatility and Greeks of every quoted contract."""

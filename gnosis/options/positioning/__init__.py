@@ -1,0 +1,1 @@
+"""Dealer positioning: exposures, sign conventions and their bands, zero gamma, walls."""

@@ -1,0 +1,104 @@
+"""The contracts of many chains with all that levels are made of: size, sides under each convention, prior, sets.
+
+One book serves the zero-gamma search, the walls and the bands, so that all speak of the same contracts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from gnosis.options.origin import origin_of, require_table
+from gnosis.options.positioning.bands import DELTA_EDGES, Prior, prior_lines
+from gnosis.options.positioning.conventions import BY_CONTRACT, CONTRACT, dealer_fraction, require_conventions
+from gnosis.options.positioning.expiry_sets import expiry_sets
+from gnosis.options.positioning.exposure import CHAIN
+from gnosis.options.positioning.gamma_profile import chain_spots, is_priced, live_contracts, one_version
+from gnosis.tables.greeks import EXPIRY_BUCKETS, EXPIRY_SETS
+
+N_GROUPS = 4 * (len(DELTA_EDGES) + 1) * len(EXPIRY_BUCKETS)
+"""Groups of the prior: class x right x |delta| bucket x expiry bucket."""
+
+GREEKS_IN_USE = ["delta", "gamma_per_usd", "vanna_per_vol", "charm_per_year"]
+
+
+class DealerBook(NamedTuple):
+    """Contracts that had not settled, and who is assumed to hold them.
+
+    Attributes
+    ----------
+    chains
+        ``session``, ``symbol``, ``spot`` (of the latest quote), ``known_at``, ``provider`` and ``synthetic``, one row
+        per chain, sorted; chains whose contracts have all settled are among them.
+    contracts
+        Sorted by chain, expiry, strike and right: the columns of ``greeks.option_greeks``; ``chain`` and ``smile``,
+        positions; ``size`` (shares, 0 where unknown); ``sets`` (one bit per expiry set); ``group``, ``prior_mean`` and
+        ``prior_sd``; and ``x_`` with the name of each convention (null where a fraction by contract is not known).
+    conventions
+        In the order of the data dictionary.
+    prior
+        Settings behind the bands.
+    """
+
+    chains: pl.DataFrame
+    contracts: pl.DataFrame
+    conventions: list[str]
+    prior: Prior
+
+    @property
+    def priced(self) -> pl.DataFrame:
+        """The contracts that can be revalued."""
+        return self.contracts.filter(is_priced())
+
+
+def dealer_book(
+    greeks: pl.DataFrame,
+    conventions: Sequence[str],
+    index_symbols: Collection[str],
+    prior: Prior | None,
+    fractions: pl.DataFrame | None,
+) -> DealerBook:
+    """Return the book of all chains of a frame.
+
+    Parameters
+    ----------
+    greeks
+        Rows of ``greeks.option_greeks`` in any order.
+    conventions, fractions
+        As for :func:`gnosis.options.positioning.exposure.exposure`.
+    index_symbols, prior
+        As for :func:`gnosis.options.positioning.bands.prior_lines`.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or of another dtype, a convention is unknown or lacks its fractions, or a contract
+        with volatility has no Greeks.
+    """
+    require_table(greeks, "greeks.option_greeks")
+    prior = prior or Prior()
+    names = require_conventions(conventions, fractions)
+    rows = one_version(greeks)
+    contracts = prior_lines(live_contracts(rows), index_symbols, prior)
+    unknown = contracts.filter(is_priced() & pl.any_horizontal(pl.col(GREEKS_IN_USE).is_null()))
+    if not unknown.is_empty():
+        found = unknown.select(*CONTRACT, *GREEKS_IN_USE).row(0)
+        raise ValueError(f"greeks.option_greeks: expected {GREEKS_IN_USE} where iv is known, found {found}")
+    bits = {name: 1 << number for number, name in enumerate(EXPIRY_SETS)}
+    members = (
+        expiry_sets(contracts)
+        .group_by(*CHAIN, "expiry", maintain_order=True)
+        .agg(sets=pl.col("expiry_set").cast(pl.String).replace_strict(bits, return_dtype=pl.Int64).sum())
+    )
+    contracts = contracts.join(members, on=[*CHAIN, "expiry"], how="left", maintain_order="left")
+    for name in names:
+        if name not in BY_CONTRACT:
+            contracts = contracts.with_columns(dealer_fraction(name).alias(f"x_{name}"))
+            continue
+        assert fractions is not None
+        given = fractions.filter(pl.col("sign_convention") == name).select(*CONTRACT, pl.col("x").alias(f"x_{name}"))
+        contracts = contracts.join(given, on=CONTRACT, how="left", maintain_order="left")
+    chains = chain_spots(rows).join(origin_of(rows, CHAIN), on=CHAIN, how="left", maintain_order="left")
+    return DealerBook(chains, contracts, names, prior)

@@ -1,0 +1,265 @@
+"""Levels: the positioning of dealers in a symbol in one row per expiry set and sign convention.
+
+Net exposures with their bands, every zero-gamma spot, the walls, and how much of the chain is behind them. All rows of
+a symbol are there whatever is missing: what cannot be known is null, and ``reasons`` says why. Exposures in dollars,
+zero gamma and walls are practitioners' constructions; the sides behind them are assumptions
+(:mod:`gnosis.options.positioning.conventions`), and the band shows how little those assumptions may be worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gnosis.options.arrays import Floats
+from gnosis.options.origin import origin_of
+from gnosis.options.positioning.bands import Prior, band, net_moments, sign_label, sign_reason
+from gnosis.options.positioning.conventions import BY_CONTRACT
+from gnosis.options.positioning.dealer_book import DealerBook, dealer_book
+from gnosis.options.positioning.exposure import CHAIN, shares_per_contract, unsigned_exposures
+from gnosis.options.positioning.gamma_profile import is_priced, require_revaluation
+from gnosis.options.positioning.walls import walls
+from gnosis.options.positioning.zero_gamma import zero_gamma
+from gnosis.reasons import LEAST_SHARE, reasons_where
+from gnosis.sessions import schedule
+from gnosis.tables import TABLES
+from gnosis.tables.dictionary import ORIGIN
+from gnosis.tables.greeks import EXPIRY_SETS
+
+NET = {
+    "gex": "usd_per_pct",
+    "dex": "usd",
+    "vex": "usd_per_volpt",
+    "cex": "usd_per_day",
+}
+"""Net exposures that have a band, and the unit in the names of their columns."""
+
+ATM_DAYS = 30
+SESSIONS_PER_YEAR = 252
+
+
+def levels(
+    greeks: pl.DataFrame,
+    conventions: Sequence[str] = ("naive", "customer_long"),
+    index_symbols: Collection[str] = (),
+    prior: Prior | None = None,
+    revaluation: str = "sticky_moneyness",
+    fractions: pl.DataFrame | None = None,
+    threads: int = 2,
+) -> pl.DataFrame:
+    """Return net exposures, bands, zero-gamma spots and walls of every chain, expiry set and convention.
+
+    Parameters
+    ----------
+    greeks
+        Rows of ``greeks.option_greeks`` in any order, any number of sessions and symbols.
+    conventions, fractions
+        Sign conventions, and dealer fractions by contract where they need them, as for
+        :func:`gnosis.options.positioning.exposure.exposure`.
+    index_symbols
+        Indices and index funds; every other symbol is a single name, whose prior has no sign.
+    prior
+        Settings of the bands; those of :class:`gnosis.options.positioning.bands.Prior` when None.
+    revaluation
+        How volatility follows a hypothetical spot: ``sticky_moneyness`` or ``sticky_strike``.
+    threads
+        Chains are shared out among so many threads; the result does not depend on it.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``greeks.levels``, sorted by its key: four expiry sets x the conventions for every chain, also where a set is
+        empty. Settled contracts never count. Open interest that is known and zero everywhere gives zero exposures and
+        ``profile_sign`` 0; open interest that is unknown gives nulls. ``known_at``, ``provider`` and ``synthetic`` are
+        those of the whole chain (and of the fractions), as its spot is. ``atm_iv`` is read from the smile of the
+        expiry whose ``dte_days`` is nearest to 30, of two as near the earlier, the afternoon-settled before the
+        morning-settled root: linear in log-moneyness between the strikes around the forward, flat beyond.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or of another dtype, a name is unknown, a convention lacks its fractions, one strike
+        of an expiry has two volatilities, or a contract with volatility has a Greek that is null.
+
+    Notes
+    -----
+    Prior of dealer sides: :mod:`gnosis.options.positioning.bands`. Evidence on who holds what:
+    :mod:`gnosis.options.positioning.conventions`.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> noon = dt.datetime(2019, 5, 15, 16, tzinfo=dt.UTC)
+    >>> row = {"known_at": noon, "provider": "example", "synthetic": True, "session": noon.date(), "symbol": "XYZ"}
+    >>> row |= {"expiry": dt.date(2019, 6, 14), "settlement": "pm", "right": "C", "strike": 105.0, "root": "XYZ"}
+    >>> row |= {"ts": noon, "spot": 100.0, "dte_days": 30, "iv": 0.2, "open_interest": 1000.0, "multiplier": 100.0}
+    >>> row |= {"gamma_per_usd": 0.05158076, "delta": 0.21976280, "vanna_per_vol": 1.22652063}
+    >>> row |= {"charm_per_year": -1.66950300, "tau_years": 30 / 365, "forward": 100.2881, "discount": 0.9959}
+    >>> found = levels(pl.DataFrame([row], schema=TABLES["greeks.option_greeks"].polars_schema), ["naive"])
+    >>> found.filter(pl.col("expiry_set") == "all").select("call_wall", "profile_sign", "gex_sign").row(0)
+    (105.0, 1, 'undetermined')
+    """
+    require_revaluation(revaluation)
+    table = TABLES["greeks.levels"]
+    book = dealer_book(greeks, conventions, index_symbols, prior, fractions)
+    if book.chains.is_empty():
+        return table.empty()
+    flips = zero_gamma(book, revaluation, threads)
+    rows = pl.concat(
+        [flips, walls(book, threads).drop("chain", "expiry_set", "sign_convention"), _sums(book)], how="horizontal"
+    )
+    rows = rows.join(_chains(book, index_symbols), on="chain", how="left", maintain_order="left")
+    if fractions is not None:
+        rows = _with_origin_of_fractions(rows, fractions)
+    is_nil = pl.col("has_sides") & pl.col("n_flips").is_null()
+    rows = rows.with_columns(
+        flips=pl.when(is_nil).then(pl.lit([], dtype=pl.List(pl.Float64))).when("has_sides").then("flips"),
+        n_flips=pl.when(is_nil).then(0).when("has_sides").then("n_flips"),
+        profile_sign=pl.when(is_nil).then(0).when("has_sides").then("profile_sign"),
+        revaluation=pl.lit(revaluation),
+        gex_sign=sign_label(),
+        flip_distance_sd=_flip_distance(rows),
+    ).with_columns(reasons=_reasons(index_symbols))
+    return rows.select(list(table.polars_schema)).cast(table.polars_schema).sort(table.key)
+
+
+def _sums(book: DealerBook) -> pl.DataFrame:
+    """Return the sums of each chain, set and convention, one row each in that order."""
+    live = book.contracts
+    rows, cells = _members(live["sets"].to_numpy(), live["chain"].to_numpy())
+    n_cells, n = book.chains.height * len(EXPIRY_SETS), len(book.conventions)
+    has_interest = pl.col("open_interest").is_not_null()
+    is_held = (pl.col("open_interest") > 0).fill_null(False)
+    can_count = is_priced() & shares_per_contract().is_not_null()
+    interest = pl.col("open_interest").fill_null(0.0)
+    facts = live.select(
+        n_listed=pl.lit(1.0),
+        n_priced=is_priced().cast(pl.Float64),
+        n_known=has_interest.cast(pl.Float64),
+        n_contracts=is_held.cast(pl.Float64),
+        n_without_iv=(is_held & ~is_priced()).cast(pl.Float64),
+        all_interest=interest,
+        open_interest=interest * can_count,
+    )
+    summed: dict[str, NDArray[Any]] = {
+        name: np.bincount(cells, facts[name].to_numpy()[rows], n_cells) for name in facts.columns
+    }
+    summed["oi_age_sessions"] = _mean_age(live.with_columns(weight=interest * can_count), rows, cells, n_cells)
+    columns: dict[str, NDArray[Any]] = {name: np.repeat(values, n) for name, values in summed.items()}
+
+    counted = live.select(can_count & has_interest).to_series().to_numpy()
+    kept = counted[rows]
+    rows, cells = rows[kept], cells[kept]
+    known = np.bincount(cells, minlength=n_cells) > 0
+    group, mean, sd = (live[name].fill_null(0).to_numpy()[rows] for name in ("group", "prior_mean", "prior_sd"))
+    sides = [live[f"x_{name}"].to_numpy()[rows] for name in book.conventions]
+    has_sides = np.stack([np.bincount(cells, ~np.isnan(x), n_cells) > 0 for x in sides], axis=1)
+    columns["has_sides"] = has_sides.ravel()
+    exposures = unsigned_exposures()
+    for quantity, unit in NET.items():
+        weights = live.select(exposures[f"{quantity}_{unit}"]).to_series().to_numpy()[rows]
+        found = band(*net_moments(weights, group, mean, sd, book.prior.correlation, cells, n_cells))
+        for name, values in found._asdict().items():
+            column = f"{quantity}_{name}" if name == "positive_probability" else f"{quantity}_{name}_{unit}"
+            columns[column] = np.repeat(np.where(known, values, np.nan), n)
+        net = np.stack([np.bincount(cells, np.nan_to_num(x) * weights, n_cells) for x in sides], axis=1)
+        columns[f"{quantity}_{unit}"] = np.where(has_sides, net, np.nan).ravel()
+    return pl.DataFrame(columns).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _members(sets: NDArray[np.int64], chain: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return every contract once for each set it belongs to, and the cell (chain, set) of each."""
+    rows = [np.flatnonzero(sets >> bit & 1) for bit in range(len(EXPIRY_SETS))]
+    cells = [chain[found].astype(np.int64) * len(EXPIRY_SETS) + bit for bit, found in enumerate(rows)]
+    return np.concatenate(rows), np.concatenate(cells)
+
+
+def _mean_age(live: pl.DataFrame, rows: NDArray[np.int64], cells: NDArray[np.int64], n_cells: int) -> Floats:
+    """Return the mean age of open interest in sessions, weighted by it; NaN without any of known session."""
+    calendar = schedule()["session"]
+    now, then = (
+        calendar.search_sorted(live[name], side="right").cast(pl.Float64).to_numpy()
+        for name in ("session", "oi_session")
+    )
+    weight = live["weight"].to_numpy() * live["oi_session"].is_not_null().to_numpy()
+    age = np.maximum(now - then, 1.0)
+    total = np.bincount(cells, weight[rows], n_cells)
+    return np.divide(
+        np.bincount(cells, (weight * age)[rows], n_cells), total, np.full(n_cells, np.nan), where=total > 0
+    )
+
+
+def _chains(book: DealerBook, index_symbols: Collection[str]) -> pl.DataFrame:
+    """Return what the rows of a chain have in common."""
+    is_index = pl.col("symbol").is_in(sorted(index_symbols))
+    prior = book.prior
+    return (
+        book.chains.with_row_index("chain")
+        .with_columns(pl.col("chain").cast(pl.Int64))
+        .join(_atm_iv(book.priced), on="chain", how="left", maintain_order="left")
+        .with_columns(
+            prior_mean=pl.when(is_index).then(prior.mean).otherwise(0.0),
+            prior_sd=pl.when(is_index).then(prior.sd_index).otherwise(prior.sd_single),
+            prior_correlation=pl.lit(prior.correlation),
+        )
+    )
+
+
+def _atm_iv(priced: pl.DataFrame) -> pl.DataFrame:
+    """Return ``chain`` and the volatility at K = F of its expiry nearest to 30 days."""
+    expiries = priced.select("chain", "smile", "dte_days", "settlement", "root").unique("smile", maintain_order=True)
+    nearest = expiries.sort(
+        "chain", (pl.col("dte_days") - ATM_DAYS).abs(), "dte_days", pl.col("settlement") == "am", "root"
+    ).unique("chain", keep="first", maintain_order=True)
+    knots = priced.join(nearest.select("smile"), on="smile", how="semi", maintain_order="left")
+    # In NumPy, as Polars multiplies by the reciprocal where a column happens to hold a single value.
+    k = np.log(knots["strike"].to_numpy() / knots["forward"].to_numpy())
+    ends = (
+        knots.select("chain", "iv", k=pl.Series(k))
+        .group_by("chain", maintain_order=True)
+        .agg(
+            *(pl.col(name).filter(pl.col("k") <= 0).last().alias(f"{name}_low") for name in ("k", "iv")),
+            *(pl.col(name).filter(pl.col("k") > 0).first().alias(f"{name}_high") for name in ("k", "iv")),
+        )
+    )
+    k_low, iv_low, k_high, iv_high = (_floats(ends, name) for name in ("k_low", "iv_low", "k_high", "iv_high"))
+    between = iv_low + k_low / (k_low - k_high) * (iv_high - iv_low)
+    flat = np.where(np.isnan(iv_low), iv_high, iv_low)
+    atm_iv = pl.Series(np.where(np.isnan(between), flat, between))
+    return ends.select(pl.col("chain").cast(pl.Int64), atm_iv=atm_iv)
+
+
+def _flip_distance(rows: pl.DataFrame) -> pl.Series:
+    """Return the distance from spot down to the nearest flip in daily standard deviations."""
+    spot, flip, atm_iv = (_floats(rows, name) for name in ("spot", "nearest_flip", "atm_iv"))
+    return pl.Series(np.log(spot / flip) / (atm_iv / np.sqrt(SESSIONS_PER_YEAR))).fill_nan(None)
+
+
+def _floats(rows: pl.DataFrame, name: str) -> Floats:
+    return rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _with_origin_of_fractions(rows: pl.DataFrame, fractions: pl.DataFrame) -> pl.DataFrame:
+    """Add the origin of the fractions by contract to that of the chain, where a convention uses them."""
+    by = [*CHAIN, "sign_convention"]
+    used = fractions.filter(pl.col("sign_convention").cast(pl.String).is_in(BY_CONTRACT)).select(*by, *ORIGIN)
+    chains = rows.select(*by, *ORIGIN)
+    used = used.join(chains.select(by), on=by, how="semi")
+    both = origin_of(pl.concat([chains, used.select(chains.columns)]), by)
+    return rows.drop(ORIGIN).join(both, on=by, how="left", maintain_order="left")
+
+
+def _reasons(index_symbols: Collection[str]) -> pl.Expr:
+    return reasons_where(
+        {
+            "NO_CHAIN": pl.col("n_priced") == 0,
+            "LOW_COVERAGE": pl.col("open_interest") < LEAST_SHARE * pl.col("all_interest"),
+            "OI_MISSING": (pl.col("n_listed") > 0) & (pl.col("n_known") == 0),
+            "SIGN_UNDETERMINED": sign_reason(index_symbols).is_not_null(),
+            "SYNTHETIC_INPUT": pl.col("synthetic"),
+        }
+    )

@@ -1,0 +1,1 @@
+"""Pricing of single contracts and arrays: implied volatility, price and Greeks, American exercise."""
