@@ -13,11 +13,35 @@ from assets.night import Night, TableRows
 from assets.plots import greeks as plots
 from assets.table_asset import table_asset
 from gnosis import options
-from gnosis.options.chain.rates import LOOKBACK_SESSIONS
+from gnosis.options.chain.declared_dividends import LOOKBACK_SESSIONS as DIVIDEND_SESSIONS
+from gnosis.options.chain.rates import LOOKBACK_SESSIONS as RATE_SESSIONS
 
 SIGN_CONVENTIONS = ("naive", "customer_long")
-INDEX_AND_ETF_SYMBOLS = ("DIA", "EEM", "GLD", "IWM", "NDX", "QQQ", "RUT", "SPX", "SPY", "TLT", "VIX", "XSP")
-DECLARED_SESSIONS = 252
+INDEX_AND_ETF_SYMBOLS = (
+    *("DJX", "MRUT", "MXEA", "MXEF", "NDX", "OEX", "RUT", "SPX", "VIX", "XEO", "XND", "XSP"),
+    *(
+        "ARKK",
+        "DIA",
+        "EEM",
+        "EFA",
+        "EWZ",
+        "FXI",
+        "GDX",
+        "GLD",
+        "HYG",
+        "IBIT",
+        "IWM",
+        "IYR",
+        "KRE",
+        "KWEB",
+        "LQD",
+        "QQQ",
+    ),
+    *("SLV", "SMH", "SOXL", "SPXU", "SPY", "SQQQ", "TLT", "TNA", "TQQQ", "UNG", "USO", "UVXY", "VXX", "XBI", "XHB"),
+    *("XLB", "XLC", "XLE", "XLF", "XLI", "XLK", "XLP", "XLRE", "XLU", "XLV", "XLY", "XOP", "XRT"),
+)
+"""Indices and funds; every other symbol is a single name, of whose dealers' side nothing is assumed in the bands."""
+
 KINDS = ("polars", "numba", "parquet")
 THREADS = os.cpu_count() or 1
 """Chains are shared out among so many threads; no result depends on it."""
@@ -35,8 +59,8 @@ def option_greeks(night: Night) -> Mapping[str, pl.DataFrame]:
     """Clean quotes, forward from put-call parity, volatility from the out-of-the-money side, ten Greeks."""
     found = options.chain_analytics(
         night.read("raw.option_quotes", lookback=1),
-        night.read("raw.macro", lookback=LOOKBACK_SESSIONS),
-        night.read("raw.dividends", lookback=DECLARED_SESSIONS),
+        night.read("raw.macro", lookback=RATE_SESSIONS),
+        night.read("raw.dividends", lookback=DIVIDEND_SESSIONS) if night.serves("raw.dividends") else None,
     )
     return {
         "greeks.option_greeks": night.only(found.greeks),

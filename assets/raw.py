@@ -65,5 +65,5 @@ def dividends(night: Night) -> TableRows:
     if night.serves("raw.dividends"):
         return _fetched(night, "raw.dividends")
     provider = night.market_data.provider.name
-    night.say(f"raw.dividends: provider {provider} does not have this table; forwards from carry ignore dividends")
+    night.say(f"raw.dividends: provider {provider} does not have this table; forwards come from put-call parity alone")
     return TableRows(night.lake.table("raw.dividends").empty(), metadata={"provider": provider})

@@ -20,6 +20,7 @@ from benchmarks import real_figures as figures
 from benchmarks.real_data import DOWNLOADS, SHARED_DATA, SPLIT_RATIO, SPLIT_SESSION, SPX_SESSIONS, RealData
 from gnosis.options.chain.analytics import chain_analytics
 from gnosis.options.positioning.exposure import exposure
+from gnosis.options.surface.fit import volatility_surface
 from gnosis.sessions import is_session
 from gnosis.tables import TABLES
 from resources.providers.files.snapshots import label_snapshots
@@ -38,23 +39,24 @@ ALL_CHAINS_LIMIT_S = 60.0
 
 
 class Check(NamedTuple):
-    """One entry of the report."""
+    """One entry of the report; ``passed`` is None for a figure that is reported and has no limit."""
 
     name: str
     found: str
     limit: str
-    passed: bool
+    passed: bool | None
     note: str = ""
 
     def text(self) -> str:
-        lines = [f"{'ok  ' if self.passed else 'FAIL'}  {self.name}"]
+        verdict = {True: "ok", False: "FAIL", None: "reported"}[self.passed]
+        lines = [f"{verdict:<4}  {self.name}"]
         for line in (f"{self.found}  [limit: {self.limit}]", self.note):
             lines += textwrap.wrap(line, 112, initial_indent=" " * 6, subsequent_indent=" " * 6)
         return "\n".join(lines)
 
 
 def checks(real: RealData) -> Iterator[Check]:
-    """Measure everything; about half a minute, twice that when kernels have to be compiled."""
+    """Measure everything; about a minute, and half of one more when kernels have to be compiled."""
     fetched = real.spx.fetch("raw.option_quotes", SPX_SESSIONS)
     yield from _of_sessions(real, fetched.rejected)
     chains = fetched.frame
@@ -143,6 +145,8 @@ def _of_spx(real: RealData, chains: pl.DataFrame, macro: pl.DataFrame) -> Iterat
         f"{chains['session'].n_unique()} sessions; out of the money, within 10 % of spot, more than 5 days, above 8e-4",
     )
 
+    yield from _of_surfaces(found.greeks)
+
     n_sessions, rank = figures.gex_rank(exposure(found.greeks), real.dix)
     yield Check(
         "net naive gamma against DIX.csv gex",
@@ -151,6 +155,27 @@ def _of_spx(real: RealData, chains: pl.DataFrame, macro: pl.DataFrame) -> Iterat
         rank > 0.8,
         "the level is not compared: it is made from other moments and other contracts",
     )
+
+
+def _of_surfaces(greeks: pl.DataFrame) -> Iterator[Check]:
+    certificate = volatility_surface(greeks, threads=2).certificate
+    fit = figures.surface_fit(certificate)
+    surfaces = certificate.filter(pl.col("slice_number") == 0)
+    arbitrage = ", ".join(sorted(fit.broken_rules - {"share_inside"})) or "none"
+    told = f"{fit.n_slices} slices of {surfaces.height} surfaces, other rules broken: {arbitrage}"
+    yield Check("surfaces are free of arbitrage", told, "no rule but share_inside", arbitrage == "none")
+
+    n_passed = (surfaces["certificate"] == "passed").sum()
+    yield Check(
+        "surfaces: certificates passed",
+        f"{fit.share_passed:.1%} of slices, {n_passed} of {surfaces.height} surfaces",
+        "none",
+        None,
+        f"the others meet less than {surfaces['least_share_inside'][0]:.0%} of their quotes within bid and ask",
+    )
+
+    told = f"{fit.share_inside:.1%} in the mean of slices; median rmse {fit.rmse_vol_points:.3f} vol points"
+    yield Check("surfaces: quotes met within bid and ask", told, "none", None)
 
 
 def _of_spy(real: RealData) -> Iterator[Check]:
@@ -237,8 +262,9 @@ def main() -> int:
         for check in checks(RealData(SHARED_DATA, Path(folder))):
             print(check.text(), flush=True)
             verdicts.append(check.passed)
-    print(f"{len(verdicts)} checks on real chains, {verdicts.count(False)} failed")
-    return int(not all(verdicts))
+    n_failed = verdicts.count(False)
+    print(f"{len(verdicts) - verdicts.count(None)} checks on real chains, {n_failed} failed")
+    return int(n_failed > 0)
 
 
 if __name__ == "__main__":

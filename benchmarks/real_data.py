@@ -12,6 +12,7 @@ import polars as pl
 import yaml
 
 from gnosis.sessions import sessions_between
+from gnosis.tables import TABLES
 from resources.providers.files import FilesProvider
 from resources.providers.files.quotedata import read_quotedata
 
@@ -124,9 +125,10 @@ class RealData:
         return frame.filter(pl.col("symbol") == symbol)
 
     def macro(self, last: dt.date, first: dt.date | None = None) -> pl.DataFrame:
-        """Return ``raw.macro`` up to ``last``, from sixty days before ``first``."""
+        """Return ``raw.macro`` up to ``last``, from sixty days before ``first``, without days that have no value."""
         since = (first or last) - dt.timedelta(days=60)
-        return self.spx.fetch("raw.macro", sessions_between(since, last)).frame
+        found = self.spx.fetch("raw.macro", sessions_between(since, last)).frame
+        return TABLES["raw.macro"].schema.filter(found)[0]
 
     def download(self, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the rows and the rejected rows of a quotedata download."""

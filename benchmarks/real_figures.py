@@ -21,7 +21,7 @@ from benchmarks.real_data import (
 from gnosis.options.chain.analytics import ChainAnalytics, chain_analytics
 from gnosis.options.positioning.exposure import exposure
 from gnosis.options.positioning.levels import levels
-from gnosis.sessions import sessions_between, shift_session
+from gnosis.sessions import schedule, sessions_between, shift_session
 from gnosis.tables import TABLES
 from resources.providers.files.chain_rules import variance_left, with_bar
 
@@ -61,6 +61,21 @@ class Split(NamedTuple):
     dead_share: float
 
 
+class SurfaceFit(NamedTuple):
+    """Slices of certified surfaces.
+
+    ``broken_rules`` are those that any slice fails, ``share_passed`` that of slices that fail none. ``share_inside`` is
+    the mean share of a slice's quotes met within bid and ask, ``rmse_vol_points`` the median of the slices, weighted by
+    the widths of the quotes within each.
+    """
+
+    n_slices: int
+    broken_rules: set[str]
+    share_passed: float
+    share_inside: float
+    rmse_vol_points: float
+
+
 # Which sessions can be used
 
 
@@ -94,9 +109,9 @@ def relabelled(real: RealData, holiday: dt.date) -> tuple[pl.DataFrame, dt.date]
     day = sessions_between(holiday, holiday + dt.timedelta(days=7))[0]
     before = real.vendor.filter(pl.col("session") == shift_session(day, -1))
     again = real.vendor.filter(pl.col("session") == holiday).with_columns(session=pl.lit(day))
-    at = pl.col("session").cast(pl.Datetime("us")).dt.offset_by("19h45m").dt.replace_time_zone("UTC")
-    given = pl.concat([before, again]).with_columns(
-        ts=at, known_at=at, multiplier=100.0, style=pl.lit("E"), provider=pl.lit("files"), synthetic=False
+    chains = pl.concat([before, again]).join(schedule().select("session", ts="chain_at"), on="session", how="left")
+    given = chains.with_columns(
+        known_at="ts", multiplier=100.0, style=pl.lit("E"), provider=pl.lit("files"), synthetic=False
     )
     schema = TABLES["raw.option_quotes"].polars_schema
     absent = {name: pl.lit(None, dtype=dtype) for name, dtype in schema.items() if name not in given.columns}
@@ -122,6 +137,19 @@ def gamma_agreement(greeks: pl.DataFrame, vendor: pl.DataFrame) -> GammaAgreemen
     )
     within = ((compared - 1).abs() <= 0.08).mean()
     return GammaAgreement(len(compared), float(compared.median()), float(within))
+
+
+def surface_fit(certificate: pl.DataFrame) -> SurfaceFit:
+    """Return what ``greeks.surface_certificate`` says of its slices."""
+    slices = certificate.filter(pl.col("slice_number") > 0)
+    failed = slices["failed_rules"].str.split(",").explode().unique()
+    return SurfaceFit(
+        slices.height,
+        set(failed) - {""},
+        float((slices["certificate"] == "passed").mean()),
+        float(slices["share_inside"].mean()),
+        float(slices["rmse_vol_points"].median()),
+    )
 
 
 def gex_rank(exposures: pl.DataFrame, dix: pl.DataFrame) -> tuple[int, float]:
@@ -196,10 +224,14 @@ def split_tables(real: RealData) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def spy(real: RealData) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the quotes of SPY and their ``greeks.option_greeks``."""
+    """Return the quotes of SPY and their ``greeks.option_greeks``.
+
+    No dividend is known ahead: the fund sets each distribution at its ex-date.
+    """
     days = sessions_between(dt.date(2021, 1, 4), dt.date(2021, 12, 31))
     quotes = real.provider("spy", SPY_QUOTES).fetch("raw.option_quotes", days).frame
-    return quotes, chain_analytics(quotes, real.macro(days[-1], first=days[0])).greeks
+    macro = real.macro(days[-1], first=days[0])
+    return quotes, chain_analytics(quotes, macro, TABLES["raw.dividends"].empty()).greeks
 
 
 def aapl_rejected(real: RealData) -> dict[dt.date, str]:

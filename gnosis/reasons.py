@@ -14,6 +14,7 @@ REASONS: dict[str, str] = {
     "WIDE_SPREADS": "too many quotes near the money are too wide",
     "OI_MISSING": "no contract has a known open interest",
     "OI_STALE": "most open interest is older than the session before",
+    "OI_SESSION_UNKNOWN": "open interest of an unknown session was used as shown at the quote",
     "SIGN_UNDETERMINED": "the dealer side is an assumption that the data do not support",
     "CERTIFICATE_FAILED": "the volatility surface admits arbitrage",
     "NO_BOOK": "no order book",

@@ -173,6 +173,12 @@ def _following(lake: Lake, end: dt.date, count: int) -> tuple[dt.date, dt.date]:
 
     stored = sorted(nights.made_sessions(lake))
     if not stored:
+        empty = [name for name in nights.SESSION_TABLES if not lake.sessions(name)]
+        if len(empty) < len(nights.SESSION_TABLES):
+            raise exchange.UnknownSessionError(
+                f"expected sessions with every table before --next, found none with {', '.join(empty) or 'all of them'}: "
+                "the home is older than these tables; run `gnosis run` to make them for the stored sessions"
+            )
         raise exchange.UnknownSessionError("expected stored sessions before --next, found none: run `gnosis run` first")
     if stored[-1] >= end:
         raise exchange.UnknownSessionError(f"expected a session after {stored[-1]}, but the provider ends at {end}")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIRST, LAST, N_SESSIONS = "2008-01-02", "2008-01-15", 10
 INDEX_SETTINGS = ("PIP_", "UV_", "SSL_", "HTTP_", "HTTPS_", "NO_PROXY", "http_", "https_", "no_proxy", "REQUESTS_CA_")
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("heavy"), pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("clone"), pytest.mark.timeout(1500)]
 
 
 @dataclass(frozen=True)

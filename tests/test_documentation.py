@@ -22,7 +22,7 @@ def queries() -> list[str]:
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("homes")
 def test_sql_of_the_readme_answers(trained_home: Path) -> None:
     found = []
     with Lake(trained_home).connect() as connection:

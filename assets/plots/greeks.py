@@ -29,11 +29,12 @@ def smile(frame: pl.DataFrame) -> bytes | None:
     if newest.is_empty():
         return None
     symbol = _most_quoted(newest)
-    one = newest.filter(pl.col("symbol") == symbol).with_columns(pl.col("expiry").cast(pl.String))
-    first = one["expiry"].unique().sort().head(6)
-    one = one.filter(pl.col("expiry").is_in(first.implode())).unique(["expiry", "root", "strike"])
+    one = newest.filter(pl.col("symbol") == symbol)
+    one = one.with_columns(slice=pl.format("{} {}", "expiry", "root")).unique(["slice", "strike"])
+    first = one["slice"].unique().sort().head(6)
+    one = one.filter(pl.col("slice").is_in(first.implode()))
     return picture(
-        lambda axes: lines(one.with_columns(vol=pl.col("iv") * 100), "strike", "vol", "expiry", axes),
+        lambda axes: lines(one.with_columns(vol=pl.col("iv") * 100), "strike", "vol", "slice", axes),
         f"{symbol} implied volatility, {newest_session(frame)}{origin_note(one)}",
         "strike [$]",
         "vol points",
@@ -141,11 +142,11 @@ def gamma_profile(levels: pl.DataFrame, greeks: pl.DataFrame, index_symbols: Col
     def draw(axes: Axes) -> None:
         low, high = (profile[f"gex_{name}_usd_per_pct"] / 1e6 for name in ("p10", "p90"))
         axes.fill_between(profile["spot"], low, high, color=GREY, alpha=0.25, label="10 to 90 % of the prior")
-        axes.plot(profile["spot"], profile["gex_usd_per_pct"] / 1e6, color=BLUE, linewidth=1.2, label="naive signs")
+        axes.plot(profile["spot"], profile["gex_usd_per_pct"] / 1e6, color=BLUE, linewidth=1.2, label="net")
         axes.axhline(0.0, color=GREY, linewidth=0.8)
         axes.axvline(row["spot"], color=GREY, linewidth=1, linestyle="--", label=f"spot {row['spot']:.2f}")
         for flip in row["flips"] or []:
             axes.axvline(flip, color=ORANGE, linewidth=1, label=f"zero gamma {flip:.2f}")
 
-    title = f"{row['symbol']} dealer gamma by spot, {row['session']}{origin_note(newest)}"
+    title = f"{row['symbol']} dealer gamma by spot, naive signs, {row['session']}{origin_note(newest)}"
     return picture(draw, title, "hypothetical spot [$]", "$m per 1 %")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import NoReturn
 
+import dataframely as dy
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -17,10 +20,19 @@ Members = NDArray[np.int64]
 def require_table(frame: pl.DataFrame, table: str) -> None:
     """Raise unless the frame has the columns and dtypes of a table; further columns are allowed.
 
+    Raw tables, in which data enter, have no null where the table has none either; prices and sizes of
+    ``raw.option_quotes`` are finite where they are known, and positive where the table says so.
+
     Raises
     ------
     ValueError
-        With the first column that is missing or of another dtype.
+        With the first column that is missing, of another dtype, or holds such a value, and the key of its row.
+
+    Examples
+    --------
+    >>> require_table(pl.DataFrame({"session": []}), "raw.macro")
+    Traceback (most recent call last):
+    ValueError: raw.macro: expected 'session' as Date, found Null; cast to TABLES['raw.macro'].polars_schema
     """
     found = frame.schema
     for name, dtype in TABLES[table].polars_schema.items():
@@ -30,6 +42,42 @@ def require_table(frame: pl.DataFrame, table: str) -> None:
             raise ValueError(
                 f"{table}: expected {name!r} as {dtype}, found {found[name]}; cast to TABLES[{table!r}].polars_schema"
             )
+    required, positive, finite = _rules(table)
+    for name in required:
+        if frame[name].null_count():
+            _refuse(frame, table, name, frame[name].is_null(), "a value in every row")
+    for name in positive:
+        _require(frame, table, name, frame[name] > 0.0, "positive values")
+    for name in finite:
+        _require(frame, table, name, frame[name].is_finite(), "finite numbers, null where missing")
+
+
+# Listing the columns of a schema class takes a millisecond.
+@cache
+def _rules(table: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the columns of a raw table without nulls, and those of quotes with positive and with finite values."""
+    if TABLES[table].room != "raw":
+        return (), (), ()
+    columns = TABLES[table].schema.columns()
+    required = tuple(name for name in TABLES[table].polars_schema if not columns[name].nullable)
+    if table != "raw.option_quotes":
+        return required, (), ()
+    numbers = {name: column for name, column in columns.items() if isinstance(column, dy.Float64)}
+    return required, tuple(name for name, column in numbers.items() if column.min_exclusive == 0), tuple(numbers)
+
+
+def _require(frame: pl.DataFrame, table: str, name: str, holds: pl.Series, expected: str) -> None:
+    if not holds.all():
+        _refuse(frame, table, name, ~holds.fill_null(True), expected)
+
+
+def _refuse(frame: pl.DataFrame, table: str, name: str, is_wrong: pl.Series, expected: str) -> NoReturn:
+    at = int(is_wrong.arg_true()[0])
+    key = ", ".join(f"{column} {frame[column][at]}" for column in TABLES[table].key)
+    raise ValueError(
+        f"{table}: expected {expected} in {name!r}, found {frame[name][at]} in row {at} ({key}); rows like it: "
+        f"{is_wrong.sum()}; correct them or leave them out"
+    )
 
 
 class Providers:

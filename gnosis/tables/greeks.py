@@ -24,9 +24,11 @@ QUOTE_REASONS = [
     "adjusted",
     "repeated",
     "stale",
+    "late",
     "zero_bid",
     "crossed",
     "wide",
+    "no_forward",
     "bound",
     "no_time_value",
     "oi_missing",
@@ -81,7 +83,7 @@ class GreeksOptionGreeks(Origin):
     )
     reason = label(
         QUOTE_REASONS,
-        "first cleaning rule that the row broke, null when none; all but oi_missing deny it a volatility of its own",
+        "first cleaning rule that the row broke, null when none; its quote is then not used, except for oi_missing",
     )
     is_vertical = flag("true when a vertical spread with this quote could be sold for more than it can ever be worth")
     is_butterfly = flag("true when a butterfly around this quote could be bought for less than nothing")
@@ -210,7 +212,7 @@ class GreeksExposure(Origin):
     symbol = text("symbol of the underlying", primary_key=True)
     sign_convention = label(
         SIGN_CONVENTIONS,
-        "assumed dealer side by right",
+        "assumption on which side dealers hold",
         nullable=False,
         primary_key=True,
     )
@@ -229,16 +231,16 @@ class GreeksExposure(Origin):
     zomma_usd_per_pct_volpt = number("$ per 1 % per vol point", "dealer zomma exposure", nullable=False)
     open_interest = number("contracts", "open interest in the sums", nullable=False, min=0)
     n_contracts = count("contracts with open interest", nullable=False)
-    n_without_iv = count("of these, contracts without any volatility: not in the sums", nullable=False)
+    n_without_iv = count("of these, contracts without volatility or forward: not in the sums", nullable=False)
 
 
 class GreeksLevels(Origin):
-    """Net exposure of a symbol with its band, every zero-gamma spot and the walls, by expiry set and convention."""
+    """Net exposure of a symbol with its band, the zero-gamma spots and the walls, by expiry set and convention."""
 
     session = day("exchange session of the snapshot", primary_key=True)
     symbol = text("symbol of the underlying", primary_key=True)
     expiry_set = label(EXPIRY_SETS, "expiries in the sums", nullable=False, primary_key=True)
-    sign_convention = label(SIGN_CONVENTIONS, "assumed dealer side by right", nullable=False, primary_key=True)
+    sign_convention = label(SIGN_CONVENTIONS, "assumption on which side dealers hold", nullable=False, primary_key=True)
     revaluation = label(REVALUATIONS, "how volatility follows a hypothetical spot", nullable=False)
     spot = number("$", "price of the underlying at the latest quote", nullable=False)
     atm_iv = number("1/sqrt(year)", "volatility at K = F of the expiry nearest to 30 days", min_exclusive=0)
@@ -274,7 +276,7 @@ class GreeksLevels(Origin):
     prior_mean = number("ratio", "|m| of the prior of dealer sides: 0.5 x naive for index and ETF, 0 for single names")
     prior_sd = number("ratio", "s of the prior of dealer sides", min=0)
     prior_correlation = number("ratio", "rho of the prior: correlation of the sides within a group", min=0, max=1)
-    flips = numbers("$", "every spot in [0.8 S, 1.2 S] at which dealer gamma changes sign, ascending")
+    flips = numbers("$", "every sign change of dealer gamma on the nodes of [0.8 S, 1.2 S], ascending")
     n_flips = count("zero-gamma spots", nullable=True)
     nearest_flip = number("$", "zero-gamma spot nearest to spot; the lower of two as near", min_exclusive=0)
     flip_distance_sd = number("daily standard deviations", "ln(S/nearest_flip)/(atm_iv sqrt(1/252))")
@@ -291,5 +293,5 @@ class GreeksLevels(Origin):
     open_interest = number("contracts", "open interest in the sums", nullable=False, min=0)
     oi_age_sessions = number("sessions", "mean age of that open interest, weighted by it; 1 is the freshest", min=0)
     n_contracts = count("contracts with open interest", nullable=False)
-    n_without_iv = count("of these, contracts without any volatility: not in the sums", nullable=False)
+    n_without_iv = count("of these, contracts without volatility or forward: not in the sums", nullable=False)
     reasons = text("codes of what limits the row, joined by ','; empty when nothing does", nullable=False)

@@ -13,7 +13,7 @@ from resources.lake import Lake
 from resources.providers import Fetched
 from resources.providers.sample import SampleProvider
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("heavy")]
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("homes")]
 
 NIGHT = dt.date(2008, 2, 1)
 BARS, QUOTES = "raw.equity_bars", "raw.option_quotes"

@@ -10,7 +10,7 @@ import pytest
 
 from gnosis.sessions import sessions_between
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("heavy")]
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("files")]
 DAYS = sessions_between(dt.date(2013, 1, 2), dt.date(2013, 1, 4))
 TOOK_UP = "what was stored before is untouched and the SQL catalog still shows it. Mend the cause"
 

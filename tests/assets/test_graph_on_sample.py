@@ -14,7 +14,7 @@ from gnosis.sessions import schedule, sessions_between
 from gnosis.tables import TABLES
 from resources.lake import Lake
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("heavy")]
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("homes")]
 
 HOUSE = {name: table for name, table in TABLES.items() if table.room != "quarantine"}
 NOT_SERVED = {"raw.dividends"}

@@ -6,7 +6,7 @@ import pytest
 
 from resources.lake import Lake
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("heavy")]
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("homes")]
 
 
 def present_files(home):

@@ -16,7 +16,7 @@ from gnosis.sessions import sessions_between
 from gnosis.tables import TABLES
 from resources.lake import Lake
 
-pytestmark = [pytest.mark.real_data, pytest.mark.heavy, pytest.mark.xdist_group("heavy")]
+pytestmark = [pytest.mark.real_data, pytest.mark.heavy, pytest.mark.xdist_group("real")]
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "real_spx.yaml"
 FIRST, LAST = dt.date(2019, 4, 26), dt.date(2019, 5, 31)
 SESSIONS = sessions_between(FIRST, LAST)

@@ -43,7 +43,7 @@ def test_figures_and_rules_are_those_of_the_code():
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("files")
 def test_bars_alone(desk):
     unpack("bars-only", desk.folder)
     ran = desk.run("run")
@@ -58,7 +58,7 @@ def test_bars_alone(desk):
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("files")
 def test_all_four_tables(desk):
     unpack("all-tables", desk.folder)
     ran = desk.run("run")
@@ -80,7 +80,7 @@ def test_all_four_tables(desk):
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("files")
 def test_what_stays_null_without_yields_and_without_open_interest(desk):
     unpack("all-tables", desk.folder)
     config = desk.folder / "gnosis.yaml"

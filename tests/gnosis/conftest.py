@@ -57,6 +57,8 @@ def make_greeks(
             "mid": values.price,
             "tau_years": tau,
             "is_tau_floored": False,
+            "is_vertical": False,
+            "is_butterfly": False,
             "dte_days": days,
             "forward": forward,
             "forward_source": "parity",

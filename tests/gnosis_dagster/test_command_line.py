@@ -9,7 +9,9 @@ import duckdb
 import polars as pl
 import pytest
 
+from gnosis.sessions import sessions_between
 from gnosis.tables import TABLES
+from gnosis_dagster.nights import SESSION_TABLES
 from resources.lake import Lake
 
 
@@ -149,3 +151,13 @@ def test_upkeep_says_what_it_did(published, command_line):
     assert "1 files have the hash" in command_line(published, "verify").out
     assert "up to date" in command_line(published, "publish").out
     assert command_line(published, "sweep").status == 0
+
+
+def test_a_home_older_than_a_table_is_told_so(tmp_path, command_line):
+    lake, days = Lake(tmp_path), sessions_between(dt.date(2012, 3, 12), dt.date(2012, 3, 13))
+    for name in set(SESSION_TABLES) - {"greeks.levels"}:
+        lake.write(name, TABLES[name].empty(), days, run_id="test")
+    lake.publish_catalog()
+    said = command_line(tmp_path, "run", "--next", "1")
+    assert said.status == 2
+    assert "found none with greeks.levels: the home is older than these tables; run `gnosis run`" in said.err

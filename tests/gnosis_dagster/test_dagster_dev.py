@@ -24,7 +24,7 @@ from gnosis import sessions as exchange
 from gnosis.tables import TABLES
 from resources.lake import Lake
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("heavy")]
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("interface")]
 
 ROOT = Path(__file__).resolve().parents[2]
 BY_SESSION = {name for name, table in TABLES.items() if table.period != "all" and table.room != "quarantine"}

@@ -184,7 +184,7 @@ def python(code, tmp_path):
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("files")
 def test_loading_the_definitions_imports_no_heavy_module_and_writes_nothing(tmp_path):
     code = (
         "import sys, time, gnosis_dagster.definitions\n"
@@ -200,7 +200,7 @@ def test_loading_the_definitions_imports_no_heavy_module_and_writes_nothing(tmp_
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("files")
 def test_imports_run_downwards_only():
     done = subprocess.run(
         [str(Path(sys.executable).with_name("lint-imports"))], cwd=ROOT, capture_output=True, text=True, check=False

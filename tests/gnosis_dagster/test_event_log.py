@@ -222,7 +222,7 @@ def test_a_second_run_of_one_partition_becomes_the_newest(both, monkeypatch):
 
 
 @pytest.mark.heavy
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("files")
 def test_three_hundred_partitions_are_stored_faster_than_sixty_by_dagster(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "2000")
     spent = {}

@@ -12,7 +12,7 @@ import pytest
 from resources.lake import Lake
 from resources.lake.errors import DiskFullError
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("heavy")]
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("homes")]
 
 JANUARY = ("--from", "2008-01-02", "--to", "2008-01-31")
 

@@ -10,7 +10,7 @@ import pytest
 from gnosis.tables import TABLES
 from resources.lake import Lake
 
-pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("heavy")]
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("homes")]
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ import polars as pl
 
 from gnosis.engines.elasticity.depth import session_numbers
 from gnosis.options.chain.clock import with_settlement
+from gnosis.options.chain.layout import CHAIN
 from gnosis.options.positioning.conventions import CONTRACT
-from gnosis.options.positioning.exposure import CHAIN
 from gnosis.sessions import schedule
 
 NEAR_THE_MONEY = 0.10

@@ -16,10 +16,11 @@ from gnosis.engines.elasticity import quality
 from gnosis.engines.elasticity.depth import daily_depth
 from gnosis.engines.physics import PATH_RATIOS, Floats
 from gnosis.engines.regimes import AmplificationRegime as Regime
+from gnosis.options.chain.layout import CHAIN
 from gnosis.options.origin import origin_of, require_table
+from gnosis.options.positioning.contracts import one_version, require_contracts
 from gnosis.options.positioning.conventions import DEALER_FRACTION, require_conventions
-from gnosis.options.positioning.exposure import CHAIN
-from gnosis.options.positioning.gamma_profile import GammaProfiles, gamma_profiles, one_version
+from gnosis.options.positioning.gamma_profile import GammaProfiles, gamma_profiles
 from gnosis.reasons import LEAST_SHARE, reasons_where
 from gnosis.tables import TABLES
 
@@ -83,7 +84,7 @@ def elasticity(
     0
     """
     names = require_conventions(conventions)
-    require_table(greeks, "greeks.option_greeks")
+    require_contracts(greeks)
     require_table(exposure, "greeks.exposure")
     greeks = one_version(greeks)
     profiles = gamma_profiles(greeks, PATH_RATIOS, revaluation)

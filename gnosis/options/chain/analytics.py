@@ -7,16 +7,18 @@ morning- and afternoon-settled contracts of one date have their own forwards and
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from gnosis.options.arrays import Flags, Positions
 from gnosis.options.chain import cleaning, clock
 from gnosis.options.chain.cleaning import NO_REASON
 from gnosis.options.chain.declared_dividends import DeclaredDividends, declared_dividends
 from gnosis.options.chain.expiries import SOURCES, forwards, market
-from gnosis.options.chain.layout import Contracts, Flags, Layout, Positions, changes, contracts, layout, newest_rows
+from gnosis.options.chain.layout import Contracts, Layout, changes, contracts, layout, newest_rows
 from gnosis.options.chain.rates import curves_known_at, rate_at
 from gnosis.options.chain.smile import IV_SOURCES, Smile, smile
 from gnosis.options.chain.strike_volatility import StrikeVolatility, strike_volatility
@@ -48,7 +50,9 @@ class Times(NamedTuple):
         return self.table[name].to_numpy()[self.of_row]
 
 
-def option_greeks(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.DataFrame | None = None) -> pl.DataFrame:
+def option_greeks(
+    quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.DataFrame | None = None, as_of: dt.datetime | None = None
+) -> pl.DataFrame:
     """Return implied volatility and Greeks of every quoted contract: :attr:`ChainAnalytics.greeks` alone.
 
     Parameters, errors and notes as in :func:`chain_analytics`.
@@ -64,17 +68,20 @@ def option_greeks(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.DataF
     >>> found = option_greeks(
     ...     pl.DataFrame([origin | contract | terms], schema=TABLES["raw.option_quotes"].polars_schema),
     ...     pl.DataFrame([origin | rate], schema=TABLES["raw.macro"].polars_schema),
+    ...     TABLES["raw.dividends"].empty(),
     ... )
     >>> found.select(pl.col("iv", "gamma_per_usd").round(6), "iv_source", "forward_source").row(0)
     (0.197125, 0.052754, 'own', 'carry')
     """
-    return chain_analytics(quotes, macro, dividends).greeks
+    return chain_analytics(quotes, macro, dividends, as_of).greeks
 
 
-def chain_analytics(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.DataFrame | None = None) -> ChainAnalytics:
+def chain_analytics(
+    quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.DataFrame | None = None, as_of: dt.datetime | None = None
+) -> ChainAnalytics:
     """Return volatility and Greeks of every quoted contract, and forward and carry of every expiry.
 
-    No row disappears: each contract of each session comes back with a volatility or with the reason why it has none
+    No contract disappears: each of each session comes back with a volatility or with the reason why it has none
     (:mod:`gnosis.options.chain.cleaning` lists them). Only of several versions of one contract in one session the
     latest known is used (:func:`gnosis.options.chain.cleaning.split_duplicates`).
 
@@ -87,8 +94,13 @@ def chain_analytics(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.Dat
         Rows of ``raw.macro``; Treasury yields known at or before each quote's ``ts`` discount it, other rows are
         ignored.
     dividends
-        Rows of ``raw.dividends``; those announced at or before the quote count. None where nothing is known: then
-        ``dividends_usd`` is null and the carry forward has rates alone.
+        Rows of ``raw.dividends``; those announced at or before the quote count, and what is not among them was not
+        declared: an empty frame says that there were none. None says that dividends are not known: then
+        ``dividends_usd`` is null, forwards come from put-call parity alone, and where that gives none the contracts
+        have no volatility (reason ``no_forward``). So it is with options on indices too.
+    as_of
+        Moment of the decision: rows of any of the tables known later are left out, so that of several versions of a
+        contract the latest known by then is used. None: all rows count.
 
     Returns
     -------
@@ -100,15 +112,23 @@ def chain_analytics(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.Dat
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, or dividends are worth as much as the spot.
+        When a column is missing or of another dtype, a value is missing or impossible (see
+        :func:`gnosis.options.origin.require_table`), dividends are worth as much as the spot, or ``as_of`` has no time
+        zone.
     UnknownSessionError
         When a session is not one of the exchange.
 
     Notes
     -----
     American contracts get their volatility from a Leisen-Reimer tree where early exercise is worth more than a quarter
-    of the spread (:mod:`gnosis.options.chain.early_exercise`); their Greeks are closed-form with that volatility. Open
-    interest of the session itself or later cannot have been known at the quote and is taken as missing.
+    of the spread (:mod:`gnosis.options.chain.early_exercise`); their Greeks are closed-form with that volatility.
+
+    Open interest of the session itself or later cannot have been known at the quote and is taken as missing. Open
+    interest whose session is not stated was shown at the quote instant, hence known then: it is kept, its age is not
+    known.
+
+    A quote long after the close (reason ``late``) has no rate, no volatility and serves nothing but its own row: spot,
+    time and origin of its expiry come from the others.
 
     Sources: Black & Scholes (1973), Merton (1973), Leisen & Reimer (1996); parity forward and cleaning rules as
     documented in :mod:`gnosis.options.chain.forward` and :mod:`gnosis.options.chain.cleaning`.
@@ -125,6 +145,9 @@ def chain_analytics(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.Dat
     require_table(macro, "raw.macro")
     if dividends is not None:
         require_table(dividends, "raw.dividends")
+    if as_of is not None:
+        quotes, macro = _known_by(as_of, quotes), _known_by(as_of, macro)
+        dividends = None if dividends is None else _known_by(as_of, dividends)
     if quotes.is_empty():
         return ChainAnalytics(TABLES["greeks.option_greeks"].empty(), TABLES["greeks.forwards"].empty())
     quoted, _ = cleaning.split_duplicates(quotes)
@@ -134,20 +157,24 @@ def chain_analytics(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.Dat
     times = _times(quoted, rows, macro)
     tau, rate = times.per_row("tau_years"), times.per_row("rate_per_year")
     discount = np.exp(-rate * tau)
-    newest = newest_rows(rows.ts, belonging)
+    is_late = times.per_row("is_late")
+    serves = ~is_late | ~belonging.per_expiry(np.logical_or, ~is_late)[belonging.expiry_of_row]
+    newest = newest_rows(rows.ts, serves, belonging)
     declared = None if dividends is None else _declared(quoted, times, newest, dividends)
 
     seconds_left, seconds_old = times.per_row("seconds_left"), times.per_row("seconds_old")
-    is_settled, is_adjusted = seconds_left <= 0.0, _is_adjusted(quoted)
-    is_tradable = cleaning.is_two_sided(rows) & ~is_settled & ~is_adjusted & (seconds_old <= cleaning.MAX_AGE_SECONDS)
+    is_settled, is_adjusted = seconds_left <= 0.0, cleaning.is_adjusted(quoted)
+    is_denied = is_settled | is_adjusted | is_late
+    is_tradable = cleaning.is_two_sided(rows) & ~is_denied & (seconds_old <= cleaning.MAX_AGE_SECONDS)
     flags = cleaning.arbitrage_flags(rows, is_tradable, belonging)
     reason = cleaning.quote_reason(
         rows,
         seconds_old,
         settled=is_settled,
-        no_rate=np.isnan(rate),
+        no_rate=np.isnan(rate) & ~is_late,
         adjusted=is_adjusted,
-        repeated=cleaning.is_repeated(rows),
+        repeated=cleaning.is_repeated(rows, ~is_late),
+        late=is_late,
     )
     mid = np.where(reason == NO_REASON, 0.5 * (rows.bid + rows.ask), np.nan)
     terms = market(rows, mid, tau, rate, newest, belonging, declared)
@@ -159,9 +186,9 @@ def chain_analytics(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.Dat
     reason = np.minimum(reason, cleaning.first_reason(reason.size, oi_missing=no_open_interest))
     log_moneyness = np.log(rows.strike[belonging.any_row] / terms.forward[belonging.expiry])
     lookup = smile(log_moneyness, own.iv, belonging.starts)
-    volatility = _volatility_columns(own, lookup, is_settled | is_adjusted, belonging)
+    volatility = _volatility_columns(own, lookup, is_denied, belonging)
     greeks = black_scholes.greeks(rows.spot, rows.strike, tau, forward, discount, volatility["iv"], rows.is_call)
-    origin = _origin(quoted, times, belonging, declared)
+    origin, of_expiry = _origin(quoted, times, serves, belonging, declared)
 
     columns: dict[str, np.ndarray | pl.Series] = {
         "mid": mid,
@@ -175,19 +202,26 @@ def chain_analytics(quotes: pl.DataFrame, macro: pl.DataFrame, dividends: pl.Dat
         **flags._asdict(),
         **volatility,
         **{name: getattr(greeks, name) for name in GREEK_COLUMNS},
-        **{name: values.gather(belonging.expiry_of_row) for name, values in origin.items()},
+        **origin,
     }
     of_expiries: dict[str, np.ndarray | pl.Series] = {
         "settles_at": times.table["settles_at"].gather(times.of_row[newest]),
         "dte_days": times.per_row("dte_days")[newest],
         "n_contracts": np.bincount(belonging.expiry_of_row, minlength=newest.size),
         "n_accepted_strikes": np.bincount(belonging.expiry[~np.isnan(own.iv)], minlength=newest.size),
-        **origin,
+        **of_expiry,
     }
     return ChainAnalytics(
         _as_table(_with(quoted, columns), "greeks.option_greeks"),
         _as_table(forwards(quoted, newest, terms, of_expiries), "greeks.forwards"),
     )
+
+
+def _known_by(as_of: dt.datetime, rows: pl.DataFrame) -> pl.DataFrame:
+    """Leave out what was known later."""
+    if as_of.tzinfo is None:
+        raise ValueError(f"as_of: expected a moment with time zone, found {as_of}; give it tzinfo=datetime.UTC")
+    return rows.filter(pl.col("known_at") <= as_of)
 
 
 def _as_table(frame: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -200,21 +234,18 @@ def _with(frame: pl.DataFrame, columns: dict[str, np.ndarray | pl.Series]) -> pl
 
 
 def _with_known_open_interest(quotes: pl.DataFrame) -> pl.DataFrame:
-    """Take away open interest that was published after the session."""
+    """Take away open interest that was published after the session; of unknown session it was shown with the quote."""
     if not (quotes["oi_session"] >= quotes["session"]).any():
         return quotes
     is_known = (pl.col("oi_session") < pl.col("session")).fill_null(True)
     return quotes.with_columns(pl.when(is_known).then(name).alias(name) for name in ("open_interest", "oi_session"))
 
 
-def _is_adjusted(quotes: pl.DataFrame) -> Flags:
-    delivered = quotes["deliverable_shares"].to_numpy()
-    adjusted: Flags = ~np.isnan(delivered) & (delivered != quotes["multiplier"].to_numpy())
-    return adjusted
-
-
 def _times(quotes: pl.DataFrame, rows: Contracts, macro: pl.DataFrame) -> Times:
-    """Return settlement, time and rate of every run of rows with one session, expiry, settlement and instant."""
+    """Return settlement, time and rate of every run of rows with one session, expiry, settlement and instant.
+
+    Late runs have no rate: theirs would be one of a later day.
+    """
     is_first = changes(rows.session, rows.expiry, rows.settlement, rows.ts)
     runs = quotes.select("session", "expiry", "settlement", "ts").filter(pl.Series(is_first))
     table = clock.with_settlement(runs).with_columns(
@@ -223,16 +254,18 @@ def _times(quotes: pl.DataFrame, rows: Contracts, macro: pl.DataFrame) -> Times:
         dte_days=clock.dte_days(),
         seconds_left=clock.seconds_to_settlement(),
         seconds_old=(pl.col("chain_at") - pl.col("ts")).dt.total_microseconds() / 1e6,
+        is_late=pl.col("ts") - pl.col("close_at") > cleaning.MAX_AFTER_CLOSE,
     )
     instants = table["ts"].unique().sort()
     curves = curves_known_at(macro, instants)
     which = instants.search_sorted(table["ts"]).to_numpy()
+    rate, is_late = rate_at(curves.rate_per_year[which], table["tau_years"].to_numpy()), table["is_late"]
     return Times(
         np.cumsum(is_first) - 1,
         table.with_columns(
-            rate_per_year=pl.Series(rate_at(curves.rate_per_year[which], table["tau_years"].to_numpy())),
-            rate_provider=curves.provider.gather(which),
-            rate_synthetic=pl.Series(curves.synthetic[which]),
+            rate_per_year=pl.Series(np.where(is_late, np.nan, rate)),
+            rate_provider=pl.when(~is_late).then(curves.provider.gather(which)),
+            rate_synthetic=pl.Series(curves.synthetic[which]) & ~is_late,
         ),
     )
 
@@ -261,21 +294,35 @@ def _volatility_columns(
 
 
 def _origin(
-    quotes: pl.DataFrame, times: Times, belonging: Layout, declared: DeclaredDividends | None
-) -> dict[str, pl.Series]:
-    """Return the origin of each expiry: its quotes, their rates and the dividends that were counted."""
+    quotes: pl.DataFrame, times: Times, serves: Flags, belonging: Layout, declared: DeclaredDividends | None
+) -> tuple[dict[str, pl.Series], dict[str, pl.Series]]:
+    """Return the origin of each row and of each expiry: its quotes, their rates and the dividends that were counted.
+
+    A row that does not serve its expiry has its own origin beside that of the expiry.
+    """
     rate_provider = times.table["rate_provider"]
     also = [] if declared is None else [declared.provider]
     providers = Providers(quotes["provider"], rate_provider, *also)
-    members = providers.members(quotes["provider"]) | providers.members(rate_provider)[times.of_row]
-    members = belonging.per_expiry(np.bitwise_or, members)
-    synthetic = belonging.per_expiry(np.logical_or, quotes["synthetic"].to_numpy() | times.per_row("rate_synthetic"))
+    own_known_at = quotes["known_at"].to_physical().to_numpy()
+    own_members = providers.members(quotes["provider"]) | providers.members(rate_provider)[times.of_row]
+    own_synthetic = quotes["synthetic"].to_numpy() | times.per_row("rate_synthetic")
+    known_at = belonging.per_expiry(np.maximum, np.where(serves, own_known_at, np.iinfo(np.int64).min))
+    members = belonging.per_expiry(np.bitwise_or, np.where(serves, own_members, 0))
+    synthetic = belonging.per_expiry(np.logical_or, serves & own_synthetic)
     if declared is not None:
         np.bitwise_or.at(members, declared.expiry, providers.members(declared.provider))
         np.logical_or.at(synthetic, declared.expiry, declared.synthetic)
-    known_at = belonging.per_expiry(np.maximum, quotes["known_at"].to_physical().to_numpy())
-    return {
-        "known_at": pl.Series(known_at).cast(quotes.schema["known_at"]),
-        "provider": providers.joined(members),
-        "synthetic": pl.Series(synthetic),
-    }
+
+    def columns(known_at: np.ndarray, members: np.ndarray, synthetic: np.ndarray) -> dict[str, pl.Series]:
+        return {
+            "known_at": pl.Series(known_at).cast(quotes.schema["known_at"]),
+            "provider": providers.joined(members),
+            "synthetic": pl.Series(synthetic),
+        }
+
+    of_expiry = columns(known_at, members, synthetic)
+    expiry = belonging.expiry_of_row
+    if serves.all():
+        return {name: values.gather(expiry) for name, values in of_expiry.items()}, of_expiry
+    own = (np.maximum(known_at[expiry], own_known_at), members[expiry] | own_members, synthetic[expiry] | own_synthetic)
+    return columns(*own), of_expiry

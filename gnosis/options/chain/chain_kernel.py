@@ -10,13 +10,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gnosis.options.arrays import Floats
+from gnosis.options.arrays import Flags, Floats, Positions
+from gnosis.options.chain.cleaning import HALF_TICK
+from gnosis.options.chain.forward import MIN_PAIRS
 from gnosis.options.special_functions import compiled
 
 MAX_PAIRS = 12
-MIN_PAIRS = 3
 NARROW_WINDOW = 0.02
-HALF_TICK = 0.005
 ROUNDING_USD = 1e-9
 OWN, INTERPOLATED, EXTRAPOLATED, NONE = 0, 1, 2, 3
 MIN_SMILE_STRIKES = 3
@@ -45,15 +45,15 @@ def weighted_median(values: Floats, weights: Floats) -> float:
 
 @compiled
 def near_pairs(
-    starts: NDArray[np.int64],
+    starts: Positions,
     strike: Floats,
     call_mid: Floats,
     put_mid: Floats,
-    is_pair: NDArray[np.bool_],
+    is_pair: Flags,
     spot: Floats,
-    is_american: NDArray[np.bool_],
-    is_near: NDArray[np.bool_],
-    is_inside: NDArray[np.bool_],
+    is_american: Flags,
+    is_near: Flags,
+    is_inside: Flags,
 ) -> None:
     """Set ``is_inside`` for the pairs within the window around spot, and ``is_near`` for the twelve nearest of them."""
     nearest = np.empty(MAX_PAIRS, np.int64)
@@ -93,13 +93,13 @@ def near_pairs(
 
 @compiled
 def median_forwards(
-    starts: NDArray[np.int64],
+    starts: Positions,
     strike: Floats,
     call_mid: Floats,
     put_mid: Floats,
     spread_sum: Floats,
     discount: Floats,
-    is_near: NDArray[np.bool_],
+    is_near: Flags,
     forward: Floats,
     error: Floats,
 ) -> None:
@@ -126,7 +126,7 @@ def median_forwards(
 
 
 @compiled
-def smile_lookup(starts: NDArray[np.int64], k: Floats, own_iv: Floats, iv: Floats, source: NDArray[np.int8]) -> None:
+def smile_lookup(starts: Positions, k: Floats, own_iv: Floats, iv: Floats, source: NDArray[np.int8]) -> None:
     """Fill ``iv`` and ``source`` per strike from the accepted volatilities ``own_iv`` (NaN where none)."""
     for expiry in range(starts.size - 1):
         first, last, accepted = -1, -1, 0
@@ -160,14 +160,14 @@ def smile_lookup(starts: NDArray[np.int64], k: Floats, own_iv: Floats, iv: Float
 
 @compiled
 def free_spreads(
-    starts: NDArray[np.int64],
-    row: NDArray[np.int64],
+    starts: Positions,
+    row: Positions,
     strike: Floats,
     bid: Floats,
     ask: Floats,
     is_call: bool,
-    is_vertical: NDArray[np.bool_],
-    is_butterfly: NDArray[np.bool_],
+    is_vertical: Flags,
+    is_butterfly: Flags,
 ) -> None:
     """Flag rows of one right; ``row`` is the row of each strike, -1 where it has no quote to compare."""
     for expiry in range(starts.size - 1):
@@ -198,20 +198,22 @@ def free_spreads(
 
 @compiled
 def repeated_chains(
-    starts: NDArray[np.int64],
-    previous: NDArray[np.int64],
-    kind: NDArray[np.int64],
+    starts: Positions,
+    previous: Positions,
+    kind: Positions,
     strike: Floats,
     root: NDArray[np.uint32],
     bid: Floats,
     ask: Floats,
+    is_compared: Flags,
     min_quotes: int,
     min_share: float,
-    is_repeated: NDArray[np.bool_],
+    is_repeated: Flags,
 ) -> None:
     """Set ``is_repeated`` for the rows of chains whose quotes are those of the ``previous`` chain (-1 for none).
 
-    ``kind`` numbers expiry, settlement and right; rows of a chain are sorted by kind, strike and root.
+    ``kind`` numbers expiry, settlement and right; rows of a chain are sorted by kind, strike and root. Rows without
+    ``is_compared`` count for neither chain.
     """
     for chain in range(starts.size - 1):
         if previous[chain] < 0:
@@ -228,7 +230,7 @@ def repeated_chains(
             if j == end:
                 break
             is_same_contract = kind[j] == kind[i] and strike[j] == strike[i] and root[j] == root[i]
-            if is_same_contract and bid[i] > 0.0:
+            if is_same_contract and is_compared[i] and is_compared[j] and bid[i] > 0.0:
                 common += 1
                 same += bid[j] == bid[i] and ask[j] == ask[i]
         if common >= min_quotes and same >= min_share * common:

@@ -1,16 +1,21 @@
 """Chain cleaning: why a quote gives no volatility, and which quotes contradict each other.
 
-Each row keeps the first reason that applies, in this order; all but the last deny it a volatility of its own:
+Each row keeps the first reason that applies, in this order; all but the last deny it a volatility of its own. Settled,
+adjusted and late contracts do not get one from the smile of their expiry either, and so have no exposure:
 
 ============== ==========================================================================================
 settled        the contract had settled at or before the quote instant
 no_rate        no Treasury rate was known at the quote, so there is no discount factor
-adjusted       one contract delivers something else than its multiplier in shares: its strike is not comparable
+adjusted       one contract delivers something else than its multiplier in shares: its strike is not comparable with
+               the smile. Where the deliverable is not stated, a root that ends in a digit and a multiplier of 100: so
+               the clearing house marks them (minis state their multiplier of 10)
 repeated       the whole chain repeats the quotes of the session before: a download of the wrong day
 stale          the quote is more than 15 minutes older than the nominal snapshot of the session
+late           the quote is more than 15 minutes after the close of the session (index options trade until 16:15)
 zero_bid       no bid
 crossed        no ask, or ask < bid; ask = bid > 0 is locked, and kept
 wide           (ask - bid)/mid > 0.5
+no_forward     parity gives no forward for the expiry, and dividends are not known, so there is none from carry
 bound          mid outside its no-arbitrage bounds by more than half the spread, or no volatility in [1e-4, 5]
 no_time_value  mid less than half a tick ($0.005) above its lower bound, or below $0.02, or so close to the bound that
                rounding leaves no volatility
@@ -26,20 +31,22 @@ traded against others of the same expiry without risk (Carr & Madan 2005).
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from gnosis.options.arrays import Floats
-from gnosis.options.chain.layout import Contracts, Flags, Layout, changes
+from gnosis.options.arrays import Codes, Flags, Floats
+from gnosis.options.chain.layout import Contracts, Layout, changes
 from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 from gnosis.tables.greeks import QUOTE_REASONS
 
 KEY = TABLES["raw.option_quotes"].key
 MAX_AGE_SECONDS = 15 * 60
+MAX_AFTER_CLOSE = dt.timedelta(minutes=15)
+STANDARD_MULTIPLIER = 100.0
 MAX_RELATIVE_SPREAD = 0.5
 HALF_TICK = 0.005
 LEAST_MID = 0.02
@@ -49,8 +56,6 @@ REASON = pl.Enum(QUOTE_REASONS)
 LABELS = pl.Series([*QUOTE_REASONS, None], dtype=REASON)
 """Reasons by position; a row without one has :data:`NO_REASON`."""
 NO_REASON = np.int8(len(QUOTE_REASONS))
-
-Codes = NDArray[np.int8]
 
 
 class ArbitrageFlags(NamedTuple):
@@ -64,7 +69,9 @@ def split_duplicates(quotes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the rows to use, sorted by key, and the superseded versions of the same contract and session (``dup``).
 
     The version with the latest ``known_at`` is used; between equals the one with the later quote instant, then the
-    larger values, so that the choice does not depend on the order of the rows.
+    larger values, so that the choice does not depend on the order of the rows. Rows known too late for the decision
+    must have been left out before. In the lake a contract has one row per session: versions that came together lie in
+    ``quarantine.raw_option_quotes`` under the rule ``delivered_twice``.
     """
     ordered = quotes.sort(KEY)
     is_repeat = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in KEY).fill_null(False)
@@ -75,6 +82,26 @@ def split_duplicates(quotes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     ordered = quotes.sort(KEY + versions, nulls_last=False)
     is_last = pl.any_horizontal(pl.col(name) != pl.col(name).shift(-1) for name in KEY).fill_null(True)
     return ordered.filter(is_last), ordered.filter(~is_last)
+
+
+def is_adjusted(quotes: pl.DataFrame) -> Flags:
+    """Return which contracts deliver something else than their multiplier in shares, or are marked so by their root.
+
+    Examples
+    --------
+    >>> rows = {"root": ["XYZ", "XYZ", "XYZ7", "XYZ7"], "deliverable_shares": [None, 150.0, None, None]}
+    >>> is_adjusted(pl.DataFrame(rows | {"multiplier": [100.0, 100.0, 100.0, 10.0]})).tolist()
+    [False, True, True, False]
+    """
+    delivered, multiplier = quotes["deliverable_shares"].to_numpy(), quotes["multiplier"].to_numpy()
+    is_unstated = np.isnan(delivered)
+    adjusted: Flags = ~is_unstated & (delivered != multiplier)
+    roots = quotes["root"].unique()
+    marked = roots.filter(roots.str.contains("[0-9]$"))
+    if not marked.is_empty():
+        is_marked = quotes["root"].is_in(marked.implode()).to_numpy()
+        adjusted |= is_unstated & is_marked & (multiplier == STANDARD_MULTIPLIER)
+    return adjusted
 
 
 def first_reason(n: int, **found: Flags) -> Codes:
@@ -108,7 +135,7 @@ def quote_reason(rows: Contracts, seconds_old: Floats, **known: Flags) -> Codes:
     seconds_old
         Seconds from the quote to the nominal snapshot of its session.
     **known
-        What else is known of the rows by reason: settled, no_rate, adjusted, repeated.
+        What else is known of the rows by reason: settled, no_rate, adjusted, repeated, late.
     """
     bid, ask = np.nan_to_num(rows.bid), np.nan_to_num(rows.ask)
     return first_reason(
@@ -122,7 +149,7 @@ def quote_reason(rows: Contracts, seconds_old: Floats, **known: Flags) -> Codes:
 
 
 def price_reason(rows: Contracts, mid: Floats, forward: Floats, discount: Floats) -> Codes:
-    """Return what is wrong with the mid price of a usable quote: ``bound`` or ``no_time_value``.
+    """Return what is wrong with the mid price of a usable quote: ``no_forward``, ``bound`` or ``no_time_value``.
 
     Parameters
     ----------
@@ -142,17 +169,18 @@ def price_reason(rows: Contracts, mid: Floats, forward: Floats, discount: Floats
         half_spread = 0.5 * (rows.ask - rows.bid)
         return first_reason(
             mid.size,
+            no_forward=~np.isnan(mid) & np.isnan(forward),
             bound=(mid < lowest - half_spread) | (mid > highest + half_spread),
             no_time_value=(mid - lowest < HALF_TICK) | (mid < LEAST_MID),
         )
 
 
-def is_repeated(rows: Contracts) -> Flags:
+def is_repeated(rows: Contracts, is_compared: Flags) -> Flags:
     """Return which rows belong to a chain that repeats the one of the session before.
 
     A chain is a repeat when at least 20 of its contracts with a bid were quoted in the preceding session of the
     exchange as well, and bid and ask of at least 95 % of them are the same. Without that session among the rows nothing
-    is compared.
+    is compared, and no row without ``is_compared``.
     """
     starts = np.flatnonzero(changes(rows.session, rows.symbol))
     session, symbol = rows.session[starts].astype(np.int64), rows.symbol[starts].astype(np.int64)
@@ -177,6 +205,7 @@ def is_repeated(rows: Contracts) -> Flags:
         rows.root,
         rows.bid,
         rows.ask,
+        is_compared,
         MIN_REPEATED_QUOTES,
         MIN_REPEATED_SHARE,
         flags,

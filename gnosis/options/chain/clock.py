@@ -20,7 +20,7 @@ SETTLEMENT_TIMES = {"am": dt.time(9, 30), "pm": dt.time(16, 0)}
 
 
 def with_settlement(contracts: pl.DataFrame) -> pl.DataFrame:
-    """Add ``chain_at``, the nominal snapshot instant of the session, and ``settles_at``, the settlement instant.
+    """Add ``chain_at`` and ``close_at`` of the session, its nominal snapshot and its close, and ``settles_at``.
 
     Early closes and holidays come from the exchange calendar for expiries up to 330 days after the session. The
     calendar reaches only about a year ahead of the day it is asked, so for later ones it would tell tomorrow something
@@ -60,8 +60,9 @@ def with_settlement(contracts: pl.DataFrame) -> pl.DataFrame:
         weekday = contracts.select(expiry=pl.col("expiry") - pl.duration(days=weekend_days))
         nominal = weekday.select(am=_new_york("expiry", "am"), pm=_new_york("expiry", "pm"))
         settles_at = settles_at.zip_with(is_in_reach, nominal["am"].zip_with(is_morning, nominal["pm"]))
+    own = days.search_sorted(session)
     return contracts.with_columns(
-        chain_at=calendar["chain_at"].gather(days.search_sorted(session)), settles_at=settles_at
+        chain_at=calendar["chain_at"].gather(own), close_at=calendar["close_at"].gather(own), settles_at=settles_at
     )
 
 

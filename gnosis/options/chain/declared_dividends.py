@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from gnosis.options.arrays import Floats
+from gnosis.options.arrays import Flags, Floats, Positions
 from gnosis.options.chain.clock import SECONDS_PER_YEAR, opening_of
-from gnosis.options.chain.layout import Flags, Positions
 from gnosis.options.pricing.american import Dividends
+
+MAX_AGE = dt.timedelta(days=365)
+LOOKBACK_SESSIONS = 255
+"""Sessions before a quote that hold every announcement not too old for it."""
 
 
 class DeclaredDividends(NamedTuple):
@@ -53,8 +57,10 @@ class DeclaredDividends(NamedTuple):
 def declared_dividends(expiries: pl.DataFrame, dividends: pl.DataFrame) -> DeclaredDividends:
     """Return the dividends that each expiry's underlying goes without before settlement, as known at the quote.
 
-    Counted are dividends announced at or before the quote with an ex-date after the session and up to the expiry date;
-    of several announcements of one ex-date the latest known. An announcement of $0 takes an earlier one back.
+    Counted are dividends announced at or before the quote, in a session at most 365 days before the quote's, with an
+    ex-date after the session and up to the expiry date; of several announcements of one ex-date the latest known. An
+    announcement of $0 takes an earlier one back. The age limit lets one night, which reads the last
+    :data:`LOOKBACK_SESSIONS` sessions, count what a backfill of years counts.
 
     Parameters
     ----------
@@ -68,7 +74,7 @@ def declared_dividends(expiries: pl.DataFrame, dividends: pl.DataFrame) -> Decla
     >>> import datetime as dt
     >>> day, ts = dt.date(2019, 5, 15), dt.datetime(2019, 5, 15, 20, tzinfo=dt.UTC)
     >>> expiry = {"session": day, "symbol": "XYZ", "expiry": dt.date(2019, 6, 14), "ts": ts, "tau_years": 30 / 365}
-    >>> told = {"symbol": "XYZ", "known_at": ts, "provider": "example", "synthetic": True}
+    >>> told = {"session": day, "symbol": "XYZ", "known_at": ts, "provider": "example", "synthetic": True}
     >>> rows = [told | {"ex_date": dt.date(2019, 6, 7), "amount_usd": 0.5}]
     >>> found = declared_dividends(pl.DataFrame([expiry]), pl.DataFrame(rows))
     >>> found.amounts_usd.tolist(), (found.times_years * 365).round(4).tolist()
@@ -77,7 +83,7 @@ def declared_dividends(expiries: pl.DataFrame, dividends: pl.DataFrame) -> Decla
     numbered = expiries.with_row_index("expiry_number")
     first, last = expiries["session"].min(), expiries["expiry"].max()
     known = (
-        dividends.select("symbol", "ex_date", "known_at", "amount_usd", "provider", "synthetic")
+        dividends.select("symbol", "ex_date", "known_at", "amount_usd", "provider", "synthetic", told_in="session")
         .filter(
             pl.col("ex_date").is_between(first, last, closed="right"),
             pl.col("symbol").is_in(expiries["symbol"].unique().implode()),
@@ -85,6 +91,7 @@ def declared_dividends(expiries: pl.DataFrame, dividends: pl.DataFrame) -> Decla
         .join(numbered, on="symbol")
         .filter(
             pl.col("known_at") <= pl.col("ts"),
+            pl.col("session") - pl.col("told_in") <= MAX_AGE,
             pl.col("ex_date").is_between("session", "expiry", closed="right"),
         )
         .sort("expiry_number", "ex_date", "known_at", "amount_usd", "provider")

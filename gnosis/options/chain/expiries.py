@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from gnosis.options.arrays import Floats
+from gnosis.options.arrays import Floats, Positions
 from gnosis.options.chain.declared_dividends import DeclaredDividends
 from gnosis.options.chain.early_exercise import Terms, pairs_without_premium
 from gnosis.options.chain.forward import (
@@ -18,10 +18,12 @@ from gnosis.options.chain.forward import (
     near_pairs,
     regression_discount,
 )
-from gnosis.options.chain.layout import EXPIRY_KEY, Contracts, Layout, Positions
+from gnosis.options.chain.layout import EXPIRY_KEY, Contracts, Layout
 
 SHORTEST_CARRY_YEARS = 7 / 365
 SHORTEST_REGRESSION_YEARS = 30 / 365
+ROUNDS_WITHOUT_DIVIDENDS = 2
+"""Each finds early-exercise premiums at the parity forward of the round before, and leaves a tenth of its error."""
 SOURCES = pl.Series(["parity", "carry", None], dtype=pl.Enum(["parity", "carry"]))
 PARITY, CARRY, NOWHERE = range(3)
 
@@ -55,6 +57,8 @@ def market(
 ) -> Market:
     """Return one forward per expiry: from parity when that is known within 0.5 % of spot, else from carry.
 
+    Carry needs the declared dividends: where these are not known there is no forward from carry.
+
     Parameters
     ----------
     rows
@@ -68,7 +72,7 @@ def market(
     belonging
         How the rows belong together.
     declared
-        Declared dividends, None where nothing is known about any.
+        Declared dividends, None where they are not known.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def market(
     spot, tau, rate = rows.spot[newest], tau_years[newest], rate_per_year[newest]
     dividends = np.full(spot.size, np.nan) if declared is None else declared.present_value(rate)
     _require_less_than_spot(dividends, spot)
-    carry = carry_forward(spot - (0.0 if declared is None else dividends), tau, rate)
+    carry = carry_forward(spot - dividends, tau, rate)
 
     is_pair = (call >= 0) & (put >= 0) & ~np.isnan(mid[call] + mid[put] + rate_per_year[row])
     is_pair &= np.abs(rows.ts[call] - rows.ts[put]) <= 1e6 * MAX_SECONDS_APART
@@ -88,19 +92,22 @@ def market(
     discount = np.exp(-rate_per_year * tau_years)[row]
     call_mid, put_mid = mid[call], mid[put]
     near, inside = near_pairs(strike, call_mid, put_mid, rows.spot[row], is_american, is_pair, starts)
+    parity = median_forward(strike, call_mid, put_mid, spread_sum, discount, near, starts)
     changed = np.zeros(near.size, dtype=bool)
     american = np.flatnonzero(near & is_american)
     if american.size:
-        expiry = belonging.expiry[american]
-        is_call_out = strike[american] >= carry[expiry]
-        at = row[american]
-        terms = Terms(
-            rows.spot[at], strike[american], tau_years[at], carry[expiry], discount[american], is_call_out, expiry
-        )
-        call_mid[american], put_mid[american], changed[american] = pairs_without_premium(
-            call_mid[american], put_mid[american], spread_sum[american], terms, declared
-        )
-    parity = median_forward(strike, call_mid, put_mid, spread_sum, discount, near, starts)
+        expiry, at, quoted = belonging.expiry[american], row[american], (call_mid[american], put_mid[american])
+        # Where dividends are not known, the pairs themselves tell the forward at which their premium is found.
+        for _ in range(ROUNDS_WITHOUT_DIVIDENDS if declared is None else 1):
+            guess = (parity.forward if declared is None else carry)[expiry]
+            is_call_out = strike[american] >= guess
+            terms = Terms(
+                rows.spot[at], strike[american], tau_years[at], guess, discount[american], is_call_out, expiry
+            )
+            call_mid[american], put_mid[american], changed[american] = pairs_without_premium(
+                *quoted, spread_sum[american], terms, declared
+            )
+            parity = median_forward(strike, call_mid, put_mid, spread_sum, discount, near, starts)
     with np.errstate(invalid="ignore"):
         is_parity = parity.error <= MAX_ERROR_OF_SPOT * spot
     forward = np.where(is_parity, parity.forward, carry)

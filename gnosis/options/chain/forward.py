@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from gnosis.options.arrays import Floats, frozen
-from gnosis.options.chain.layout import Flags
+from gnosis.options.arrays import Flags, Floats, frozen, positive
+from gnosis.options.chain.cleaning import HALF_TICK
+from gnosis.options.chain.layout import expiry_starts
 
 MAX_SECONDS_APART = 60.0
 MAX_ERROR_OF_SPOT = 0.005
@@ -76,16 +77,16 @@ def near_pairs(
     """
     from gnosis.options.chain import chain_kernel
 
-    strikes = np.asarray(strike, dtype=np.float64)
+    strikes = positive("strike", "$", strike)
     pairs = Pairs(np.zeros(strikes.size, dtype=bool), np.zeros(strikes.size, dtype=bool))
     chain_kernel.near_pairs(
-        _cuts(starts, strikes.size),
-        _full(strikes, strikes),
-        _full(call_mid, strikes),
-        _full(put_mid, strikes),
-        _full(is_pair, strikes, np.bool_),
-        _full(spot, strikes),
-        _full(is_american, strikes, np.bool_),
+        expiry_starts(starts, strikes.size),
+        frozen(strikes, strikes.shape),
+        _full("call_mid", call_mid, strikes),
+        _full("put_mid", put_mid, strikes),
+        _full("is_pair", is_pair, strikes, np.bool_),
+        _full("spot", positive("spot", "$", spot), strikes),
+        _full("is_american", is_american, strikes, np.bool_),
         *pairs,
     )
     return pairs
@@ -123,6 +124,12 @@ def parity_forward(
     starts
         Positions at which the expiries start, followed by the number of strikes; one expiry when omitted.
 
+    Raises
+    ------
+    ValueError
+        When strike or spot is not positive and finite, lengths differ, or ``starts`` does not cut the strikes into
+        expiries.
+
     Examples
     --------
     >>> found = parity_forward(
@@ -154,17 +161,17 @@ def median_forward(
     """
     from gnosis.options.chain import chain_kernel
 
-    strikes = np.asarray(strike, dtype=np.float64)
-    cuts = _cuts(starts, strikes.size)
+    strikes = positive("strike", "$", strike)
+    cuts = expiry_starts(starts, strikes.size)
     forward, error = np.empty(cuts.size - 1), np.empty(cuts.size - 1)
     chain_kernel.median_forwards(
         cuts,
-        _full(strikes, strikes),
-        _full(call_mid, strikes),
-        _full(put_mid, strikes),
-        _full(spread_sum, strikes),
-        _full(discount, strikes),
-        _full(is_near, strikes, np.bool_),
+        frozen(strikes, strikes.shape),
+        _full("call_mid", call_mid, strikes),
+        _full("put_mid", put_mid, strikes),
+        _full("spread_sum", spread_sum, strikes),
+        _full("discount", discount, strikes),
+        _full("is_near", is_near, strikes, np.bool_),
         forward,
         error,
     )
@@ -202,15 +209,13 @@ def regression_discount(
     >>> found.discount.round(9).tolist(), found.error.round(6).tolist()
     ([0.995898844], [0.007071])
     """
-    from gnosis.options.chain.chain_kernel import HALF_TICK
-
-    strikes = np.asarray(strike, dtype=np.float64)
-    cuts = _cuts(starts, strikes.size)
+    strikes = positive("strike", "$", strike)
+    cuts = expiry_starts(starts, strikes.size)
     n = cuts.size - 1
-    used = np.flatnonzero(_full(is_inside, strikes, np.bool_))
+    used = np.flatnonzero(_full("is_inside", is_inside, strikes, np.bool_))
     expiry = np.searchsorted(cuts, used, side="right") - 1
-    k, parity = strikes[used], (_full(call_mid, strikes) - _full(put_mid, strikes))[used]
-    weight = 1.0 / np.maximum(0.5 * _full(spread_sum, strikes)[used], HALF_TICK) ** 2
+    k, parity = strikes[used], (_full("call_mid", call_mid, strikes) - _full("put_mid", put_mid, strikes))[used]
+    weight = 1.0 / np.maximum(0.5 * _full("spread_sum", spread_sum, strikes)[used], HALF_TICK) ** 2
 
     def total(values: Floats) -> Floats:
         return np.bincount(expiry, values, n).astype(np.float64)
@@ -223,10 +228,8 @@ def regression_discount(
         return RegressionDiscount(np.where(is_known, -slope, np.nan), np.where(is_known, 1.0 / np.sqrt(width), np.nan))
 
 
-def _cuts(starts: ArrayLike | None, n: int) -> NDArray[np.int64]:
-    cuts = np.asarray([0, n] if starts is None else starts, dtype=np.int64)
-    return frozen(cuts, cuts.shape)
-
-
-def _full(values: ArrayLike, like: Floats, dtype: type = np.float64) -> np.ndarray:
-    return frozen(np.asarray(values, dtype=dtype), like.shape)
+def _full(name: str, values: ArrayLike, like: Floats, dtype: type = np.float64) -> np.ndarray:
+    array: np.ndarray = np.asarray(values, dtype=dtype)
+    if array.size != 1 and array.shape != like.shape:
+        raise ValueError(f"{name}: expected one value, or one per strike, shape {like.shape}, found {array.shape}")
+    return frozen(array, like.shape)

@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from gnosis.options.arrays import Floats, frozen
+from gnosis.options.arrays import Flags, Floats, Positions, frozen
 
-EXPIRY_KEY = ["session", "symbol", "expiry", "settlement", "root"]
-Positions = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+CHAIN = ["session", "symbol"]
+EXPIRY_KEY = [*CHAIN, "expiry", "settlement", "root"]
 
 
 class Contracts(NamedTuple):
@@ -78,6 +77,28 @@ class Layout(NamedTuple):
         call, put = np.where(self.call >= 0, self.call, self.put), np.where(self.put >= 0, self.put, self.call)
         result: np.ndarray = reduce.reduceat(reduce(values[call], values[put]), self.starts[:-1])
         return result
+
+
+def expiry_starts(starts: ArrayLike | None, n: int) -> Positions:
+    """Return the positions that cut n strikes into expiries, one expiry when ``starts`` is None.
+
+    Raises
+    ------
+    ValueError
+        When the positions do not run from 0 to n.
+
+    Examples
+    --------
+    >>> expiry_starts([0, 2], 3)
+    Traceback (most recent call last):
+    ValueError: starts: expected positions ascending from 0 to the number of strikes 3, found [0, 2]
+    """
+    cuts = np.asarray([0, n] if starts is None else starts, dtype=np.int64)
+    if cuts.ndim != 1 or cuts.size < 2 or cuts[0] != 0 or cuts[-1] != n or (np.diff(cuts) < 0).any():
+        raise ValueError(
+            f"starts: expected positions ascending from 0 to the number of strikes {n}, found {cuts.tolist()}"
+        )
+    return frozen(cuts, cuts.shape)
 
 
 def codes(names: pl.Series) -> pl.Series:
@@ -144,8 +165,12 @@ def layout(rows: Contracts) -> Layout:
     return Layout(of_row, call, put, starts, expiry)
 
 
-def newest_rows(ts: NDArray[np.int64], belonging: Layout) -> Positions:
-    """Return the row of each expiry with the latest quote instant; of equals that of the lowest strike, the call."""
+def newest_rows(ts: NDArray[np.int64], serves: Flags, belonging: Layout) -> Positions:
+    """Return the row of each expiry with the latest quote instant; of equals that of the lowest strike, the call.
+
+    Only rows that ``serves`` names are chosen from; each expiry has at least one.
+    """
+    ts = np.where(serves, ts, np.iinfo(np.int64).min)
     latest = belonging.per_expiry(np.maximum, ts)[belonging.expiry]
     row = belonging.any_row
     is_call_late = ts[row] == latest

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from gnosis.options.arrays import Floats
+from gnosis.options.arrays import Flags, Floats
 from gnosis.options.origin import Providers
 
 MATURITY_YEARS = {
@@ -31,6 +31,7 @@ MATURITY_YEARS = {
     "DGS20": 20.0,
     "DGS30": 30.0,
 }
+LOWEST_YIELD = -2.0
 MAX_AGE = dt.timedelta(days=31)
 LOOKBACK_SESSIONS = 24
 """Sessions before a quote in which every rate that is not too old for it became known."""
@@ -51,18 +52,29 @@ class Curves(NamedTuple):
 
     rate_per_year: Floats
     provider: pl.Series
-    synthetic: NDArray[np.bool_]
+    synthetic: Flags
 
 
 def continuous_rate(bond_equivalent_yield: ArrayLike) -> Floats:
     """Return the continuously compounded rate of a yield with half-yearly compounding, both decimals per year.
+
+    Raises
+    ------
+    ValueError
+        When a yield is -200 % or less: no rate has that value.
 
     Examples
     --------
     >>> round(float(continuous_rate(0.0235)), 10)
     0.0233630095
     """
-    return 2.0 * np.log1p(np.asarray(bond_equivalent_yield, dtype=np.float64) / 2.0)
+    half = np.asarray(bond_equivalent_yield, dtype=np.float64) / 2.0
+    if (half <= -1.0).any():
+        raise ValueError(
+            f"yield: expected decimals per year above {LOWEST_YIELD}, where half-yearly compounding ends, found "
+            f"{2.0 * half.min()}"
+        )
+    return 2.0 * np.log1p(half)
 
 
 def discount_factor(rate_per_year: ArrayLike, tau_years: ArrayLike) -> Floats:
@@ -85,6 +97,11 @@ def curves_known_at(macro: pl.DataFrame, instants: pl.Series) -> Curves:
         Rows of ``raw.macro``; Treasury yields in percent, other series are ignored.
     instants
         UTC instants; only rows with ``known_at`` at or before them are read.
+
+    Raises
+    ------
+    ValueError
+        When a Treasury yield is -200 % or less, or not finite.
     """
     n, m = len(instants), len(MATURITY_YEARS)
     series = pl.Enum(list(MATURITY_YEARS))
@@ -93,6 +110,13 @@ def curves_known_at(macro: pl.DataFrame, instants: pl.Series) -> Curves:
         .with_columns(pl.col("series_id").cast(series))
         .sort("series_id", "known_at", "ref_date", "value", "provider")
     )
+    wrong = yields.filter(~(pl.col("value").is_finite() & (pl.col("value") > 100.0 * LOWEST_YIELD)))
+    if not wrong.is_empty():
+        first = wrong.row(0, named=True)
+        raise ValueError(
+            f"raw.macro: expected Treasury yields in percent above {100.0 * LOWEST_YIELD:g}, found {first['value']} "
+            f"for {first['series_id']} of {first['ref_date']}; correct or leave out the row"
+        )
     providers = Providers(yields["provider"])
     member, generated = providers.members(yields["provider"]), yields["synthetic"].to_numpy()
     known_at, ref_day = yields["known_at"].dt.epoch("us").to_numpy(), yields["ref_date"].to_physical().to_numpy()

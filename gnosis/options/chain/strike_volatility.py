@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gnosis.options.arrays import Floats
-from gnosis.options.chain.cleaning import NO_REASON, Codes
+from gnosis.options.arrays import Codes, Flags, Floats
+from gnosis.options.chain.cleaning import NO_REASON
 from gnosis.options.chain.declared_dividends import DeclaredDividends
 from gnosis.options.chain.early_exercise import MAX_IV_ERROR, Terms, takes_tree, tree_volatility
-from gnosis.options.chain.layout import Contracts, Flags, Layout
+from gnosis.options.chain.layout import Contracts, Layout
 from gnosis.options.pricing.implied_vol import IV_REASONS, implied_vol
 from gnosis.tables.greeks import QUOTE_REASONS
 

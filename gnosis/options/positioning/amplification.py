@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gnosis.options.positioning.bands import Band, Floats
+from gnosis.options.arrays import Floats
+from gnosis.options.positioning.bands import Band
 
 
 class Amplification(NamedTuple):

@@ -38,13 +38,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from gnosis.options.arrays import Floats
 from gnosis.options.chain.clock import expiry_bucket
 from gnosis.options.origin import require_table
+from gnosis.options.positioning.contracts import require_index_symbols
 from gnosis.options.positioning.conventions import dealer_fraction
 from gnosis.tables import TABLES
 from gnosis.tables.greeks import EXPIRY_BUCKETS
 
-Floats = NDArray[np.float64]
 Z90 = 1.2815515655446004
 DELTA_EDGES = (0.25, 0.75)
 
@@ -130,7 +131,7 @@ def prior_lines(greeks: pl.DataFrame, index_symbols: Collection[str], prior: Pri
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, or ``index_symbols`` is a single string.
+        When a column is missing or of another dtype, or ``index_symbols`` is no collection of symbols.
 
     Examples
     --------
@@ -140,11 +141,10 @@ def prior_lines(greeks: pl.DataFrame, index_symbols: Collection[str], prior: Pri
     >>> lines.select("group", "prior_mean", "prior_sd").rows()
     [(6, 0.5, 0.4), (46, 0.0, 0.5)]
     """
-    if isinstance(index_symbols, str):
-        raise ValueError(f"index_symbols: expected a collection of symbols, found {index_symbols!r}")
+    indices = require_index_symbols(index_symbols)
     require_table(greeks, "greeks.option_greeks")
     prior = prior or Prior()
-    is_index = pl.col("symbol").is_in(sorted(index_symbols))
+    is_index = pl.col("symbol").is_in(indices)
     size = pl.col("delta").abs()
     low, high = DELTA_EDGES
     moneyness = pl.when(size < low).then(0).when(size <= high).then(1).when(size.is_not_null()).then(2)
@@ -171,6 +171,7 @@ def prior_sides(prior_mean: ArrayLike, prior_sd: ArrayLike, correlation: float) 
     ------
     ValueError
         When rho is out of range or a standard deviation is negative or not finite.
+
     Examples
     --------
     >>> [x.round(4).tolist() for x in prior_sides([0.5, -0.5], [0.4, 0.5], 0.8)]
@@ -249,6 +250,7 @@ def sides_moments(weights: ArrayLike, group: ArrayLike, sides: Sides, cells: Arr
     ------
     ValueError
         As :func:`net_moments`.
+
     Examples
     --------
     >>> sides_moments([40, 20], [0, 0], Sides(np.array([0.5, 0.5]), np.zeros(2), np.ones(2)), [0, 0], 1).variance.item()
@@ -376,6 +378,6 @@ def sign_reason(index_symbols: Collection[str]) -> pl.Expr:
     >>> signs.select(sign_reason(["SPX"])).to_series().to_list()
     [None, 'SIGN_UNDETERMINED', None]
     """
-    is_single = ~pl.col("symbol").is_in(sorted(index_symbols))
+    is_single = ~pl.col("symbol").is_in(require_index_symbols(index_symbols))
     is_open = (pl.col("gex_sign") == "undetermined").fill_null(True)
     return pl.when(is_single & is_open & (pl.col("sign_convention") == "naive")).then(pl.lit("SIGN_UNDETERMINED"))

@@ -29,7 +29,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gnosis.options.origin import require_table
+from gnosis.options.chain.layout import CHAIN
+from gnosis.options.positioning.contracts import ORDER, is_late, one_version, require_contracts
 from gnosis.tables import TABLES
 from gnosis.tables.dictionary import ORIGIN
 from gnosis.tables.greeks import SIGN_CONVENTIONS
@@ -150,7 +151,8 @@ def flow_fractions(greeks: pl.DataFrame, flow: pl.DataFrame) -> Fractions:
     flow
         Columns of :data:`FLOW_SCHEMA`, one row per contract: ``customer_net_contracts`` is q, the customers' buys
         minus sells since the contract was listed, in contracts, up to the session whose open interest is in
-        ``greeks``. Trades of later sessions are not in that open interest and must not be in q.
+        ``greeks``. Trades of later sessions are not in that open interest and must not be in q. Rows known later than
+        the latest quote of their chain are not read.
 
     Returns
     -------
@@ -160,21 +162,23 @@ def flow_fractions(greeks: pl.DataFrame, flow: pl.DataFrame) -> Fractions:
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, q is null or not finite, or a contract has two rows.
+        When a column is missing or of another dtype, q is null or not finite, a contract has two rows, or an open
+        interest is negative or not finite.
 
     Examples
     --------
     >>> import datetime as dt
     >>> noon = dt.datetime(2019, 5, 15, 16, tzinfo=dt.UTC)
     >>> key = {"session": noon.date(), "symbol": "XYZ", "expiry": dt.date(2019, 6, 14), "settlement": "pm"}
-    >>> key |= {"right": "C", "strike": 105.0, "root": "XYZ"}
+    >>> key |= {"right": "C", "strike": 105.0, "root": "XYZ", "ts": noon}
     >>> origin = {"known_at": noon, "provider": "example", "synthetic": True}
     >>> greeks = pl.DataFrame([key | origin | {"open_interest": 1000.0}], schema=_GREEKS.polars_schema)
-    >>> flow = pl.DataFrame([key | origin | {"customer_net_contracts": 250.0}], schema=FLOW_SCHEMA)
+    >>> flow = pl.DataFrame([key | origin | {"customer_net_contracts": 250.0}], schema=FLOW_SCHEMA, strict=False)
     >>> flow_fractions(greeks, flow).fractions["x"].item()
     -0.25
     """
     _require_columns(flow, FLOW_SCHEMA, "flow")
+    flow = _known_by_the_quotes(greeks, flow)
     _require_unique(flow, CONTRACT, "flow")
     return _fractions(greeks, flow, "flow_signed")
 
@@ -193,7 +197,8 @@ def open_close_fractions(greeks: pl.DataFrame, positions: pl.DataFrame) -> Fract
         Columns of :data:`POSITIONS_SCHEMA`, one row per contract and ``participant``: ``long_open_contracts`` and
         ``short_open_contracts`` are the positions still open (contracts, >= 0) in the session whose open interest is
         in ``greeks``: cumulative opening buys minus closing sells, and opening sells minus closing buys. All
-        participants except ``market_maker`` count as customers; rows of market makers may be left out.
+        participants except ``market_maker`` count as customers; rows of market makers may be left out. Rows known
+        later than the latest quote of their chain are not read.
 
     Returns
     -------
@@ -203,14 +208,15 @@ def open_close_fractions(greeks: pl.DataFrame, positions: pl.DataFrame) -> Fract
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, a position is null, negative or not finite, or a contract has
-        two rows of one participant.
+        When a column is missing or of another dtype, a position or an open interest is negative or not finite, a
+        position is null, or a contract has two rows of one participant.
+
     Examples
     --------
     >>> import datetime as dt
     >>> noon = dt.datetime(2019, 5, 15, 16, tzinfo=dt.UTC)
     >>> key = {"session": noon.date(), "symbol": "XYZ", "expiry": dt.date(2019, 6, 14), "settlement": "pm"}
-    >>> key |= {"right": "C", "strike": 105.0, "root": "XYZ"}
+    >>> key |= {"right": "C", "strike": 105.0, "root": "XYZ", "ts": noon}
     >>> key |= {"known_at": noon, "provider": "example", "synthetic": True}
     >>> greeks = pl.DataFrame([key | {"open_interest": 1000.0}], schema=_GREEKS.polars_schema)
     >>> open_in = {"participant": "customer", "long_open_contracts": 700.0, "short_open_contracts": 100.0}
@@ -218,6 +224,7 @@ def open_close_fractions(greeks: pl.DataFrame, positions: pl.DataFrame) -> Fract
     -0.6
     """
     _require_columns(positions, POSITIONS_SCHEMA, "positions")
+    positions = _known_by_the_quotes(greeks, positions)
     _require_unique(positions, [*CONTRACT, "participant"], "positions")
     sides = pl.col("long_open_contracts"), pl.col("short_open_contracts")
     is_position = pl.all_horizontal(*(side.is_finite() & (side >= 0) for side in sides))
@@ -244,23 +251,29 @@ def open_close_fractions(greeks: pl.DataFrame, positions: pl.DataFrame) -> Fract
 
 def _fractions(greeks: pl.DataFrame, net: pl.DataFrame, convention: str) -> Fractions:
     """Divide the customers' net contracts by open interest and set aside what exceeds it."""
-    require_table(greeks, "greeks.option_greeks")
     q = pl.col("customer_net_contracts")
     wrong = net.filter(~q.is_finite().fill_null(False))
     if not wrong.is_empty():
         raise ValueError(f"flow: expected finite customer_net_contracts, found {wrong.select(*CONTRACT, q).row(0)}")
-    known = greeks.filter(pl.col("open_interest").is_not_null()).select(*CONTRACT, "open_interest")
+    known = one_version(greeks, ORDER).filter(pl.col("open_interest").is_not_null()).select(*CONTRACT, "open_interest")
     held = net.join(known, on=CONTRACT, how="inner").sort(CONTRACT)
     is_violation = q.abs() > pl.col("open_interest")
-    fractions = held.filter(~is_violation & (pl.col("open_interest") > 0)).with_columns(
-        # 0 - q, so that no flow gives +0.0.
-        x=(0.0 - q) / pl.col("open_interest"),
-        sign_convention=pl.lit(convention, dtype=pl.Enum(SIGN_CONVENTIONS)),
-    )
+    signed = held.filter(~is_violation & (pl.col("open_interest") > 0))
+    # 0 - q, so that no flow gives +0.0; in NumPy, as Polars multiplies by the reciprocal of a column of one value.
+    x = (0.0 - signed["customer_net_contracts"].to_numpy()) / signed["open_interest"].to_numpy()
+    fractions = signed.with_columns(x=pl.Series(x), sign_convention=pl.lit(convention, dtype=pl.Enum(SIGN_CONVENTIONS)))
     return Fractions(
         fractions.select(list(FRACTIONS_SCHEMA)),
         held.filter(is_violation).select(*CONTRACT, q, "open_interest"),
     )
+
+
+def _known_by_the_quotes(greeks: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that were known by the latest quote of their chain."""
+    require_contracts(greeks)
+    quoted = greeks.filter(~is_late()).group_by(CHAIN).agg(pl.col("ts").max())
+    known = rows.join(quoted, on=CHAIN, how="inner", maintain_order="left").filter(pl.col("known_at") <= pl.col("ts"))
+    return known.select(rows.columns)
 
 
 def _require_columns(frame: pl.DataFrame, schema: dict[str, pl.DataType], name: str) -> None:

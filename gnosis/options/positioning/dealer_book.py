@@ -10,12 +10,19 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gnosis.options.origin import origin_of, require_table
+from gnosis.options.chain.layout import CHAIN
+from gnosis.options.origin import origin_of
 from gnosis.options.positioning.bands import DELTA_EDGES, Prior, prior_lines
+from gnosis.options.positioning.contracts import (
+    ORDER,
+    chain_spots,
+    is_priced,
+    live_contracts,
+    one_version,
+    require_contracts,
+)
 from gnosis.options.positioning.conventions import BY_CONTRACT, CONTRACT, dealer_fraction, require_conventions
 from gnosis.options.positioning.expiry_sets import expiry_sets
-from gnosis.options.positioning.exposure import CHAIN
-from gnosis.options.positioning.gamma_profile import chain_spots, is_priced, live_contracts, one_version
 from gnosis.tables.greeks import EXPIRY_BUCKETS, EXPIRY_SETS
 
 N_GROUPS = 4 * (len(DELTA_EDGES) + 1) * len(EXPIRY_BUCKETS)
@@ -33,9 +40,12 @@ class DealerBook(NamedTuple):
         ``session``, ``symbol``, ``spot`` (of the latest quote), ``known_at``, ``provider`` and ``synthetic``, one row
         per chain, sorted; chains whose contracts have all settled are among them.
     contracts
-        Sorted by chain, expiry, strike and right: the columns of ``greeks.option_greeks``; ``chain`` and ``smile``,
-        positions; ``size`` (shares, 0 where unknown); ``sets`` (one bit per expiry set); ``group``, ``prior_mean`` and
-        ``prior_sd``; and ``x_`` with the name of each convention (null where a fraction by contract is not known).
+        Sorted by :data:`gnosis.options.positioning.contracts.ORDER`, the order of the sums: the columns of
+        ``greeks.option_greeks``; ``chain`` and ``smile``, numbers of the chain and of the expiry; ``size`` (shares, 0
+        where unknown); ``sets`` (one bit per expiry set); ``group``, ``prior_mean`` and ``prior_sd``; and ``x_`` with
+        the name of each convention (null where a fraction by contract is not known).
+    priced
+        The contracts that can be revalued, sorted by :data:`gnosis.options.positioning.contracts.SMILE_ORDER`.
     conventions
         In the order of the data dictionary.
     prior
@@ -44,13 +54,9 @@ class DealerBook(NamedTuple):
 
     chains: pl.DataFrame
     contracts: pl.DataFrame
+    priced: pl.DataFrame
     conventions: list[str]
     prior: Prior
-
-    @property
-    def priced(self) -> pl.DataFrame:
-        """The contracts that can be revalued."""
-        return self.contracts.filter(is_priced())
 
 
 def dealer_book(
@@ -74,10 +80,11 @@ def dealer_book(
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, a convention is unknown or lacks its fractions, or a contract
-        with volatility has no Greeks.
+        When a column is missing or of another dtype, a convention is unknown or lacks its fractions, an open interest
+        is negative or not finite, ``index_symbols`` is no collection of symbols, or a contract with volatility has no
+        Greeks.
     """
-    require_table(greeks, "greeks.option_greeks")
+    require_contracts(greeks)
     prior = prior or Prior()
     names = require_conventions(conventions, fractions)
     rows = one_version(greeks)
@@ -101,4 +108,4 @@ def dealer_book(
         given = fractions.filter(pl.col("sign_convention") == name).select(*CONTRACT, pl.col("x").alias(f"x_{name}"))
         contracts = contracts.join(given, on=CONTRACT, how="left", maintain_order="left")
     chains = chain_spots(rows).join(origin_of(rows, CHAIN), on=CHAIN, how="left", maintain_order="left")
-    return DealerBook(chains, contracts, names, prior)
+    return DealerBook(chains, contracts.sort(ORDER), contracts.filter(is_priced()), names, prior)

@@ -12,17 +12,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from gnosis.options.arrays import Floats, frozen, positive
-from gnosis.options.origin import require_table
-from gnosis.options.positioning.gamma_profile import (
+from gnosis.options.arrays import Floats, frozen
+from gnosis.options.positioning.contracts import (
     chain_spots,
     is_priced,
     live_contracts,
     one_version,
+    require_contracts,
+    require_ratios,
     require_revaluation,
-    smile_slopes,
-    smile_starts,
 )
+from gnosis.options.positioning.gamma_profile import smile_slopes, smile_starts
 from gnosis.options.pricing.black_scholes import greeks as black_scholes_greeks
 
 
@@ -57,7 +57,8 @@ def delta_profiles(greeks: pl.DataFrame, ratios: ArrayLike, revaluation: str = "
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, a ratio is not positive or the revaluation is unknown.
+        When a column is missing or of another dtype, an open interest is negative or not finite, the ratios are no
+        list of positive numbers, or the revaluation is unknown.
 
     Examples
     --------
@@ -68,8 +69,8 @@ def delta_profiles(greeks: pl.DataFrame, ratios: ArrayLike, revaluation: str = "
     from gnosis.options.positioning import gamma_profile_kernel
 
     require_revaluation(revaluation)
-    nodes = positive("ratios", "p/S", ratios)
-    require_table(greeks, "greeks.option_greeks")
+    nodes = require_ratios(ratios)
+    require_contracts(greeks)
     rows = one_version(greeks)
     chains = chain_spots(rows)
     priced = live_contracts(rows).filter(is_priced())

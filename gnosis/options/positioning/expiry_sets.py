@@ -23,8 +23,8 @@ from __future__ import annotations
 import polars as pl
 
 from gnosis.options.chain.clock import CALENDAR_DAYS_AHEAD
+from gnosis.options.chain.layout import CHAIN
 from gnosis.options.origin import require_table
-from gnosis.options.positioning.exposure import CHAIN
 from gnosis.sessions import schedule
 from gnosis.tables.greeks import EXPIRY_SETS
 
@@ -49,6 +49,7 @@ def with_expiry_set(greeks: pl.DataFrame) -> pl.DataFrame:
     ------
     ValueError
         When a column is missing or of another dtype.
+
     Examples
     --------
     >>> import datetime as dt

@@ -15,11 +15,10 @@ With dealer fraction x, open interest OI, M shares per contract and spot S at th
 ``zomma_usd_per_pct_volpt``     x zomma OI M S^2 0.01 0.01        $ per 1 % per vol point
 =============================== ================================= ========================================
 
-M is what the contract delivers where that is stated, else its multiplier; an adjusted contract that does not state
-what it delivers has no exposure. Greeks come per unit and are scaled here and nowhere else. Positive dealer gamma
-means that dealers trade against the move. To stay hedged they trade, to first order and in $ bought: minus
-``gex_usd_per_pct`` when spot rises 1 %, plus ``vex_usd_per_volpt`` when volatility falls one point, minus
-``cex_usd_per_day`` h/24 when h hours pass.
+M is the multiplier. Adjusted contracts deliver something else than M shares: they have no volatility, and so no
+exposure. Greeks come per unit and are scaled here and nowhere else. Positive dealer gamma means that dealers trade
+against the move. To stay hedged they trade, to first order and in $ bought: minus ``gex_usd_per_pct`` when spot rises
+1 %, plus ``vex_usd_per_volpt`` when volatility falls one point, minus ``cex_usd_per_day`` h/24 when h hours pass.
 
 Exposures in dollars and zero-gamma levels are practitioners' constructions, and x is an assumption: see
 :mod:`gnosis.options.positioning.conventions`. Open interest is that of the session before; positions opened and closed
@@ -35,15 +34,24 @@ import numpy as np
 import polars as pl
 
 from gnosis.options.chain.clock import expiry_bucket
-from gnosis.options.origin import origin_of, require_table
+from gnosis.options.chain.layout import CHAIN
+from gnosis.options.origin import origin_of
+from gnosis.options.positioning.contracts import (
+    ORDER,
+    chain_spots,
+    is_alive,
+    is_priced,
+    one_version,
+    require_contracts,
+)
 from gnosis.options.positioning.conventions import BY_CONTRACT, CONTRACT, dealer_fraction, require_conventions
 from gnosis.tables import TABLES
 from gnosis.tables.dictionary import ORIGIN
 from gnosis.tables.greeks import SIGN_CONVENTIONS
 
-CHAIN = ["session", "symbol"]
 CELL = [*CHAIN, "expiry_bucket", "strike"]
-ORDER = [*CHAIN, "expiry", "strike", "right", "settlement", "root"]
+# Polars divides by a number now exactly, now by way of its reciprocal, as the column happens to be stored.
+PER_DAY = 1 / 365
 SUMS = [
     "dealer_gamma_shares_per_usd",
     "gex_usd_per_usd",
@@ -78,16 +86,17 @@ def exposure(
     -------
     polars.DataFrame
         ``greeks.exposure``, sorted by its key: sums of the rows of :func:`contract_exposure`, in the units above.
-        ``spot`` is that of the chain's latest quote. Contracts without open interest (unknown or zero) and contracts
-        that had settled do not count. Contracts with open interest but no volatility are counted in ``n_without_iv``
-        and are not in the sums; neither are contracts whose deliverable or x is unknown. ``open_interest`` is of the
-        contracts in the sums, so a cell that has none shows zero sums, zero open interest and ``n_contracts`` > 0.
+        ``spot`` is that of the chain's latest quote. Of a contract that comes twice the latest known version counts.
+        Contracts without open interest (unknown or zero) and contracts that had settled do not count. Contracts with
+        open interest but no volatility or no forward are counted in ``n_without_iv`` and are not in the sums; neither
+        are contracts whose x is unknown. ``open_interest`` is of the contracts in the sums, so a cell that has none
+        shows zero sums, zero open interest and ``n_contracts`` > 0.
 
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, a convention is unknown or lacks its fractions, or a contract
-        with volatility has a Greek that is null or not finite.
+        When a column is missing or of another dtype, a convention is unknown or lacks its fractions, an open interest
+        is negative or not finite, or a contract with volatility has a Greek that is null or not finite.
 
     Examples
     --------
@@ -98,13 +107,13 @@ def exposure(
     >>> row |= {"ts": noon, "spot": 100.0, "dte_days": 30, "iv": 0.2, "open_interest": 1000.0, "multiplier": 100.0}
     >>> row |= {"gamma_per_usd": 0.05158076, "delta": 0.21976280, "vanna_per_vol": 1.22652063}
     >>> row |= {"charm_per_year": -1.66950300, "vega_per_vol": 8.47902984, "vomma_per_vol2": 0.0}
-    >>> row |= {"speed_per_usd2": 0.0, "zomma_per_usd_vol": 0.0}
+    >>> row |= {"speed_per_usd2": 0.0, "zomma_per_usd_vol": 0.0, "forward": 100.2881, "discount": 0.9959}
     >>> found = exposure(pl.DataFrame([row], schema=TABLES["greeks.option_greeks"].polars_schema), ["naive"])
     >>> found.select(pl.col("gex_usd_per_pct", "dex_usd").round(0), "expiry_bucket").row(0)
     (515808.0, 2197628.0, '8-35')
     """
     table = TABLES["greeks.exposure"]
-    require_table(greeks, "greeks.option_greeks")
+    require_contracts(greeks)
     bucketed = greeks.with_columns(expiry_bucket=expiry_bucket(pl.col("dte_days")))
     found = exposure_totals(bucketed, CELL, conventions, fractions)
     return found.select(list(table.polars_schema)).cast(table.polars_schema).sort(table.key)
@@ -146,7 +155,7 @@ def exposure_totals(
     >>> schema = TABLES["greeks.option_greeks"].polars_schema
     >>> row = {name: 0.0 for name, dtype in schema.items() if dtype == pl.Float64} | {"symbol": "XYZ", "right": "C"}
     >>> row |= {"session": dt.date(2019, 5, 15), "ts": dt.datetime(2019, 5, 15, 19, 45, tzinfo=dt.UTC), "spot": 100.0}
-    >>> row |= {"delta": 0.25, "open_interest": 1000.0, "multiplier": 100.0, "deliverable_shares": None}
+    >>> row |= {"delta": 0.25, "open_interest": 1000.0, "multiplier": 100.0}
     >>> found = exposure_totals(pl.DataFrame([row, row | {"strike": 105.0, "delta": 0.15}], schema))
     >>> found.select("symbol", "sign_convention", pl.col("dex_usd").round(6)).rows()
     [('XYZ', 'naive', 4000000.0), ('XYZ', 'customer_long', -4000000.0)]
@@ -154,11 +163,12 @@ def exposure_totals(
     names = require_conventions(conventions, fractions)
     if not set(CHAIN) <= set(by) <= set(greeks.columns):
         raise ValueError(f"by: expected columns out of {greeks.columns}, session and symbol among them, found {by}")
-    held = _held(greeks)
+    held = _held(greeks, by)
     groups = held.select(by).unique().sort(by).with_row_index("cell")
     held = held.join(groups, on=list(by), how="left", maintain_order="left")
-    counts = held.group_by("cell").agg(n_contracts=pl.len().cast(pl.Int64), n_without_iv=pl.col("iv").null_count())
-    known = groups.join(_chain_spot(held), on=CHAIN, how="left", maintain_order="left").join(
+    counts = held.group_by("cell").agg(n_contracts=pl.len().cast(pl.Int64), n_without_iv=(~is_priced()).sum())
+    spots = held.select(*CHAIN, spot="chain_spot").unique()
+    known = groups.join(spots, on=CHAIN, how="left", maintain_order="left").join(
         counts, on="cell", how="left", maintain_order="left"
     )
     by_right = origin_of(held, ["cell"])
@@ -204,7 +214,7 @@ def contract_exposure(
     polars.DataFrame
         The key of ``greeks.option_greeks``, ``sign_convention``, ``expiry_bucket``, ``spot``, ``x``, the ten exposures
         in the units above, ``open_interest`` (contracts), ``known_at``, ``provider`` and ``synthetic``; sorted by
-        convention, expiry, strike and right. The exposures are null where volatility, deliverable or x is unknown.
+        convention, expiry, strike and right. The exposures are null where volatility, forward or x is unknown.
 
     Raises
     ------
@@ -217,11 +227,10 @@ def contract_exposure(
     >>> schema = TABLES["greeks.option_greeks"].polars_schema
     >>> row = {name: 0.0 for name, dtype in schema.items() if dtype == pl.Float64} | {"symbol": "XYZ", "right": "C"}
     >>> row |= {"session": dt.date(2019, 5, 15), "ts": dt.datetime(2019, 5, 15, 19, 45, tzinfo=dt.UTC), "spot": 100.0}
-    >>> row |= {"delta": 0.25, "open_interest": 1000.0, "multiplier": 100.0, "deliverable_shares": None}
+    >>> row |= {"delta": 0.25, "open_interest": 1000.0, "multiplier": 100.0}
     >>> contract_exposure(pl.DataFrame([row], schema), ["inverted"]).select("x", "dex_usd", "open_interest").row(0)
     (-1.0, -2500000.0, 1000.0)
     """
-    require_table(greeks, "greeks.option_greeks")
     names = require_conventions(conventions, fractions)
     held = _held(greeks).with_columns(expiry_bucket=expiry_bucket(pl.col("dte_days"))).with_row_index("cell")
     identity = [*CONTRACT, "sign_convention", "expiry_bucket", "spot", "x", *SUMS, "open_interest", *ORIGIN]
@@ -239,30 +248,13 @@ def contract_exposure(
     return pl.concat(summed)
 
 
-def shares_per_contract() -> pl.Expr:
-    """Return the shares that one contract delivers; null for an adjusted contract that does not state them.
-
-    Examples
-    --------
-    >>> rows = {"reason": [None, "adjusted", "adjusted"], "deliverable_shares": [None, 150.0, None]}
-    >>> pl.DataFrame(rows | {"multiplier": [100.0] * 3}).select(shares_per_contract()).to_series().to_list()
-    [100.0, 150.0, None]
-    """
-    is_adjusted = (pl.col("reason") == "adjusted").fill_null(False)
-    return pl.coalesce("deliverable_shares", pl.when(~is_adjusted).then("multiplier")).alias("shares_per_contract")
-
-
-def _held(greeks: pl.DataFrame) -> pl.DataFrame:
-    """Return the contracts that were alive and have open interest, in the order of the sums."""
-    require_table(greeks, "greeks.option_greeks")
-    is_settled = (pl.col("reason") == "settled").fill_null(False)
-    return greeks.filter((pl.col("open_interest") > 0) & ~is_settled).sort(ORDER)
-
-
-def _chain_spot(held: pl.DataFrame) -> pl.DataFrame:
-    """Return one spot per chain: that of its latest quote."""
-    latest = held.filter(pl.col("ts") == pl.col("ts").max().over(CHAIN))
-    return latest.select(*CHAIN, "spot").unique(CHAIN, keep="last", maintain_order=True)
+def _held(greeks: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the contracts that were alive and have open interest in the order of the sums, with ``chain_spot``."""
+    require_contracts(greeks)
+    rows = one_version(greeks, [*ORDER, *(name for name in by if name not in ORDER)])
+    spots = chain_spots(rows).rename({"spot": "chain_spot"})
+    held = rows.filter((pl.col("open_interest") > 0) & is_alive())
+    return held.join(spots, on=CHAIN, how="left", maintain_order="left")
 
 
 def _lines(
@@ -293,7 +285,7 @@ def _lines(
 
 def unsigned_exposures() -> dict[str, pl.Expr]:
     """Return the exposures of a contract at x = 1 by name; they read the columns of ``greeks.option_greeks``."""
-    size = pl.col("open_interest") * shares_per_contract()
+    size = pl.col("open_interest") * pl.col("multiplier")
     spot = pl.col("spot")
     gamma = size * pl.col("gamma_per_usd")
     return {
@@ -302,7 +294,7 @@ def unsigned_exposures() -> dict[str, pl.Expr]:
         "gex_usd_per_pct": gamma * spot * spot * 0.01,
         "dex_usd": size * pl.col("delta") * spot,
         "vex_usd_per_volpt": size * pl.col("vanna_per_vol") * spot * 0.01,
-        "cex_usd_per_day": size * pl.col("charm_per_year") * spot / 365,
+        "cex_usd_per_day": size * pl.col("charm_per_year") * spot * PER_DAY,
         "vega_usd_per_volpt": size * pl.col("vega_per_vol") * 0.01,
         "vomma_usd_per_volpt2": size * pl.col("vomma_per_vol2") * 1e-4,
         "speed_usd_per_pct2": size * pl.col("speed_per_usd2") * spot * spot * spot * 1e-4,
@@ -311,10 +303,8 @@ def unsigned_exposures() -> dict[str, pl.Expr]:
 
 
 def _unsigned(held: pl.DataFrame) -> pl.DataFrame:
-    """Return the exposures at x = 1 of the contracts that have a volatility and a known deliverable."""
-    lines = held.filter(pl.col("iv").is_not_null() & shares_per_contract().is_not_null()).select(
-        *CONTRACT, "cell", "open_interest", **unsigned_exposures()
-    )
+    """Return the exposures at x = 1 of the contracts that can be revalued."""
+    lines = held.filter(is_priced()).select(*CONTRACT, "cell", "open_interest", **unsigned_exposures())
     is_known = pl.all_horizontal(pl.col(column).is_finite().fill_null(False) for column in SUMS)
     unknown = lines.filter(~is_known)
     if not unknown.is_empty():

@@ -1,6 +1,27 @@
 """Signed flow against the prior of dealer sides (:mod:`gnosis.options.positioning.bands`): linear-Gaussian updating.
 
-An observation is y = -q/OI with q the cumulative signed customer volume, and noise variance R (ratio^2).
+An observation is y = -q/OI with q the cumulative signed customer volume, and noise variance R (ratio^2). The bands of
+:func:`gnosis.options.positioning.levels.levels` are those of the prior; a band that takes account of flow is made from
+the contracts of a chain in four steps:
+
+Examples
+--------
+>>> import polars as pl
+>>> from gnosis.options.positioning.bands import band, prior_lines, prior_sides, sides_moments
+>>> from gnosis.tables import TABLES
+>>> rows = [("C", 0.55, 0.066, 800.0), ("C", 0.22, 0.052, 1000.0), ("P", -0.15, 0.043, 1000.0)]
+>>> names = ["right", "delta", "gamma_per_usd", "open_interest"]
+>>> common = {"symbol": "SPX", "dte_days": 30, "spot": 100.0, "multiplier": 100.0}
+>>> contracts = [common | dict(zip(names, row, strict=True)) for row in rows]
+>>> chain = pl.DataFrame(contracts, TABLES["greeks.option_greeks"].polars_schema)
+>>> lines = prior_lines(chain, index_symbols=["SPX"])
+>>> group, cell = lines["group"], np.zeros(lines.height, dtype=int)
+>>> gex = (lines["gamma_per_usd"] * lines["open_interest"] * lines["multiplier"] * lines["spot"] ** 2 * 0.01).to_numpy()
+>>> before = prior_sides(lines["prior_mean"], lines["prior_sd"], 0.8)
+>>> observed = [0.8, np.nan, np.nan]  # x of flow_fractions, NaN for a contract without one
+>>> after = updated_by_flow(before, group, cell, 1, observed, 0.01)
+>>> [band(*sides_moments(gex, group, x, cell, 1)).p10.round(0).item() for x in (before, after)]
+[-130207.0, 106013.0]
 """
 
 from __future__ import annotations

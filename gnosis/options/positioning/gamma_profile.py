@@ -13,15 +13,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from gnosis.options.arrays import Floats, frozen, positive
-from gnosis.options.chain.cleaning import split_duplicates
-from gnosis.options.chain.layout import EXPIRY_KEY
-from gnosis.options.origin import require_table
-from gnosis.options.positioning.exposure import CHAIN, shares_per_contract
-from gnosis.tables.greeks import REVALUATIONS
-
-SMILE_ORDER = [*EXPIRY_KEY, "strike", "right"]
-"""Key of ``greeks.option_greeks`` in the order in which the strikes of a smile follow each other."""
+from gnosis.options.arrays import Floats, frozen
+from gnosis.options.positioning.contracts import (
+    SMILE_ORDER,
+    chain_spots,
+    is_priced,
+    live_contracts,
+    one_version,
+    require_contracts,
+    require_ratios,
+    require_revaluation,
+)
 
 
 class GammaProfiles(NamedTuple):
@@ -41,15 +43,6 @@ class GammaProfiles(NamedTuple):
     put: Floats
 
 
-def one_version(greeks: pl.DataFrame) -> pl.DataFrame:
-    """Return contracts sorted by :data:`SMILE_ORDER`; of repeated ones only the latest known version."""
-    ordered = greeks.sort(SMILE_ORDER)
-    is_repeat = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in SMILE_ORDER)
-    if ordered.select(is_repeat.any()).item():
-        return split_duplicates(greeks)[0].sort(SMILE_ORDER)
-    return ordered
-
-
 def gamma_profiles(greeks: pl.DataFrame, ratios: ArrayLike, revaluation: str = "sticky_moneyness") -> GammaProfiles:
     """Return the gamma profiles of all chains of a frame.
 
@@ -58,15 +51,15 @@ def gamma_profiles(greeks: pl.DataFrame, ratios: ArrayLike, revaluation: str = "
     greeks
         Rows of ``greeks.option_greeks`` in any order.
     ratios
-        Hypothetical spots over spot, ascending.
+        Hypothetical spots over spot.
     revaluation
         ``sticky_moneyness`` or ``sticky_strike``.
 
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, a ratio is not positive, the revaluation is unknown, or one
-        strike of an expiry has two volatilities.
+        When a column is missing or of another dtype, an open interest is negative or not finite, the ratios are no
+        list of positive numbers, the revaluation is unknown, or one strike of an expiry has two volatilities.
 
     Examples
     --------
@@ -75,8 +68,8 @@ def gamma_profiles(greeks: pl.DataFrame, ratios: ArrayLike, revaluation: str = "
     (0, 3)
     """
     require_revaluation(revaluation)
-    nodes = positive("ratios", "p/S", ratios)
-    require_table(greeks, "greeks.option_greeks")
+    nodes = require_ratios(ratios)
+    require_contracts(greeks)
     rows = one_version(greeks)
     chains = chain_spots(rows)
     priced = live_contracts(rows).filter(is_priced())
@@ -91,45 +84,6 @@ def gamma_profiles(greeks: pl.DataFrame, ratios: ArrayLike, revaluation: str = "
         }
         _fill(strike_lines(priced, sizes), chains["spot"].to_numpy(), nodes, revaluation, call, put)
     return GammaProfiles(chains, call, put)
-
-
-def require_revaluation(name: str) -> None:
-    """Raise unless there is such a revaluation.
-
-    Raises
-    ------
-    ValueError
-        With those that there are.
-    """
-    if name not in REVALUATIONS:
-        raise ValueError(f"revaluation: expected one of {REVALUATIONS}, found {name!r}")
-
-
-def chain_spots(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return ``session``, ``symbol`` and the ``spot`` of the latest quote of every chain, of sorted contracts."""
-    return rows.group_by(CHAIN, maintain_order=True).agg(pl.col("spot").sort_by("ts", "spot").last())
-
-
-def live_contracts(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the contracts that had not settled, of contracts sorted by :data:`SMILE_ORDER`.
-
-    Added are ``chain`` and ``smile``, the numbers of the chain and of the expiry among those of ``rows``, and ``size``,
-    the shares behind the open interest: 0 where either is unknown.
-    """
-    size = (pl.col("open_interest") * shares_per_contract()).fill_null(0.0)
-    is_settled = (pl.col("reason") == "settled").fill_null(False)
-    return rows.with_columns(chain=_number(CHAIN), smile=_number(EXPIRY_KEY), size=size).filter(~is_settled)
-
-
-def is_priced() -> pl.Expr:
-    """Return whether a contract can be revalued."""
-    return pl.all_horizontal(pl.col("iv", "forward", "discount").is_not_null())
-
-
-def _number(key: list[str]) -> pl.Expr:
-    """Number the runs of equal keys in sorted rows, from 0."""
-    is_new = pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in key)
-    return is_new.fill_null(False).cum_sum().cast(pl.UInt32)
 
 
 def strike_lines(priced: pl.DataFrame, sums: dict[str, pl.Expr]) -> pl.DataFrame:

@@ -1,9 +1,13 @@
 """Levels: the positioning of dealers in a symbol in one row per expiry set and sign convention.
 
-Net exposures with their bands, every zero-gamma spot, the walls, and how much of the chain is behind them. All rows of
+Net exposures with their bands, the zero-gamma spots, the walls, and how much of the chain is behind them. All rows of
 a symbol are there whatever is missing: what cannot be known is null, and ``reasons`` says why. Exposures in dollars,
 zero gamma and walls are practitioners' constructions; the sides behind them are assumptions
 (:mod:`gnosis.options.positioning.conventions`), and the band shows how little those assumptions may be worth.
+
+The bands are those of the prior, under every convention: fractions by contract enter the net exposures, zero gamma and
+the walls and leave the bands alone. Bands that take account of signed flow are made with
+:func:`gnosis.options.positioning.flow_update.updated_by_flow`.
 """
 
 from __future__ import annotations
@@ -16,12 +20,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnosis.options.arrays import Floats
+from gnosis.options.chain.layout import CHAIN
 from gnosis.options.origin import origin_of
 from gnosis.options.positioning.bands import Prior, band, net_moments, sign_label, sign_reason
+from gnosis.options.positioning.contracts import (
+    is_priced,
+    require_index_symbols,
+    require_revaluation,
+    require_threads,
+)
 from gnosis.options.positioning.conventions import BY_CONTRACT
 from gnosis.options.positioning.dealer_book import DealerBook, dealer_book
-from gnosis.options.positioning.exposure import CHAIN, shares_per_contract, unsigned_exposures
-from gnosis.options.positioning.gamma_profile import is_priced, require_revaluation
+from gnosis.options.positioning.exposure import unsigned_exposures
 from gnosis.options.positioning.walls import walls
 from gnosis.options.positioning.zero_gamma import zero_gamma
 from gnosis.reasons import LEAST_SHARE, reasons_where
@@ -75,15 +85,19 @@ def levels(
         ``greeks.levels``, sorted by its key: four expiry sets x the conventions for every chain, also where a set is
         empty. Settled contracts never count. Open interest that is known and zero everywhere gives zero exposures and
         ``profile_sign`` 0; open interest that is unknown gives nulls. ``known_at``, ``provider`` and ``synthetic`` are
-        those of the whole chain (and of the fractions), as its spot is. ``atm_iv`` is read from the smile of the
+        those of the whole chain (and of the fractions), as its spot is. Contracts whose volatility, forward or x is
+        unknown are in ``n_contracts`` alone: neither in the sums nor in ``open_interest``; where they hold more than
+        0.4 of the open interest the row says ``LOW_COVERAGE``. Open interest without ``oi_session`` counts as shown at
+        the quote, and the row says ``OI_SESSION_UNKNOWN``. ``atm_iv`` is read from the smile of the
         expiry whose ``dte_days`` is nearest to 30, of two as near the earlier, the afternoon-settled before the
         morning-settled root: linear in log-moneyness between the strikes around the forward, flat beyond.
 
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, a name is unknown, a convention lacks its fractions, one strike
-        of an expiry has two volatilities, or a contract with volatility has a Greek that is null.
+        When a column is missing or of another dtype, a name is unknown, a convention lacks its fractions, an open
+        interest is negative or not finite, one strike of an expiry has two volatilities, a contract with volatility
+        has a Greek that is null, ``index_symbols`` is no collection of symbols, or ``threads`` no positive number.
 
     Notes
     -----
@@ -104,6 +118,7 @@ def levels(
     (105.0, 1, 'undetermined')
     """
     require_revaluation(revaluation)
+    require_threads(threads)
     table = TABLES["greeks.levels"]
     book = dealer_book(greeks, conventions, index_symbols, prior, fractions)
     if book.chains.is_empty():
@@ -134,7 +149,6 @@ def _sums(book: DealerBook) -> pl.DataFrame:
     n_cells, n = book.chains.height * len(EXPIRY_SETS), len(book.conventions)
     has_interest = pl.col("open_interest").is_not_null()
     is_held = (pl.col("open_interest") > 0).fill_null(False)
-    can_count = is_priced() & shares_per_contract().is_not_null()
     interest = pl.col("open_interest").fill_null(0.0)
     facts = live.select(
         n_listed=pl.lit(1.0),
@@ -142,23 +156,30 @@ def _sums(book: DealerBook) -> pl.DataFrame:
         n_known=has_interest.cast(pl.Float64),
         n_contracts=is_held.cast(pl.Float64),
         n_without_iv=(is_held & ~is_priced()).cast(pl.Float64),
+        n_undated=(is_held & pl.col("oi_session").is_null()).cast(pl.Float64),
         all_interest=interest,
-        open_interest=interest * can_count,
     )
-    summed: dict[str, NDArray[Any]] = {
-        name: np.bincount(cells, facts[name].to_numpy()[rows], n_cells) for name in facts.columns
+    columns: dict[str, NDArray[Any]] = {
+        name: np.repeat(np.bincount(cells, facts[name].to_numpy()[rows], n_cells), n) for name in facts.columns
     }
-    summed["oi_age_sessions"] = _mean_age(live.with_columns(weight=interest * can_count), rows, cells, n_cells)
-    columns: dict[str, NDArray[Any]] = {name: np.repeat(values, n) for name, values in summed.items()}
 
-    counted = live.select(can_count & has_interest).to_series().to_numpy()
-    kept = counted[rows]
+    counted, held, age = live.select(is_priced() & has_interest, held=interest, age=_age(live)).to_numpy().T
+    kept = counted[rows] == 1.0
     rows, cells = rows[kept], cells[kept]
     known = np.bincount(cells, minlength=n_cells) > 0
     group, mean, sd = (live[name].fill_null(0).to_numpy()[rows] for name in ("group", "prior_mean", "prior_sd"))
     sides = [live[f"x_{name}"].to_numpy()[rows] for name in book.conventions]
-    has_sides = np.stack([np.bincount(cells, ~np.isnan(x), n_cells) > 0 for x in sides], axis=1)
+
+    def by_side(values: Floats) -> Floats:
+        return np.stack([np.bincount(cells, np.where(np.isnan(x), 0.0, values), n_cells) for x in sides], axis=1)
+
+    has_sides = by_side(np.ones(rows.size)) > 0
     columns["has_sides"] = has_sides.ravel()
+    columns["open_interest"] = by_side(held[rows]).ravel()
+    dated = np.where(np.isnan(age), 0.0, held)[rows]
+    total = by_side(dated)
+    aged = by_side(dated * np.nan_to_num(age)[rows])
+    columns["oi_age_sessions"] = np.divide(aged, total, np.full(total.shape, np.nan), where=total > 0).ravel()
     exposures = unsigned_exposures()
     for quantity, unit in NET.items():
         weights = live.select(exposures[f"{quantity}_{unit}"]).to_series().to_numpy()[rows]
@@ -178,24 +199,18 @@ def _members(sets: NDArray[np.int64], chain: NDArray[np.uint32]) -> tuple[NDArra
     return np.concatenate(rows), np.concatenate(cells)
 
 
-def _mean_age(live: pl.DataFrame, rows: NDArray[np.int64], cells: NDArray[np.int64], n_cells: int) -> Floats:
-    """Return the mean age of open interest in sessions, weighted by it; NaN without any of known session."""
+def _age(live: pl.DataFrame) -> pl.Series:
+    """Return the age of the open interest of each contract in sessions, at least 1; null without its session."""
     calendar = schedule()["session"]
     now, then = (
-        calendar.search_sorted(live[name], side="right").cast(pl.Float64).to_numpy()
-        for name in ("session", "oi_session")
+        calendar.search_sorted(live[name], side="right").cast(pl.Float64) for name in ("session", "oi_session")
     )
-    weight = live["weight"].to_numpy() * live["oi_session"].is_not_null().to_numpy()
-    age = np.maximum(now - then, 1.0)
-    total = np.bincount(cells, weight[rows], n_cells)
-    return np.divide(
-        np.bincount(cells, (weight * age)[rows], n_cells), total, np.full(n_cells, np.nan), where=total > 0
-    )
+    return (now - then).clip(1.0).zip_with(live["oi_session"].is_not_null(), pl.Series([None], dtype=pl.Float64))
 
 
 def _chains(book: DealerBook, index_symbols: Collection[str]) -> pl.DataFrame:
     """Return what the rows of a chain have in common."""
-    is_index = pl.col("symbol").is_in(sorted(index_symbols))
+    is_index = pl.col("symbol").is_in(require_index_symbols(index_symbols))
     prior = book.prior
     return (
         book.chains.with_row_index("chain")
@@ -258,6 +273,7 @@ def _reasons(index_symbols: Collection[str]) -> pl.Expr:
         {
             "NO_CHAIN": pl.col("n_priced") == 0,
             "LOW_COVERAGE": pl.col("open_interest") < LEAST_SHARE * pl.col("all_interest"),
+            "OI_SESSION_UNKNOWN": pl.col("n_undated") > 0,
             "OI_MISSING": (pl.col("n_listed") > 0) & (pl.col("n_known") == 0),
             "SIGN_UNDETERMINED": sign_reason(index_symbols).is_not_null(),
             "SYNTHETIC_INPUT": pl.col("synthetic"),

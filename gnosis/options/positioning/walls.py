@@ -7,10 +7,11 @@ gamma wall  strike with the largest absolute net gamma exposure
 OI wall     strike with the largest open interest, with or without volatility; no gamma in it
 =========== ====================================================================================
 
-There is no wall where no strike qualifies. Ties go to the strike nearest to spot, then to the lower one. Nothing is
-smoothed. The share of a wall is the share of 512 draws of the prior (:mod:`gnosis.options.positioning.bands`) in which
-the same strike is the wall of that kind. Every chain is given the same normal numbers, drawn once from a fixed seed: a
-share depends on its own chain and on nothing else, and does not move from session to session by chance alone.
+There is no wall where no strike qualifies. Ties go to the strike nearest to spot, then to the lower one; distances that
+differ by less than a billionth of spot are the same. Nothing is smoothed. The share of a wall is the share of 512 draws
+of the prior (:mod:`gnosis.options.positioning.bands`) in which the same strike is the wall of that kind. Every chain is
+given the same normal numbers, drawn once from a fixed seed: a share depends on its own chain and on nothing else, and
+does not move from session to session by chance alone.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ import numpy as np
 import polars as pl
 
 from gnosis.options.arrays import frozen
+from gnosis.options.positioning.contracts import require_threads
 from gnosis.options.positioning.dealer_book import N_GROUPS, DealerBook
 from gnosis.options.positioning.exposure import unsigned_exposures
 from gnosis.options.positioning.zero_gamma import LABELS
 from gnosis.tables.greeks import EXPIRY_SETS
 
+SAME_DISTANCE = 1e-9
 DRAWS = 512
 SEED = 512
 WALLS = ["call_wall", "put_wall", "gamma_wall"]
@@ -47,7 +50,13 @@ def walls(book: DealerBook, threads: int = 2) -> pl.DataFrame:
         One row per chain, expiry set and convention in that order: ``chain`` (position in ``book.chains``),
         ``expiry_set``, ``sign_convention``; ``call_wall``, ``put_wall`` and ``gamma_wall`` ($), each with its
         ``_share`` (ratio of draws); ``oi_wall`` ($). Null where there is none.
+
+    Raises
+    ------
+    ValueError
+        When ``threads`` is not a positive whole number.
     """
+    require_threads(threads)
     shape = (book.chains.height, len(EXPIRY_SETS), len(book.conventions))
     found, shares = np.full((*shape, len(WALLS)), np.nan), np.full((*shape, len(WALLS)), np.nan)
     interest = np.full(shape[:2], np.nan)
@@ -71,7 +80,7 @@ def _fill(
     from gnosis.options.positioning import walls_kernel
 
     spots = book.chains.select("spot").with_row_index("chain")
-    distance = (pl.col("strike") - pl.col("spot")).abs()
+    distance = ((pl.col("strike") / pl.col("spot") - 1).abs() / SAME_DISTANCE).round()
     places = (
         held.select("chain", "strike")
         .unique()

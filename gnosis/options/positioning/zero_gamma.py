@@ -1,10 +1,12 @@
-"""Zero gamma: every hypothetical spot at which the gamma of dealers changes sign, and how sure that spot is.
+"""Zero gamma: the hypothetical spots at which the gamma of dealers changes sign, and how sure the nearest one is.
 
 Gamma of the whole book is revalued, contract by contract, on 81 spots spaced evenly in logarithm over 0.8 S to
 1.2 S and 101 spaced evenly over 0.99 S to 1.01 S. Every change of sign between neighbours is refined by a bracketing
 search on the full revaluation (Chandrupatla 1997), to far below 1e-8 S; nothing is interpolated. A node where gamma is
 exactly zero counts once, and only when the sign differs on its two sides: where gamma touches zero it does not flip.
-Flips outside the range, and a pair of flips between two neighbouring nodes, are not seen.
+What is found is every change of sign that the nodes show. Flips outside the range are not seen, nor is a pair of flips
+between two neighbouring nodes: with an hour to expiry gamma of alternating strikes can change sign many times between
+two nodes that are half a per cent apart.
 
 It is not the strike at which cumulative gamma exposure changes sign. Zero gamma is a practitioners' construction.
 """
@@ -21,8 +23,9 @@ from numpy.typing import NDArray
 
 from gnosis.options.arrays import Floats, frozen
 from gnosis.options.positioning.bands import Prior, band
+from gnosis.options.positioning.contracts import require_revaluation, require_threads
 from gnosis.options.positioning.dealer_book import N_GROUPS, DealerBook, dealer_book
-from gnosis.options.positioning.gamma_profile import require_revaluation, smile_slopes, smile_starts, strike_lines
+from gnosis.options.positioning.gamma_profile import smile_slopes, smile_starts, strike_lines
 from gnosis.tables.greeks import EXPIRY_SETS, SIGN_CONVENTIONS
 
 if TYPE_CHECKING:
@@ -72,9 +75,11 @@ def zero_gamma(book: DealerBook, revaluation: str = "sticky_moneyness", threads:
     Raises
     ------
     ValueError
-        When the revaluation is unknown, or one strike of an expiry has two volatilities.
+        When the revaluation is unknown, one strike of an expiry has two volatilities, or ``threads`` is not a
+        positive whole number.
     """
     require_revaluation(revaluation)
+    require_threads(threads)
     shape = (book.chains.height, len(EXPIRY_SETS), len(book.conventions))
     counts, signs = np.full(shape, -1), np.zeros(shape, dtype=np.int64)
     nearest, zone = np.full(shape, np.nan), np.full((*shape, 2), np.nan)

@@ -12,9 +12,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from gnosis.options.arrays import Floats, booleans, frozen, in_ranges, positive
+from gnosis.options.arrays import Floats, Positions, booleans, frozen, in_ranges, positive
 from gnosis.options.pricing.implied_vol import HIGHEST_IV, LOWEST_IV, ImpliedVol, implied_vol
 
 STEPS = 201
@@ -36,7 +36,7 @@ class Dividends(NamedTuple):
 
     times_years: Floats
     amounts_usd: Floats
-    starts: NDArray[np.int64]
+    starts: Positions
 
 
 class TreeValue(NamedTuple):
@@ -57,7 +57,7 @@ class _Contracts(NamedTuple):
     discount: Floats
     times: Floats
     present_values: Floats
-    starts: NDArray[np.int64]
+    starts: Positions
 
 
 def tree_value(
@@ -254,8 +254,10 @@ def early_exercise_bound(
 
 
 def _odd(steps: int) -> int:
-    if steps < 1 or steps % 2 == 0:
-        raise ValueError(f"steps: expected an odd number of steps, found {steps}; the strike lies between two nodes")
+    if not steps >= 1 or steps % 2 != 1:
+        raise ValueError(
+            f"steps: expected an odd whole number of steps, found {steps}; the strike lies between two nodes"
+        )
     return int(steps)
 
 
@@ -293,9 +295,7 @@ def _contracts(
     return shape, given, s, _Contracts(sign, frozen(escrowed, s.shape), k, tau, f, df, times, present_values, starts)
 
 
-def _present_values(
-    dividends: Dividends | None, tau: Floats, discount: Floats
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
+def _present_values(dividends: Dividends | None, tau: Floats, discount: Floats) -> tuple[Floats, Floats, Positions]:
     """Return checked times, present values at the flat rate to settlement, and starts; all read-only."""
     n = tau.size
     if dividends is None:

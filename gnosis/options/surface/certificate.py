@@ -8,26 +8,31 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from gnosis.options.arrays import Floats
+from gnosis.options.arrays import Floats, Positions
+from gnosis.options.chain.layout import CHAIN, EXPIRY_KEY
 from gnosis.options.origin import origin_of, require_table
-from gnosis.options.surface.quotes import EXPIRY, SURFACE, rejected_by_code, surface_quotes
+from gnosis.options.surface.quotes import rejected_by_code, surface_quotes
 from gnosis.tables import TABLES
 
 RAW_COLUMNS = ["svi_a", "svi_b", "svi_rho", "svi_m", "svi_s"]
 QUOTE_COLUMNS = ["log_moneyness", "iv", "iv_bid", "iv_ask", "width"]
+LEAST_SHARE_INSIDE = 0.80
+"""Share of the quotes that a certified surface meets within bid and ask, unless another is asked for."""
+MASS_TOLERANCE = 1e-4
+"""Largest distance from one of the mass of the density, and of the mean of e^k."""
+CALENDAR_TOLERANCE = 1e-10
+"""Total variance by which a slice may lie below the one before it: rounding."""
 RULES = {
     "min_g": pl.col("min_g") >= 0,
     "wing_left": pl.col("wing_left") < 2,
     "wing_right": pl.col("wing_right") < 2,
     "g_limit_left": pl.col("g_limit_left") >= 0,
     "g_limit_right": pl.col("g_limit_right") >= 0,
-    "density_mass": (pl.col("density_mass").fill_nan(None) - 1).abs() <= 1e-4,
-    "density_mean": (pl.col("density_mean").fill_nan(None) - 1).abs() <= 1e-4,
-    "min_calendar_gap": pl.col("min_calendar_gap").is_null() | (pl.col("min_calendar_gap") >= -1e-10),
+    "density_mass": (pl.col("density_mass").fill_nan(None) - 1).abs() <= MASS_TOLERANCE,
+    "density_mean": (pl.col("density_mean").fill_nan(None) - 1).abs() <= MASS_TOLERANCE,
+    "min_calendar_gap": pl.col("min_calendar_gap").is_null() | (pl.col("min_calendar_gap") >= -CALENDAR_TOLERANCE),
     "share_inside": pl.col("share_inside") >= pl.col("least_share_inside"),
 }
-LEAST_SHARE_INSIDE = 0.80
-"""Share of the quotes that a certified surface meets within bid and ask, unless another is asked for."""
 
 
 class UncertifiedSurfaceError(ValueError):
@@ -91,32 +96,32 @@ def surface_certificate(
     if slices.is_empty():
         require_table(greeks, "greeks.option_greeks")
         return table.empty()
-    ordered = slices.sort([*SURFACE, "slice_number"])
-    place = ordered.select(*EXPIRY, place=pl.int_range(pl.len()))
-    quotes = surface_quotes(greeks).join(place, on=EXPIRY, how="inner").sort("place", "log_moneyness")
+    ordered = slices.sort([*CHAIN, "slice_number"])
+    place = ordered.select(*EXPIRY_KEY, place=pl.int_range(pl.len()))
+    quotes = surface_quotes(greeks).join(place, on=EXPIRY_KEY, how="inner").sort("place", "log_moneyness")
     counts = np.bincount(quotes["place"].to_numpy(), minlength=ordered.height)
     if (counts == 0).any():
         lost = ordered.row(int(np.flatnonzero(counts == 0)[0]), named=True)
         raise ValueError(
             "greeks.option_greeks: expected the quotes of every slice, found none of "
-            + ", ".join(f"{name} {lost[name]}" for name in EXPIRY)
+            + ", ".join(f"{name} {lost[name]}" for name in EXPIRY_KEY)
             + "; give the rows that the surface was fitted to"
         )
     figures = _figures(ordered, quotes, counts).with_columns(least_share_inside=pl.lit(least_share_inside))
     rows = _with_verdict(figures)
-    whole = _with_verdict(_worst(rows)).join(rejected_by_code(greeks, SURFACE), on=SURFACE, how="left")
-    rows = rows.join(rejected_by_code(greeks, EXPIRY), on=EXPIRY, how="left")
-    both = pl.concat([rows.select(whole.columns), whole]).join(origin_of(greeks, SURFACE), on=SURFACE, how="left")
+    whole = _with_verdict(_worst(rows)).join(rejected_by_code(greeks, CHAIN), on=CHAIN, how="left")
+    rows = rows.join(rejected_by_code(greeks, EXPIRY_KEY), on=EXPIRY_KEY, how="left")
+    both = pl.concat([rows.select(whole.columns), whole]).join(origin_of(greeks, CHAIN), on=CHAIN, how="left")
     return both.select(list(table.polars_schema)).cast(table.polars_schema).sort(table.key)
 
 
-def _figures(ordered: pl.DataFrame, quotes: pl.DataFrame, counts: np.ndarray) -> pl.DataFrame:
+def _figures(ordered: pl.DataFrame, quotes: pl.DataFrame, counts: Positions) -> pl.DataFrame:
     from gnosis.options.surface import certificate_kernel as kernel
 
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     raw = ordered.select(RAW_COLUMNS).to_numpy(order="c")
     low, high = grid_ends(quotes["log_moneyness"].to_numpy(), starts)
-    follows = ordered.select(pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in SURFACE))
+    follows = ordered.select(pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in CHAIN))
     n = ordered.height
     shape, gap, misses = np.empty((n, 4)), np.empty(n), np.empty((n, 4))
     k, iv, iv_bid, iv_ask, width = (quotes[name].to_numpy(writable=True) for name in QUOTE_COLUMNS)
@@ -125,7 +130,7 @@ def _figures(ordered: pl.DataFrame, quotes: pl.DataFrame, counts: np.ndarray) ->
     kernel.certify(raw, tau, low, high, has_next, starts, k, iv, iv_bid, iv_ask, width, shape, gap, misses)
     b, rho = pl.col("svi_b"), pl.col("svi_rho")
     return (
-        ordered.select(*EXPIRY, "slice_number", wing_left=b * (1 - rho), wing_right=b * (1 + rho))
+        ordered.select(*EXPIRY_KEY, "slice_number", wing_left=b * (1 - rho), wing_right=b * (1 + rho))
         .with_columns(
             min_g=pl.Series(shape[:, kernel.MIN_G]),
             argmin_g=pl.Series(shape[:, kernel.ARGMIN_G]),
@@ -145,7 +150,7 @@ def _figures(ordered: pl.DataFrame, quotes: pl.DataFrame, counts: np.ndarray) ->
     )
 
 
-def grid_ends(log_moneyness: Floats, starts: np.ndarray) -> tuple[Floats, Floats]:
+def grid_ends(log_moneyness: Floats, starts: Positions) -> tuple[Floats, Floats]:
     """Return both ends of the k grid per group of quotes: 0.5 beyond the outermost quote, at least 1.5 from the money.
 
     Examples
@@ -175,7 +180,7 @@ def _worst(rows: pl.DataFrame) -> pl.DataFrame:
 
     names = [name for name in TABLES["greeks.surface_certificate"].polars_schema if name in rows.columns]
     return (
-        rows.group_by(SURFACE, maintain_order=True)
+        rows.group_by(CHAIN, maintain_order=True)
         .agg(
             pl.col("wing_left", "wing_right", "worst_miss_half_spreads").max(),
             pl.col("g_limit_left", "g_limit_right", "min_calendar_gap").min(),
@@ -189,7 +194,7 @@ def _worst(rows: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             slice_number=pl.lit(0, dtype=rows.schema["slice_number"]),
             rmse_vol_points=_rmse(),
-            **{name: pl.lit(None, dtype=rows.schema[name]) for name in EXPIRY if name not in SURFACE},
+            **{name: pl.lit(None, dtype=rows.schema[name]) for name in EXPIRY_KEY if name not in CHAIN},
             failed_rules=pl.lit(""),
             certificate=pl.lit(""),
         )
@@ -198,7 +203,7 @@ def _worst(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def certified(slices: pl.DataFrame, certificate: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Return the slices unchanged, or raise when one belongs to a surface whose certificate failed.
+    """Return the slices unchanged, or raise when one belongs to a surface that is not certified.
 
     Everything that needs a density goes through here. Exposures do not: they read the smile of the quotes.
 
@@ -212,7 +217,7 @@ def certified(slices: pl.DataFrame, certificate: pl.DataFrame | None = None) -> 
     Raises
     ------
     UncertifiedSurfaceError
-        Names the first surface that failed.
+        Names the first surface whose certificate failed or is missing.
     ValueError
         When a column is missing or of another dtype.
 
@@ -222,11 +227,11 @@ def certified(slices: pl.DataFrame, certificate: pl.DataFrame | None = None) -> 
     0
     """
     require_table(slices, "greeks.surface")
-    failed = slices.filter(pl.col("certificate") != "passed").sort(SURFACE)
+    failed = slices.filter(pl.col("certificate").ne_missing("passed")).sort(CHAIN)
     if failed.is_empty():
         return slices
-    session, symbol = failed.select(SURFACE).row(0)
-    found = f"{session} {symbol} with certificate 'failed'"
+    session, symbol, verdict = failed.select(*CHAIN, "certificate").row(0)
+    found = f"{session} {symbol} with certificate {verdict!r}"
     if certificate is not None:
         whole = (pl.col("session") == session) & (pl.col("symbol") == symbol) & (pl.col("slice_number") == 0)
         found += "".join(f" ({rules})" for rules in certificate.filter(whole)["failed_rules"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gnosis.options.arrays import Floats
+from gnosis.options.arrays import Flags, Floats, Positions
 from gnosis.options.special_functions import vectorised
+from gnosis.options.surface.certificate import MASS_TOLERANCE
 from gnosis.options.surface.svi_kernel import g_at, spaced_points, variance_at
 
 GRID_POINTS = 2001
@@ -16,8 +16,6 @@ CORE_POINTS = 401
 MAX_DENSITY_POINTS = 1 << 14
 NEGLIGIBLE_EXPONENT = 45.0
 INTEGRAL_ERROR = 1e-10
-MASS_TOLERANCE = 1e-4
-CALENDAR_TOLERANCE = 1e-10
 MIN_G, ARGMIN_G, MASS, MEAN = 0, 1, 2, 3
 INSIDE, WORST, SQUARES, WEIGHTS = 0, 1, 2, 3
 GOLDEN = 0.6180339887498949
@@ -203,8 +201,8 @@ def certify(
     tau: Floats,
     low: Floats,
     high: Floats,
-    has_next: NDArray[np.bool_],
-    starts: NDArray[np.int64],
+    has_next: Flags,
+    starts: Positions,
     k: Floats,
     iv: Floats,
     iv_bid: Floats,

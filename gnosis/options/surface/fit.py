@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from gnosis.options.arrays import Floats
+from gnosis.options.arrays import Floats, Positions
+from gnosis.options.chain.layout import CHAIN, EXPIRY_KEY
 from gnosis.options.origin import origin_of
 from gnosis.options.surface import svi
 from gnosis.options.surface.certificate import (
@@ -21,7 +22,7 @@ from gnosis.options.surface.certificate import (
     require_share,
     surface_certificate,
 )
-from gnosis.options.surface.quotes import EXPIRY, SURFACE, surface_quotes
+from gnosis.options.surface.quotes import surface_quotes
 from gnosis.tables import TABLES
 
 SSVI_COLUMNS = ["ssvi_theta", "ssvi_rho", "ssvi_eta", "ssvi_gamma"]
@@ -64,8 +65,8 @@ def volatility_surface(
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, ``threads`` is not positive, or ``least_share_inside`` not a
-        share.
+        When a column is missing or of another dtype, ``threads`` is not a positive whole number, or
+        ``least_share_inside`` not a share.
 
     Notes
     -----
@@ -84,6 +85,7 @@ def volatility_surface(
     >>> terms = {"session": ts.date(), "symbol": "XYZ", "expiry": dt.date(2019, 8, 14), "settlement": "pm", "ts": ts}
     >>> terms |= {"root": "XYZ", "right": "C", "spot": 100.0, "tau_years": 0.25, "forward": 100.0, "discount": 1.0}
     >>> terms |= {"iv_source": "own", "multiplier": 100.0, "known_at": ts, "provider": "example", "synthetic": True}
+    >>> terms |= {"style": "E", "dte_days": 91, "is_tau_floored": False, "is_vertical": False, "is_butterfly": False}
     >>> table = TABLES["greeks.option_greeks"]
     >>> rows = pl.DataFrame({"strike": 100 * np.exp(k), "iv": iv, "iv_bid": iv - 0.002, "iv_ask": iv + 0.002})
     >>> rows = rows.with_columns(pl.lit(v).cast(table.polars_schema[name]).alias(name) for name, v in terms.items())
@@ -91,42 +93,41 @@ def volatility_surface(
     >>> surface.slices.select(pl.col("ssvi_rho", "atm_iv", "jw_psi").round(6), "certificate").row(0)
     (-0.5, 0.2, -0.248759, 'passed')
     """
-    if threads < 1:
-        raise ValueError(f"threads: expected a positive number, found {threads}")
+    if threads < 1 or threads != int(threads):
+        raise ValueError(f"threads: expected a positive whole number, found {threads}")
     require_share(least_share_inside)
     quotes = surface_quotes(greeks)
-    size = pl.len().over(SURFACE), pl.struct(EXPIRY).n_unique().over(SURFACE)
+    size = pl.len().over(CHAIN), pl.struct(EXPIRY_KEY).n_unique().over(CHAIN)
     quotes = quotes.filter(size[0] >= size[1] + SHARED_PARAMETERS)
     table = TABLES["greeks.surface"]
     if quotes.is_empty():
         return VolatilitySurface(table.empty(), TABLES["greeks.surface_certificate"].empty())
     slices = _fit(quotes, threads, least_share_inside)
-    origin = origin_of(greeks, SURFACE)
+    origin = origin_of(greeks, CHAIN)
     slices = (
-        slices.join(origin, on=SURFACE, how="left", maintain_order="left")
+        slices.join(origin, on=CHAIN, how="left", maintain_order="left")
         .with_columns(certificate=pl.lit("failed"))
         .select(list(table.polars_schema))
         .cast(table.polars_schema)
     )
     certificate = surface_certificate(slices, greeks, least_share_inside)
-    verdict = certificate.filter(pl.col("slice_number") == 0).select(*SURFACE, "certificate")
-    slices = slices.drop("certificate").join(verdict, on=SURFACE, how="left")
+    verdict = certificate.filter(pl.col("slice_number") == 0).select(*CHAIN, "certificate")
+    slices = slices.drop("certificate").join(verdict, on=CHAIN, how="left")
     return VolatilitySurface(slices.select(list(table.polars_schema)).sort(table.key), certificate)
 
 
-def _starts(rows: pl.DataFrame, key: list[str]) -> np.ndarray:
+def _starts(rows: pl.DataFrame, key: list[str]) -> Positions:
     """Return where the runs of equal keys start in sorted rows, followed by the number of rows."""
     is_new = rows.select(pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in key).fill_null(True))
     return np.append(np.flatnonzero(is_new.to_series().to_numpy()), rows.height).astype(np.int64)
 
 
 def _fit(quotes: pl.DataFrame, threads: int, least_share_inside: float) -> pl.DataFrame:
-    from gnosis.options.surface import fit_kernel as surface_kernel
-    from gnosis.options.surface import ssvi_kernel
+    from gnosis.options.surface import fit_kernel, ssvi_kernel
 
-    quote_starts = _starts(quotes, EXPIRY)
-    slices = quotes[quote_starts[:-1]].select(*EXPIRY, "spot", "tau_years", "forward", "discount")
-    slice_starts = _starts(slices, SURFACE)
+    quote_starts = _starts(quotes, EXPIRY_KEY)
+    slices = quotes[quote_starts[:-1]].select(*EXPIRY_KEY, "spot", "tau_years", "forward", "discount")
+    slice_starts = _starts(slices, CHAIN)
     n = slices.height
     low, high = grid_ends(quotes["log_moneyness"].to_numpy(), quote_starts)
     tau = slices["tau_years"].to_numpy(writable=True)
@@ -140,18 +141,18 @@ def _fit(quotes: pl.DataFrame, threads: int, least_share_inside: float) -> pl.Da
         plain = np.empty((own.stop - own.start, 5))
         ssvi_kernel.fit_ssvi(k[part], iv[part], width[part], tau[own], starts, ssvi[own], plain)
         refined, theta = plain.copy(), ssvi[own, 0].copy()
-        surface_kernel.refine(k[part], iv[part], width[part], tau[own], starts, low[own], high[own], theta, refined)
-        surface_kernel.choose(
+        fit_kernel.refine(k[part], iv[part], width[part], tau[own], starts, low[own], high[own], theta, refined)
+        fit_kernel.choose(
             refined, plain, tau[own], starts, low[own], high[own],
             k[part], iv[part], iv_bid[part], iv_ask[part], width[part], least_share_inside, is_refined[own],
         )  # fmt: skip
         raw[own] = np.where(is_refined[own, None], refined, plain)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(int(threads)) as pool:
         list(pool.map(fit, range(slice_starts.size - 1)))
     wings = svi.jump_wing(svi.RawSvi(*raw.T), tau)
     return slices.with_columns(
-        slice_number=pl.int_range(1, pl.len() + 1).over(SURFACE),
+        slice_number=pl.int_range(1, pl.len() + 1).over(CHAIN),
         model=pl.when(pl.Series(is_refined)).then(pl.lit("svi")).otherwise(pl.lit("ssvi")),
         atm_iv=pl.Series(np.sqrt(wings.v)),
         log_moneyness_low=pl.Series(k[quote_starts[:-1]]),

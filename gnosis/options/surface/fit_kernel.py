@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gnosis.options.arrays import Floats
+from gnosis.options.arrays import Flags, Floats, Positions
 from gnosis.options.special_functions import vectorised
+from gnosis.options.surface.certificate import CALENDAR_TOLERANCE
 from gnosis.options.surface.certificate_kernel import (
-    CALENDAR_TOLERANCE,
     INSIDE,
     SQUARES,
     gap_to_next,
@@ -42,7 +41,7 @@ def refine(
     iv: Floats,
     width: Floats,
     tau: Floats,
-    starts: NDArray[np.int64],
+    starts: Positions,
     low: Floats,
     high: Floats,
     theta: Floats,
@@ -89,7 +88,7 @@ def choose(
     refined: Floats,
     ssvi: Floats,
     tau: Floats,
-    starts: NDArray[np.int64],
+    starts: Positions,
     low: Floats,
     high: Floats,
     k: Floats,
@@ -98,7 +97,7 @@ def choose(
     iv_ask: Floats,
     width: Floats,
     least_share_inside: float,
-    is_refined: NDArray[np.bool_],
+    is_refined: Flags,
 ) -> None:
     """Choose the refined or the SSVI form of every slice: the least squared misses among paths without arbitrage.
 

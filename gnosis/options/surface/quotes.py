@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from gnosis.options.chain.layout import CHAIN, EXPIRY_KEY
 from gnosis.options.origin import require_table
 
-SURFACE = ["session", "symbol"]
-EXPIRY = [*SURFACE, "expiry", "settlement", "root"]
 LEAST_WIDTH = 0.001
 NOT_REJECTED = "oi_missing"
 
@@ -28,10 +27,10 @@ def surface_quotes(greeks: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        Columns of :data:`EXPIRY`, ``strike``, ``spot``, ``tau_years``, ``forward``, ``discount`` (those of the latest
-        quote of the expiry), ``log_moneyness`` = ln(K/F), ``iv``, ``iv_bid`` (0 where unknown), ``iv_ask`` (infinite
-        where unknown) and ``width``, the volatility of the ask minus that of the bid, at least 0.1 vol point. Where
-        one of the two is unknown, ``width`` is twice the distance from iv to the other.
+        ``session``, ``symbol``, ``expiry``, ``settlement``, ``root``, ``strike``, ``spot``, ``tau_years``, ``forward``,
+        ``discount`` (those of the latest quote of the expiry), ``log_moneyness`` = ln(K/F), ``iv``, ``iv_bid`` (0 where
+        unknown), ``iv_ask`` (infinite where unknown) and ``width``, the volatility of the ask minus that of the bid, at
+        least 0.1 vol point. Where one of the two is unknown, ``width`` is twice the distance from iv to the other.
 
     Raises
     ------
@@ -54,14 +53,14 @@ def surface_quotes(greeks: pl.DataFrame) -> pl.DataFrame:
         greeks.filter((pl.col("iv_source") == "own") & is_whole & known)
         .with_columns(is_in=~is_out, width=pl.coalesce(pl.col("iv_ask") - pl.col("iv_bid"), 2 * one_sided))
         .filter(pl.col("width").is_not_null())
-        .sort([*EXPIRY, "strike", "is_in", "right"])
-        .unique([*EXPIRY, "strike"], keep="first", maintain_order=True)
+        .sort([*EXPIRY_KEY, "strike", "is_in", "right"])
+        .unique([*EXPIRY_KEY, "strike"], keep="first", maintain_order=True)
     )
     latest = ["spot", "tau_years", "forward", "discount"]
     return (
-        rows.with_columns(pl.col(latest).sort_by("ts", "strike").last().over(EXPIRY))
+        rows.with_columns(pl.col(latest).sort_by("ts", "strike").last().over(EXPIRY_KEY))
         .select(
-            *EXPIRY,
+            *EXPIRY_KEY,
             "strike",
             *latest,
             "iv",
@@ -70,7 +69,7 @@ def surface_quotes(greeks: pl.DataFrame) -> pl.DataFrame:
             iv_ask=pl.col("iv_ask").fill_null(float("inf")),
             width=pl.max_horizontal("width", pl.lit(LEAST_WIDTH)),
         )
-        .sort([*SURFACE, "tau_years", "expiry", "settlement", "root", "strike"])
+        .sort([*CHAIN, "tau_years", "expiry", "settlement", "root", "strike"])
     )
 
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gnosis.options.arrays import Floats
+from gnosis.options.arrays import Floats, Positions
 from gnosis.options.special_functions import vectorised
 from gnosis.options.surface.svi_kernel import SLOPE_BOUND, copy_into, solve_band
 
@@ -83,7 +82,7 @@ def largest_log_eta(rho: float, gamma: float, log_theta: Floats, by: Floats) -> 
 
 @vectorised
 def _normal_equations(
-    x: Floats, k: Floats, iv: Floats, width: Floats, tau: Floats, starts: NDArray[np.int64], equations: Floats
+    x: Floats, k: Floats, iv: Floats, width: Floats, tau: Floats, starts: Positions, equations: Floats
 ) -> float:
     """Fill J'J and J'r and return the objective r'r.
 
@@ -144,9 +143,7 @@ def _hold_at_bound(by_rho: float, by_gamma: float, equations: Floats) -> None:
 
 
 @vectorised
-def _start(
-    x: Floats, k: Floats, iv: Floats, width: Floats, tau: Floats, starts: NDArray[np.int64], equations: Floats
-) -> None:
+def _start(x: Floats, k: Floats, iv: Floats, width: Floats, tau: Floats, starts: Positions, equations: Floats) -> None:
     """Fill ``x`` with ATM total variances and the best of a few shapes, all from the quotes."""
     n = tau.size
     log_theta, weight, by = x[:n], np.empty(n), np.empty(2)
@@ -200,7 +197,7 @@ def fit_ssvi(
     iv: Floats,
     width: Floats,
     tau: Floats,
-    starts: NDArray[np.int64],
+    starts: Positions,
     ssvi: Floats,
     raw: Floats,
 ) -> None:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gnosis.options.arrays import Floats
+from gnosis.options.arrays import Flags, Floats, Positions
 from gnosis.options.special_functions import vectorised
 
 N_PARAMETERS = 5
@@ -26,8 +25,6 @@ LOWEST = np.array([-18.0, -18.0, -1e4, -20.0, -40.0])
 HIGHEST = np.array([18.0, 18.0, 1e4, 3.0, 5.0])
 G_MARGIN = 1e-3
 CALENDAR_MARGIN = 1e-5
-Positions = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 @vectorised

@@ -332,3 +332,12 @@ def test_revaluation_is_written_down_and_moves_the_energy(world):
     assert strike["revaluation"].unique().to_list() == ["sticky_strike"]
     assert moneyness["gex_usd_per_pct"].equals(strike["gex_usd_per_pct"])
     assert (moneyness["energy_asymmetry"] - strike["energy_asymmetry"]).abs().min() > 0
+
+
+def test_contracts_without_forward_are_in_no_gamma(mini_book, mini_bars):
+    """Exposures and profiles leave out the same contracts, so that they still agree."""
+    is_known = pl.col("strike") != 95
+    frame = mini_book.with_columns(forward=pl.when(is_known).then("forward"))
+    found = elasticity(frame, exposure(frame), mini_bars, ["naive"])["dealer_gamma_usd_per_unit"].item()
+    alone = mini_book.filter(is_known)
+    assert found == elasticity(alone, exposure(alone), mini_bars, ["naive"])["dealer_gamma_usd_per_unit"].item()

@@ -13,6 +13,8 @@ from benchmarks.real_chains import AFTER_CLOSE, AT_MIDDAY, FEW_TRADES, HOLIDAYS,
 from benchmarks.real_data import SPX_SESSIONS, RealData
 from gnosis.options.chain.analytics import ChainAnalytics, chain_analytics
 from gnosis.options.positioning.exposure import exposure
+from gnosis.options.surface.certificate import UncertifiedSurfaceError
+from gnosis.options.surface.fit import density, volatility_surface
 from gnosis.sessions import is_session
 from gnosis.tables import TABLES
 from resources.providers.files.snapshots import label_snapshots
@@ -143,3 +145,26 @@ def test_dealer_gamma_ranks_sessions_as_squeezemetrics_does(real, found):
     assert rank > 0.8
     live = found.greeks.filter((pl.col("open_interest") > 0) & pl.col("reason").ne_missing("settled"))
     assert table.filter(pl.col("sign_convention") == "naive")["n_contracts"].sum() == live.height
+
+
+def test_the_surface_of_a_session_has_no_arbitrage(found):
+    """Every slice; share_inside may fail: spreads of liquid strikes are narrower than what five parameters can meet."""
+    session = dt.date(2019, 6, 11)
+    surface = volatility_surface(found.greeks.filter(pl.col("session") == session))
+    for name, frame in (("greeks.surface", surface.slices), ("greeks.surface_certificate", surface.certificate)):
+        TABLES[name].schema.validate(frame, cast=False)
+    slices = surface.certificate.filter(pl.col("slice_number") > 0)
+    assert set(slices["failed_rules"]) <= {"", "share_inside"}
+    assert slices["min_g"].min() >= 0
+    assert slices["min_calendar_gap"].min() >= -1e-10
+    np.testing.assert_allclose(slices.select("density_mass", "density_mean").to_numpy(), 1.0, atol=1e-8)
+    fit = figures.surface_fit(surface.certificate)
+    assert fit.n_slices > 40
+    assert fit.rmse_vol_points < 0.5
+    assert (slices["certificate"] == "passed").to_list() == (slices["share_inside"] >= 0.8).to_list()
+
+    passed = surface.certificate.filter(pl.col("slice_number") == 0)["share_inside"].item() >= 0.8
+    assert set(surface.slices["certificate"]) == {"passed" if passed else "failed"}
+    if not passed:
+        with pytest.raises(UncertifiedSurfaceError, match=f"{session} SPX with certificate 'failed'"):
+            density(surface.slices, [0.0])

@@ -45,8 +45,8 @@ def american_quotes(quote_rows):
     return build
 
 
-def test_volatility_of_american_puts_comes_from_the_tree(american_quotes, rate_rows):
-    found = option_greeks(american_quotes([98, 99, 100, 101, 102, 110]), rate_rows())
+def test_volatility_of_american_puts_comes_from_the_tree(american_quotes, rate_rows, dividend_rows):
+    found = option_greeks(american_quotes([98, 99, 100, 101, 102, 110]), rate_rows(), dividend_rows([]))
     forward = 100 * np.exp(RATE * TAU)
     np.testing.assert_allclose(found["forward"], forward, rtol=2e-5)
     puts = found.filter(pl.col("strike") < forward)
@@ -54,7 +54,7 @@ def test_volatility_of_american_puts_comes_from_the_tree(american_quotes, rate_r
     np.testing.assert_allclose(puts["iv"], SIGMA, atol=2e-4)
     assert ((puts["iv_bid"] < puts["iv"]) & (puts["iv"] < puts["iv_ask"])).all()
     assert puts["iv_error"].max() <= 1e-4
-    european = option_greeks(american_quotes([98, 99, 100, 101, 102, 110], style="E"), rate_rows())
+    european = option_greeks(american_quotes([98, 99, 100, 101, 102, 110], style="E"), rate_rows(), dividend_rows([]))
     assert european["exercise_model"].unique().to_list() == ["closed_form"]
     # The whole premium ends up in the volatility when it is taken for European.
     assert european.filter(pl.col("strike") == 100)["iv"].max() > SIGMA + 0.004
@@ -79,17 +79,43 @@ def test_a_premium_below_a_quarter_of_the_spread_keeps_the_closed_form(american_
         assert (found["reason"].item(), found["exercise_model"].item()) == (None, model)
 
 
-def test_early_exercise_is_taken_off_before_parity(american_quotes, rate_rows):
+def test_early_exercise_is_taken_off_before_parity(american_quotes, rate_rows, dividend_rows):
     """What is taken off is found from the carry forward; taking nothing off would leave the forward 0.35 too low."""
     strikes = [98.5, 99, 99.5, 100, 100.5, 101, 101.5]
-    american = chain_analytics(american_quotes(strikes), rate_rows()).forwards.row(0, named=True)
+    american = chain_analytics(american_quotes(strikes), rate_rows(), dividend_rows([])).forwards.row(0, named=True)
     assert american["n_pairs"] == american["n_deamericanised"] == 7
     assert american["forward_source"] == "parity"
     forward = 100 * np.exp(RATE * TAU)
     assert american["parity_forward"] == pytest.approx(forward, abs=0.01)
-    naive = chain_analytics(american_quotes(strikes, style="E"), rate_rows()).forwards.row(0, named=True)
+    naive = chain_analytics(american_quotes(strikes, style="E"), rate_rows(), dividend_rows([])).forwards.row(
+        0, named=True
+    )
     assert naive["n_deamericanised"] == 0
     assert naive["parity_forward"] < forward - 0.2
+
+
+@pytest.mark.parametrize(
+    ("dividend", "borrow", "error"),
+    [
+        (0.0, 0.0, 0.01),
+        (0.0, 0.06, 0.01),
+        (0.5, 0.0, 0.07),  # the premium is that of a steady carry, and cash on one day is worth another one
+        (2.0, 0.0, 0.21),
+    ],
+)
+def test_where_dividends_are_not_known_the_pairs_tell_the_forward_themselves(
+    american_quotes, rate_rows, dividend, borrow, error
+):
+    """Rates alone would say 102.55 to all of them."""
+    strikes = [98.5, 99, 99.5, 100, 100.5, 101, 101.5]
+    quotes = american_quotes(strikes, dividend=dividend, borrow=borrow)
+    row = chain_analytics(quotes, rate_rows()).forwards.row(0, named=True)
+    worth = dividend * np.exp(-RATE * UNTIL_EX)
+    expected = float(carry_forward(100 - worth, TAU, RATE, borrow))
+    assert row["n_deamericanised"] > 0
+    assert row["forward"] == row["parity_forward"] == pytest.approx(expected, abs=error)
+    as_quoted = chain_analytics(american_quotes(strikes, dividend=dividend, borrow=borrow, style="E"), rate_rows())
+    assert abs(as_quoted.forwards["forward"].item() - expected) > abs(row["forward"] - expected) + 0.02
 
 
 def test_wide_pairs_keep_their_premium(american_quotes, rate_rows):
@@ -111,18 +137,18 @@ def test_declared_dividends_reach_the_tree(american_quotes, rate_rows, dividend_
     assert own.height == quotes.height
 
 
-def test_an_american_put_above_every_european_price_takes_the_tree(quote_rows, rate_rows):
+def test_an_american_put_above_every_european_price_takes_the_tree(quote_rows, rate_rows, dividend_rows):
     """At 300 % volatility over two years it is worth more than the discounted strike."""
     tau = (dt.datetime(2021, 5, 14, 20, tzinfo=dt.UTC) - CLOSE) / dt.timedelta(days=365)
     discount = np.exp(-RATE * tau)
     mid = float(tree_value(100, 100.0, tau, 100 / discount, discount, 3.0, False).american)
     assert mid > 100 * discount
     quotes = quote_rows([("P", 100.0, mid - 0.01, mid + 0.01)], expiry=dt.date(2021, 5, 14), style="A")
-    row = option_greeks(quotes, rate_rows()).row(0, named=True)
+    row = option_greeks(quotes, rate_rows(), dividend_rows([])).row(0, named=True)
     assert (row["reason"], row["exercise_model"]) == (None, "tree")
     assert row["iv"] == pytest.approx(3.0, abs=1e-6)
     european = quotes.with_columns(style=pl.lit("E").cast(quotes.schema["style"]))
-    assert option_greeks(european, rate_rows())["reason"].item() == "bound"
+    assert option_greeks(european, rate_rows(), dividend_rows([]))["reason"].item() == "bound"
 
 
 def test_one_night_equals_the_backfill_with_american_exercise(american_quotes, rate_rows, dividend_rows):

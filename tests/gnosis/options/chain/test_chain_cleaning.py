@@ -55,6 +55,7 @@ def with_quote(model_quotes, rate_rows):
         ("C", 110, 101.0, 101.1, "bound"),
         ("P", 90, 0.01, 0.016, "no_time_value"),
         ("P", 90, 0.02, 0.03, None),
+        ("C", 90, 101.0, 101.2, "bound"),  # the put of the strike is good: only the bound itself tells
     ],
 )
 def test_reasons(with_quote, right, strike, bid, ask, reason):
@@ -71,7 +72,7 @@ def test_quotes_may_be_a_quarter_of_an_hour_older_than_the_nominal_snapshot(with
     assert with_quote("C", 104, ts=ts)["reason"] == reason
 
 
-def test_quotes_after_the_nominal_snapshot_of_a_short_session_are_fresh(quote_rows, rate_rows):
+def test_quotes_after_the_nominal_snapshot_of_a_short_session_are_fresh(quote_rows, rate_rows, dividend_rows):
     session = dt.date(2019, 7, 3)
     for ts, reason in [((16, 29), "stale"), ((16, 30), None), ((17, 0), None)]:
         moment = dt.datetime(2019, 7, 3, *ts, tzinfo=dt.UTC)
@@ -79,7 +80,7 @@ def test_quotes_after_the_nominal_snapshot_of_a_short_session_are_fresh(quote_ro
         quotes = quote_rows(
             [("C", 104.0, 0.9, 1.0)], session=session, ts=moment, known_at=moment, expiry=dt.date(2019, 8, 2)
         )
-        assert option_greeks(quotes, rates)["reason"].item() == reason
+        assert option_greeks(quotes, rates, dividend_rows([]))["reason"].item() == reason
 
 
 def test_an_out_of_the_money_quote_that_failed_is_replaced_by_the_other_side(with_quote):
@@ -89,10 +90,10 @@ def test_an_out_of_the_money_quote_that_failed_is_replaced_by_the_other_side(wit
     assert row["iv"] == pytest.approx(0.2, abs=1e-6)
 
 
-def test_a_price_that_no_volatility_gives_is_out_of_bounds(quote_rows, rate_rows):
+def test_a_price_that_no_volatility_gives_is_out_of_bounds(quote_rows, rate_rows, dividend_rows):
     """Inside the bounds by the spread's tolerance only."""
     quotes = quote_rows([("C", 105.0, 60.0, 99.7)])
-    row = option_greeks(quotes, rate_rows()).row(0, named=True)
+    row = option_greeks(quotes, rate_rows(), dividend_rows([])).row(0, named=True)
     assert (row["iv"], row["iv_source"], row["reason"]) == (None, "none", "bound")
 
 
@@ -120,6 +121,8 @@ def test_versions_known_at_the_same_moment_do_not_depend_on_row_order(model_quot
         ("P", 110, 9.95, "bound"),  # below immediate exercise by more than half the spread
         ("P", 110, 9.99, "no_time_value"),
         ("P", 110, 10.02, None),  # a premium of 0.02 above immediate exercise
+        ("P", 110, 10.0049, "no_time_value"),
+        ("P", 110, 10.0051, None),  # half a tick is $0.005
         ("C", 110, 100.02, "bound"),  # more than the share itself
         ("P", 90, 90.02, "bound"),  # more than the strike
     ],
@@ -136,20 +139,26 @@ def test_a_put_below_its_american_and_above_its_european_bound_is_fine_when_euro
     assert with_quote("P", 110, bid=9.84, ask=9.86)["reason"] is None
 
 
-@pytest.mark.parametrize("changed", [("deliverable_shares", 150.0), ("multiplier", 10.0)])
-def test_adjusted_contracts_have_no_volatility_at_all(model_quotes, rate_rows, changed):
-    name, value = changed
-    quotes = model_quotes(STRIKES, deliverable_shares=100.0)
-    is_it = pl.col("strike") == 104
-    found = option_greeks(quotes.with_columns(pl.when(is_it).then(value).otherwise(name).alias(name)), rate_rows())
-    adjusted, rest = found.filter(is_it), found.filter(~is_it)
-    assert adjusted["reason"].to_list() == ["adjusted"] * 2
-    assert adjusted["iv_source"].to_list() == ["none"] * 2
-    for column in ("mid", "iv", "iv_bid", "delta", "gamma_per_usd"):
-        assert adjusted[column].null_count() == 2
-    assert adjusted["open_interest"].to_list() == [100.0] * 2
-    assert rest["reason"].null_count() == rest.height
-    np.testing.assert_allclose(rest["iv"], 0.2, atol=1e-6)
+@pytest.mark.parametrize("style", ["A", "E"])
+def test_without_dividends_and_pairs_there_is_no_forward(quote_rows, rate_rows, dividend_rows, style):
+    """Nothing declared is something known; dividends that are not known are no zero."""
+    quotes = quote_rows(
+        [("C", 100, 2.0, 2.1), ("C", 101, 1.5, 1.6), ("C", 102, 0.1, 0.9), ("C", 103, 0.0, 0.5)], style=style
+    )
+    unknown = chain_analytics(quotes, rate_rows())
+    assert unknown.greeks["reason"].to_list() == ["no_forward", "no_forward", "wide", "zero_bid"]
+    assert unknown.greeks["mid"].to_list() == [2.05, 1.55, None, None]
+    for name in ("forward", "forward_source", "iv", "delta"):
+        assert unknown.greeks[name].null_count() == 4
+    row = unknown.forwards.row(0, named=True)
+    assert row["rate_per_year"] == pytest.approx(0.05)
+    for name in ("forward", "forward_source", "carry_implied_per_year", "dividends_usd"):
+        assert row[name] is None
+    known = chain_analytics(quotes, rate_rows(), dividend_rows([]))
+    assert known.greeks["reason"].to_list() == [None, None, "wide", "zero_bid"]
+    assert known.forwards["forward_source"].to_list() == ["carry"]
+    without_rate = chain_analytics(quotes, rate_rows().clear())
+    assert without_rate.greeks["reason"].unique().to_list() == ["no_rate"]
 
 
 def test_reasons_come_in_the_order_of_the_table(model_quotes, rate_rows):
@@ -224,7 +233,7 @@ def test_a_repeat_needs_twenty_contracts_with_a_bid_in_the_very_session_before(m
     at = CLOSE + dt.timedelta(days=2)
     assert reasons_of(two_days(model_quotes, session=later, ts=at, known_at=at), rate_rows(), later) == [None]
     assert reasons_of(two_days(model_quotes, symbol="ABC"), rate_rows()) == [None]
-    assert reasons_of(two_days(model_quotes, root="XYZ7"), rate_rows()) == [None]
+    assert reasons_of(two_days(model_quotes, root="XYZW"), rate_rows()) == [None]
 
 
 def test_friday_repeated_on_monday_is_found(model_quotes, rate_rows):
@@ -270,9 +279,9 @@ def test_a_butterfly_is_flagged_on_its_middle(quote_rows, rate_rows):
         assert flagged(quotes, rate_rows(), "is_vertical") == []
 
 
-def test_flags_deny_nothing_and_pass_over_quotes_without_two_sides(quote_rows, rate_rows):
+def test_flags_deny_nothing_and_pass_over_quotes_without_two_sides(quote_rows, rate_rows, dividend_rows):
     quotes = quote_rows([("C", 95, 5.8, 6.0), ("C", 98, 0.0, 0.1), ("C", 100, 4.51, 4.7), ("C", 110, 1.4, 1.5)])
-    found = option_greeks(quotes, rate_rows())
+    found = option_greeks(quotes, rate_rows(), dividend_rows([]))
     assert found["is_butterfly"].to_list() == [False, False, True, False]
     assert not found["is_vertical"].any()
     assert found["reason"].to_list() == [None, "zero_bid", None, None]

@@ -106,7 +106,7 @@ def test_carry_needs_a_week_and_the_regression_a_month_of_european_exercise(
     assert (row["discount_gap_per_year"] is not None) == regression
 
 
-def test_an_uncertain_parity_forward_is_shown_and_not_used(quote_rows, rate_rows):
+def test_an_uncertain_parity_forward_is_shown_and_not_used(quote_rows, rate_rows, dividend_rows):
     quotes = quote_rows(
         [
             (right, strike, mid - 0.05, mid + 0.05)
@@ -114,15 +114,15 @@ def test_an_uncertain_parity_forward_is_shown_and_not_used(quote_rows, rate_rows
             for right, mid in [("C", call), ("P", put)]
         ]
     )
-    row = only(quotes, rate_rows())
+    row = only(quotes, rate_rows(), dividend_rows([]))
     assert row["parity_forward_se"] > 0.5
     assert row["parity_forward"] > 0
     assert (row["forward_source"], row["n_pairs"]) == ("carry", 4)
     assert row["forward"] == pytest.approx(100 * np.exp(0.05 * TAU), rel=1e-12)
 
 
-def test_two_pairs_are_too_few(model_quotes, rate_rows):
-    row = only(model_quotes([99, 100]), rate_rows())
+def test_two_pairs_are_too_few(model_quotes, rate_rows, dividend_rows):
+    row = only(model_quotes([99, 100]), rate_rows(), dividend_rows([]))
     assert (row["n_pairs"], row["parity_forward"], row["parity_forward_se"]) == (2, None, None)
     assert row["forward_source"] == "carry"
 

@@ -38,6 +38,6 @@ def test_strikes_and_expiries_are_those_of_a_group_by(quote_rows, seed):
     ts = rows["ts"].to_physical().to_numpy()
     latest = numbered.group_by("expiry_number").agg(pl.col("ts").max()).sort("expiry_number")
     np.testing.assert_array_equal(belonging.per_expiry(np.maximum, ts), latest["ts"].to_physical())
-    newest = newest_rows(ts, belonging)
+    newest = newest_rows(ts, np.ones(ts.size, dtype=bool), belonging)
     np.testing.assert_array_equal(ts[newest], latest["ts"].to_physical())
     np.testing.assert_array_equal(belonging.expiry_of_row[newest], np.arange(belonging.n_expiries))

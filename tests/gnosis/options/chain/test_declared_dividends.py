@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gnosis.options.chain.declared_dividends import declared_dividends
+from gnosis.options.chain.declared_dividends import LOOKBACK_SESSIONS, MAX_AGE, declared_dividends
+from gnosis.sessions import schedule
 
 SESSION, EXPIRY = dt.date(2019, 5, 15), dt.date(2019, 6, 14)
 CLOSE = dt.datetime(2019, 5, 15, 20, 0, tzinfo=dt.UTC)
@@ -74,3 +75,36 @@ def test_time_runs_to_the_opening_of_the_ex_date(dividend_rows):
     found = declared_dividends(expiries(EXPIRY), dividend_rows([(JUNE_7, 0.5, CLOSE)]))
     opening = dt.datetime(2019, 6, 7, 13, 30, tzinfo=dt.UTC)
     assert found.times_years[0] == pytest.approx((opening - CLOSE).total_seconds() / (365 * 86_400), rel=1e-14)
+
+
+def test_the_ex_date_must_follow_the_session_of_each_expiry(dividend_rows):
+    """The share trades without it from the ex-date on: for quotes of that very session it is no dividend to come."""
+    both = pl.concat([expiries(EXPIRY), expiries(EXPIRY).with_columns(session=dt.date(2019, 5, 16))])
+    found = declared_dividends(both, dividend_rows([(dt.date(2019, 5, 16), 0.5, CLOSE)]))
+    assert found.starts.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("days", "amounts"), [(365, [0.5]), (366, [])])
+def test_an_announcement_older_than_a_year_does_not_count(dividend_rows, days, amounts):
+    told_in = SESSION - dt.timedelta(days=days)
+    told = dividend_rows([(JUNE_7, 0.5, CLOSE - dt.timedelta(days=days))], session=told_in)
+    assert declared_dividends(expiries(EXPIRY), told).amounts_usd.tolist() == amounts
+
+
+def test_the_lookback_holds_every_announcement_that_may_still_count():
+    days = schedule().select("session", oldest=pl.col("session").shift(LOOKBACK_SESSIONS)).drop_nulls()
+    assert (days["session"] - days["oldest"]).min() >= MAX_AGE
+
+
+def test_one_night_counts_what_a_backfill_counts(dividend_rows):
+    """Announcements of 300 and of 240 sessions ago: the night reads only the last ones."""
+    days = schedule().filter(pl.col("session") <= SESSION)["session"]
+    told = pl.concat(
+        dividend_rows([(JUNE_7 + dt.timedelta(days=n), 0.5, CLOSE - dt.timedelta(days=500))], session=days[-1 - back])
+        for n, back in enumerate((300, 240))
+    )
+    night = told.filter(pl.col("session") >= days[-1 - LOOKBACK_SESSIONS])
+    assert night.height == 1
+    seen, all_seen = (declared_dividends(expiries(EXPIRY), frame).times_years.tolist() for frame in (night, told))
+    assert seen == all_seen
+    assert len(seen) == 1

@@ -196,24 +196,24 @@ def test_spoiling_one_expiry_leaves_the_others_alone(model_quotes, rate_rows):
     assert before.equals(after)
 
 
-def test_the_carry_forward_stands_in_when_pairs_are_missing(quote_rows, rate_rows):
+def test_the_carry_forward_stands_in_when_pairs_are_missing(quote_rows, rate_rows, dividend_rows):
     quotes = quote_rows([("C", strike, 2.0, 2.1) for strike in (100, 101, 102)])
-    found = option_greeks(quotes, rate_rows())
+    found = option_greeks(quotes, rate_rows(), dividend_rows([]))
     assert found["forward_source"].unique().to_list() == ["carry"]
     np.testing.assert_allclose(found["forward"], 100 * np.exp(0.05 * TAU), rtol=1e-12)
 
 
-def test_pairs_more_than_a_minute_apart_are_no_pairs(model_quotes, rate_rows):
+def test_pairs_more_than_a_minute_apart_are_no_pairs(model_quotes, rate_rows, dividend_rows):
     quotes = model_quotes([98, 99, 100, 101, 102])
     for seconds, source in [(60, "parity"), (61, "carry")]:
         early = pl.when(pl.col("right") == "P").then(pl.col("ts") - dt.timedelta(seconds=seconds)).otherwise("ts")
-        found = option_greeks(quotes.with_columns(ts=early), rate_rows())
+        found = option_greeks(quotes.with_columns(ts=early), rate_rows(), dividend_rows([]))
         assert found["forward_source"].unique().to_list() == [source]
 
 
-def test_a_chain_of_two_strikes_has_no_smile(model_quotes, rate_rows):
+def test_a_chain_of_two_strikes_has_no_smile(model_quotes, rate_rows, dividend_rows):
     quotes = model_quotes([99, 101]).vstack(model_quotes([100]).with_columns(bid=0.0))
-    found = option_greeks(quotes, rate_rows()).sort("strike", "right")
+    found = option_greeks(quotes, rate_rows(), dividend_rows([])).sort("strike", "right")
     assert found["iv_source"].to_list() == ["own", "own", "none", "none", "own", "own"]
     assert found["reason"].to_list()[2:4] == ["zero_bid"] * 2
     assert found["gamma_per_usd"].is_null().to_list() == [False, False, True, True, False, False]
@@ -284,8 +284,8 @@ def test_bid_and_ask_of_the_quote_have_volatilities_around_that_of_the_mid(model
         assert other[name].null_count() == other.height
 
 
-def test_a_bid_below_intrinsic_value_has_no_volatility(quote_rows, rate_rows):
-    row = option_greeks(quote_rows([("C", 95.0, 4.9, 6.5)]), rate_rows()).row(0, named=True)
+def test_a_bid_below_intrinsic_value_has_no_volatility(quote_rows, rate_rows, dividend_rows):
+    row = option_greeks(quote_rows([("C", 95.0, 4.9, 6.5)]), rate_rows(), dividend_rows([])).row(0, named=True)
     assert row["iv_bid"] is None
     assert row["iv"] < row["iv_ask"]
 
@@ -313,8 +313,8 @@ def test_volatility_is_flat_beyond_the_accepted_strikes_and_linear_between_them(
 
 def test_roots_of_one_date_and_settlement_stay_apart(model_quotes, rate_rows):
     one = model_quotes(STRIKES, skew, root="XYZ")
-    other = model_quotes(STRIKES, lambda strike: 0.35 + 0.0 * strike, root="XYZ1")
+    other = model_quotes(STRIKES, lambda strike: 0.35 + 0.0 * strike, root="XYZW")
     found = option_greeks(pl.concat([other, one]), rate_rows())
     assert found.equals(found.sort(KEY))
-    for root, alone in [("XYZ", one), ("XYZ1", other)]:
+    for root, alone in [("XYZ", one), ("XYZW", other)]:
         assert found.filter(pl.col("root") == root).equals(option_greeks(alone, rate_rows()))

@@ -108,3 +108,13 @@ def test_one_night_after_a_long_silence_finds_the_rate_of_a_backfill(rate_rows):
     first_read = days[-1 - LOOKBACK_SESSIONS]
     night = old.filter(pl.col("known_at").dt.date() >= first_read)
     assert known_rate(night, at(15)) == known_rate(old, at(15)) == pytest.approx(continuous_rate(0.02))
+
+
+def test_a_yield_that_no_rate_has_is_refused(rate_rows):
+    for value in (-200.0, -250.0, float("nan"), float("inf")):
+        message = rf"raw\.macro: expected Treasury yields in percent above -200, found {value} for DGS3MO of 2019-05-14"
+        with pytest.raises(ValueError, match=message):
+            known_rate(rate_rows(value=value), at(15))
+    assert np.isnan(known_rate(rate_rows(value=-250.0, series_id="FEDFUNDS"), at(15)))
+    with pytest.raises(ValueError, match=r"yield: expected decimals per year above -2\.0, .* found -2\.5"):
+        continuous_rate([0.02, -2.5])

@@ -104,3 +104,21 @@ def test_expiries_are_separate():
         STRIKES * 2, CALLS + CALLS, PUTS + list(np.add(PUTS, 0.5)), 0.1, 100, DISCOUNT, starts=[0, 3, 6]
     )
     assert forward[0] - forward[1] == pytest.approx(0.5 / DISCOUNT, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"spot": -100.0}, r"spot: expected positive finite values in \$ .* found -100.0"),
+        ({"strikes": [95.0, 0.0, 105.0]}, r"strike: expected positive finite values in \$ .* found 0.0 at position 1"),
+        ({"spread": [0.1, 0.1]}, r"spread_sum: expected one value, or one per strike, shape \(3,\), found \(2,\)"),
+        ({"discount": [1.0] * 4}, r"discount: expected one value, or one per strike"),
+        ({"starts": [0, 2]}, r"starts: expected positions ascending from 0 to the number of strikes 3"),
+    ],
+)
+def test_impossible_arguments_are_refused(changed, message):
+    with pytest.raises(ValueError, match=message):
+        found(CALLS, PUTS, **changed)
+    if "strikes" not in changed:
+        with pytest.raises(ValueError, match="call_mid: expected one value, or one per strike"):
+            found(CALLS[:2], PUTS)

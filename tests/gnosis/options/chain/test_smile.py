@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,3 +40,29 @@ def test_agrees_with_numpy_interpolation(values):
     inside = (k > k[accepted][0]) & (k < k[accepted][-1])
     expected = np.where(accepted, "own", np.where(inside, "interpolated", "extrapolated"))
     assert [IV_SOURCES[code] for code in found.source] == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("k", "own", "starts", "message"),
+    [
+        (
+            [0.1, 0.0, -0.1],
+            [0.2] * 3,
+            None,
+            r"expected strictly ascending values within an expiry, found 0.1 before 0.0",
+        ),
+        ([0.0, 0.1, 0.1], [0.2] * 3, None, r"found 0.1 before 0.1 at position 1"),
+        ([0.0, np.nan, 0.1], [0.2] * 3, None, r"found 0.0 before nan"),
+        ([0.0, 0.1], [0.2] * 3, None, r"own_iv: expected one volatility per strike, shape \(2,\), found \(3,\)"),
+        ([0.0, 0.1], [0.2] * 2, [0, 1], r"starts: expected positions ascending from 0 to the number of strikes 2"),
+        ([0.0, 0.1], [0.2] * 2, [0, 3, 2], r"starts: expected positions ascending"),
+    ],
+)
+def test_strikes_that_do_not_ascend_are_refused(k, own, starts, message):
+    with pytest.raises(ValueError, match=message):
+        smile(k, own, starts)
+
+
+def test_strikes_start_anew_in_every_expiry_and_may_be_unknown_throughout_one():
+    found = smile([0.0, 0.1, 0.0, np.nan, np.nan], [0.2, 0.3, 0.4, np.nan, np.nan], [0, 2, 2, 3, 5])
+    np.testing.assert_array_equal(found.iv, [0.2, 0.3, 0.4, np.nan, np.nan])

@@ -107,7 +107,8 @@ def test_open_positions_of_all_but_market_makers(mini_book):
 
 def test_open_positions_keep_the_latest_origin(mini_book):
     rows = positions_of(mini_book, [("customer", 10.0, 0.0), ("firm", 0.0, 5.0)])
-    later = mini_book["known_at"][0] + dt.timedelta(hours=1)
+    later = mini_book["known_at"][0] - dt.timedelta(hours=1)
+    rows = rows.with_columns(known_at=pl.col("known_at") - dt.timedelta(hours=2))
     is_firm = pl.col("participant") == "firm"
     rows = rows.with_columns(
         known_at=pl.when(is_firm).then(pl.lit(later)).otherwise("known_at"),
@@ -116,6 +117,42 @@ def test_open_positions_keep_the_latest_origin(mini_book):
     )
     found = open_close_fractions(mini_book, rows).fractions
     assert found.select("known_at", "provider", "synthetic").unique().rows() == [(later, "cboe+cme", True)]
+
+
+def test_what_was_known_after_the_quotes_is_not_read(mini_book):
+    """A second row of the same contracts that came a month later changes nothing, and neither does a poisoned one."""
+    flow, positions = flow_of(mini_book, [250.0, 0.0, -80.0, 1.0]), positions_of(mini_book, [("firm", 20.0, 0.0)])
+    month = pl.col("known_at") + dt.timedelta(days=31)
+    late_flow = flow.with_columns(known_at=month, customer_net_contracts=pl.lit(float("nan")))
+    late_positions = positions.with_columns(known_at=month, long_open_contracts=pl.lit(300.0))
+    assert flow_fractions(mini_book, pl.concat([flow, late_flow])).fractions.equals(
+        flow_fractions(mini_book, flow).fractions
+    )
+    assert open_close_fractions(mini_book, pl.concat([late_positions, positions])).fractions.equals(
+        open_close_fractions(mini_book, positions).fractions
+    )
+    only_late = flow_fractions(mini_book, late_flow)
+    assert only_late.fractions.is_empty() and only_late.violations.is_empty()
+    at_the_quote = flow.with_columns(known_at=pl.lit(mini_book["ts"].max()))
+    assert flow_fractions(mini_book, at_the_quote).fractions.height == 4
+
+
+def test_a_quote_after_its_session_does_not_make_flow_known(mini_book):
+    """The close of the session is the latest quote that counts, however late another row of the chain is dated."""
+    late = mini_book.head(1).with_columns(
+        strike=pl.lit(60.0), ts=pl.col("ts") + dt.timedelta(days=2), reason=pl.lit("late", mini_book.schema["reason"])
+    )
+    flow = flow_of(mini_book, [1.0] * 4).with_columns(pl.col("known_at") + dt.timedelta(days=1))
+    assert flow_fractions(pl.concat([mini_book, late]), flow).fractions.is_empty()
+
+
+def test_fractions_do_not_depend_on_how_a_column_is_stored(book):
+    frame = book([("C", 90.0 + i, 7.0) for i in range(20)])
+    q = [round(0.31 * i, 2) for i in range(20)]
+    same = frame.with_columns(open_interest=pl.lit(7.0))
+    wanted = [(0.0 - value) / 7.0 for value in q]
+    assert flow_fractions(frame, flow_of(frame, q)).fractions["x"].to_list() == wanted
+    assert flow_fractions(same, flow_of(frame, q)).fractions["x"].to_list() == wanted
 
 
 def test_bad_flow_is_refused(mini_book):

@@ -57,3 +57,10 @@ def test_chains_do_not_mix(book):
     np.testing.assert_array_equal(both.call[0], delta_profiles(one, [0.9, 1.0]).call[0])
     np.testing.assert_array_equal(both.put[1], delta_profiles(two, [0.9, 1.0]).put[0])
     assert not both.call[1].any() and not both.put[0].any()
+
+
+@pytest.mark.parametrize("ratios", [1.01, [1.0, float("nan")], [[0.99], [1.01]]])
+@pytest.mark.parametrize("profiles", [delta_profiles, gamma_profiles])
+def test_ratios_are_a_list_of_numbers(mini_book, profiles, ratios):
+    with pytest.raises(ValueError, match="ratios: expected a list of spots over spot"):
+        profiles(mini_book, ratios)

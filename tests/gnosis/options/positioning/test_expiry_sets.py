@@ -67,6 +67,13 @@ def sets(session: str, *expiries: str) -> dict[str, list[str]]:
         ("2019-05-13", ["2019-05-15", "2019-05-30"], {}),
         # A chain without the coming third Friday has the next that it lists.
         ("2019-05-13", ["2019-05-31", "2019-07-19"], {"next_weekly": ["2019-05-31"], "next_monthly": ["2019-07-19"]}),
+        # Friday the 14th is the second Friday of June 2019, and Friday the 15th of February 2019 is the third.
+        ("2019-06-10", ["2019-06-14", "2019-06-21"], {"next_weekly": ["2019-06-14"], "next_monthly": ["2019-06-21"]}),
+        (
+            "2019-02-11",
+            ["2019-02-15", "2019-02-22", "2019-03-15"],
+            {"next_weekly": ["2019-02-15"], "next_monthly": ["2019-02-15"]},
+        ),
         # Beyond the reach of the calendar the day of the week decides.
         ("2019-05-13", ["2021-01-15", "2021-01-20"], {"next_weekly": ["2021-01-15"], "next_monthly": ["2021-01-15"]}),
     ],

@@ -108,6 +108,13 @@ def test_reference_book_by_contract(mini_book, convention, expected):
     assert found["right"].to_list() == ["P", "P", "C", "C"]
 
 
+@pytest.mark.parametrize(("convention", "expected"), [("naive", 0.2510902361), ("customer_long", -1.0)])
+def test_dealer_gamma_sign_of_the_reference_book(mini_book, convention, expected):
+    """Net gamma over what it would be if dealers held everything: 1 or -1 exactly when all fractions agree."""
+    lines = contract_exposure(mini_book, [convention])["gex_usd_per_pct"]
+    assert lines.sum() / lines.abs().sum() == pytest.approx(expected, abs=1e-10)
+
+
 contracts = st.lists(
     st.tuples(
         st.sampled_from(["C", "P"]),
@@ -227,19 +234,13 @@ def test_settled_contracts_do_not_count(mini_book):
     assert contract_exposure(settled).is_empty()
 
 
-def test_adjusted_contracts_count_with_the_deliverable_they_state(mini_book):
-    plain = totals(mini_book)
-    stated = totals(with_values(mini_book, reason="adjusted", deliverable_shares=150.0))
-    for name in SUMS:
-        assert stated[name] == pytest.approx(1.5 * plain[name], rel=1e-12)
-    unstated = exposure(with_values(mini_book, reason="adjusted", deliverable_shares=None), ["naive"])
-    assert unstated.select("n_contracts", "n_without_iv", "open_interest", "gex_usd_per_pct").sum().row(0) == (
-        4,
-        0,
-        0,
-        0,
-    )
-    assert totals(with_values(mini_book, deliverable_shares=None)) == plain
+def test_adjusted_contracts_have_no_exposure(mini_book):
+    """They have no volatility, as their strikes do not compare with the others; they are counted."""
+    unknown = dict.fromkeys(["iv", *GREEK_COLUMNS])
+    adjusted = exposure(with_values(mini_book, reason="adjusted", deliverable_shares=150.0, **unknown), ["naive"])
+    columns = ["n_contracts", "n_without_iv", "open_interest", "gex_usd_per_pct"]
+    assert adjusted.select(columns).sum().row(0) == (4, 4, 0, 0)
+    assert totals(with_values(mini_book, deliverable_shares=None)) == totals(mini_book)
 
 
 def test_cells_by_bucket_and_strike_with_their_origin(book):
@@ -328,10 +329,19 @@ def test_fractions_equal_to_a_rule_by_right_give_its_bits(mini_book):
     assert found.drop("sign_convention").equals(exposure(mini_book, ["naive"]).drop("sign_convention"))
 
 
-def test_volume_is_in_no_exposure():
-    """Positions opened and closed within a day do not show in open interest, and volume is not mixed in."""
-    assert not [name for name in TABLES["greeks.exposure"].polars_schema if "volume" in name]
-    assert "volume" not in TABLES["greeks.option_greeks"].polars_schema
+def test_a_column_of_one_stored_value_changes_no_bit(book):
+    """At a charm that shows whether a division by 365 was one or a multiplication by the reciprocal."""
+    frame = book([(right, 90.0 + i, 7.0) for i in range(12) for right in "CP"])
+    charm = np.linspace(-2, -1, 500)
+    usd = 7.0 * 100.0 * charm * 100.0
+    charm = charm[usd / 365 != usd * (1 / 365)][:5]
+    assert charm.size == 5
+    once = ["open_interest", "multiplier", "spot", "charm_per_year"]
+    for value in charm:
+        written_out = with_values(frame, charm_per_year=value)
+        written_out = written_out.with_columns(pl.Series(name, written_out[name].to_list()) for name in once)
+        stored_once = with_values(written_out, **{name: written_out[name][0] for name in once})
+        assert exposure(stored_once).equals(exposure(written_out))
 
 
 def test_unknown_conventions_are_refused(mini_book):

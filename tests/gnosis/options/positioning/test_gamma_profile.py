@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gnosis.engines.physics import PATH_RATIOS
 from gnosis.options.positioning import gamma_profile
-from gnosis.options.positioning.gamma_profile import one_version
+from gnosis.options.positioning.contracts import chain_spots, one_version
 
 
 def gamma_profiles(greeks, revaluation="sticky_moneyness"):
@@ -105,6 +105,21 @@ def test_quotes_at_different_spots_move_by_the_same_share(book):
     assert found.chains["spot"].to_list() == [101.0]
     want = frame["gamma_per_usd"][0] * 10 * 100 * (100 / 101) ** 2
     assert found.call[0, 50] == pytest.approx(want, rel=1e-12)
+
+
+def test_spot_of_a_chain_is_that_of_its_latest_quote(book):
+    """Neither the first nor the last of the rows, of one instant the larger, and none that came after the session."""
+    frame = book([("P", k, 1.0) for k in (90.0, 95.0, 100.0, 105.0, 110.0)])
+    seconds = pl.Series([0, 9, 9, 3, 90_000])
+    frame = frame.with_columns(
+        ts=pl.col("ts") + pl.duration(seconds=seconds),
+        spot=pl.Series([101.0, 102.0, 103.0, 104.0, 150.0]),
+        reason=pl.Series([None, None, "wide", None, "late"], dtype=frame.schema["reason"]),
+    )
+    assert chain_spots(frame)["spot"].to_list() == [103.0]
+    assert chain_spots(frame.reverse())["spot"].to_list() == [103.0]
+    assert gamma_profiles(frame).chains["spot"].to_list() == [103.0]
+    assert chain_spots(frame.tail(1))["spot"].to_list() == [150.0]
 
 
 @settings(max_examples=20, deadline=None)

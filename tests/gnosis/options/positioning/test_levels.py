@@ -77,16 +77,6 @@ def test_every_set_and_convention_has_a_row(book):
     assert empty["reasons"] == "NO_CHAIN,SIGN_UNDETERMINED"
 
 
-def test_totals_are_the_sums_of_the_exposures(book):
-    contracts = [(r, k, 10.0 * k) for r in "CP" for k in (90.0, 95.0, 100.0, 105.0)]
-    frame = pl.concat([book(contracts, days=days, symbol=name) for days in (2, 16, 90) for name in ("AAA", "BBB")])
-    by = ["session", "symbol", "sign_convention"]
-    want = exposure(frame).group_by(by).agg(pl.col(*TOTALS, "open_interest", "n_contracts").sum()).sort(by)
-    found = levels(frame).filter(pl.col("expiry_set") == "all").sort(by)
-    for name in [*TOTALS, "open_interest", "n_contracts"]:
-        np.testing.assert_allclose(found[name], want[name], rtol=1e-12)
-
-
 def test_unknown_open_interest_is_null_and_zero_is_zero(book):
     unknown = row(book([("C", 100.0, None)]))
     assert unknown["reasons"] == "OI_MISSING,SIGN_UNDETERMINED"
@@ -104,6 +94,44 @@ def test_contracts_without_volatility_are_counted_and_limit_the_row(book):
     none = row(frame.with_columns(iv=pl.lit(None, dtype=pl.Float64)), index_symbols=["AAA"])
     assert none["reasons"] == "NO_CHAIN,LOW_COVERAGE"
     assert none["atm_iv"] is None and none["gex_usd_per_pct"] is None and none["profile_sign"] is None
+
+
+def test_contracts_without_forward_are_without_exposure_here_and_there(book):
+    frame = book([("C", 100.0, 10.0), ("P", 80.0, 90.0)])
+    frame = frame.with_columns(forward=pl.when(pl.col("strike") == 100).then("forward"))
+    found, cells = row(frame, index_symbols=["AAA"]), exposure(frame, ["naive"])
+    assert (found["n_contracts"], found["n_without_iv"], found["open_interest"]) == (2, 1, 10.0)
+    assert cells.select("n_contracts", "n_without_iv", "open_interest").sum().row(0) == (2, 1, 10.0)
+    assert found["gex_usd_per_pct"] == cells["gex_usd_per_pct"].sum()
+    nowhere = frame.with_columns(forward=pl.lit(None, dtype=pl.Float64))
+    assert row(nowhere)["reasons"].startswith("NO_CHAIN") and row(nowhere)["gex_usd_per_pct"] is None
+    assert exposure(nowhere, ["naive"])["gex_usd_per_pct"].to_list() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("unknown", "reasons"), [(39.0, ""), (41.0, "LOW_COVERAGE")])
+def test_contracts_of_unknown_side_are_counted_and_not_summed(book, unknown, reasons):
+    frame = book([("C", 100.0, 100.0 - unknown), ("P", 95.0, unknown)])
+    sign = pl.lit("open_close", dtype=FRACTIONS_SCHEMA["sign_convention"])
+    given = frame.head(1).with_columns(sign_convention=sign, x=pl.lit(0.5)).select(list(FRACTIONS_SCHEMA))
+    found = row(frame, "open_close", fractions=given)
+    assert (found["n_contracts"], found["n_without_iv"]) == (2, 0)
+    assert found["open_interest"] == 100 - unknown
+    assert found["gex_usd_per_pct"] == exposure(frame, ["open_close"], given)["gex_usd_per_pct"].sum()
+    assert found["reasons"] == reasons
+    both = levels(frame, ["naive", "open_close"], fractions=given).filter(pl.col("expiry_set") == "all")
+    assert both["open_interest"].to_list() == [100.0, 100.0 - unknown]
+    # The bands are those of the prior, whatever is known of the sides.
+    assert both.select(BANDS).n_unique() == 1
+
+
+def test_open_interest_of_an_unknown_session_is_said(book):
+    frame = book([("C", 100.0, 10.0), ("P", 95.0, 5.0), ("P", 90.0, 0.0)])
+    session = pl.when(pl.col("strike") != 95).then("oi_session")
+    found = row(frame.with_columns(oi_session=session), index_symbols=["AAA"])
+    assert found["reasons"] == "OI_SESSION_UNKNOWN"
+    assert found["open_interest"] == 15.0
+    nothing_held = pl.when(pl.col("strike") != 90).then("oi_session")
+    assert row(frame.with_columns(oi_session=nothing_held), index_symbols=["AAA"])["reasons"] == ""
 
 
 def test_settled_contracts_never_count(mini_book, book):
@@ -128,6 +156,10 @@ def test_at_the_money_volatility_of_the_expiry_nearest_to_thirty_days(book):
     ]
     found = row(pl.concat(parts))
     assert found["atm_iv"] == pytest.approx(0.29)
+    pm = book([("C", k, 1.0) for k in (95.0, 105.0)])
+    am = book([("C", k, 1.0) for k in (95.0, 105.0)], smile=lambda k: 0.3)
+    am = am.with_columns(settlement=pl.lit("am", dtype=am.schema["settlement"]), root=pl.lit("AAA1"))
+    assert row(pl.concat([am, pm]))["atm_iv"] == pytest.approx(0.2)
     one_sided = row(book([("C", 120.0, 1.0), ("C", 130.0, 1.0)], smile=lambda k: 0.3 + k))
     assert one_sided["atm_iv"] == pytest.approx(0.3 + np.log(120 / (100 * np.exp(0.035 * 30 / 365))))
 

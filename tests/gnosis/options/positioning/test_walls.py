@@ -44,6 +44,21 @@ def test_ties_go_to_the_nearest_strike_then_to_the_lower(book, strikes, wall):
     assert (row["gamma_wall"], row["oi_wall"]) == (wall, wall)
 
 
+@pytest.mark.parametrize(("spot", "strikes"), [(10.05, (10.0, 10.1)), (0.3, (0.2, 0.4)), (100.1, (100.0, 100.2))])
+def test_strikes_as_far_from_spot_tie_whatever_their_last_bit(book, spot, strikes):
+    """10.05 - 10.0 and 10.1 - 10.05 are different numbers to a computer."""
+    low, high = strikes
+    assert spot - low != high - spot
+    row = found(with_gamma(book([("C", k, 10.0) for k in strikes], spot=spot), dict.fromkeys(strikes, 0.02)))
+    assert (row["gamma_wall"], row["oi_wall"]) == (low, low)
+
+
+def test_shares_are_of_512_draws(mini_book):
+    row = found(mini_book, index_symbols=["AAA"])
+    shares = [row[f"{name}_share"] for name in WALLS]
+    assert all(0 < share < 1 and (share * 512).is_integer() for share in shares)
+
+
 def test_wall_is_of_the_sum_over_expiries(book):
     near, far = book([("C", 101.0, 60.0), ("C", 105.0, 100.0)], days=2), book([("C", 101.0, 60.0)], days=16)
     frame = with_gamma(pl.concat([near, far]), {101.0: 0.02, 105.0: 0.02})

@@ -337,7 +337,9 @@ def test_dividends_that_do_not_fit_are_named(times, amounts, starts, message):
         tree_value(**HULL, iv=SIGMA, dividends=Dividends(np.array(times), np.array(amounts), np.array(starts)))
 
 
-@pytest.mark.parametrize("steps", [0, -1, 200])
-def test_an_even_number_of_steps_is_refused(steps):
-    with pytest.raises(ValueError, match="odd"):
+@pytest.mark.parametrize("steps", [0, -1, 200, 201.5, float("nan"), float("inf")])
+def test_steps_that_are_no_odd_whole_number_are_refused(steps):
+    with pytest.raises(ValueError, match=f"steps: expected an odd whole number of steps, found {steps};"):
         tree_value(**HULL, iv=SIGMA, steps=steps)
+    with pytest.raises(ValueError, match=f"steps: expected an odd whole number of steps, found {steps};"):
+        american_implied_vol(4.28, **HULL, steps=steps)

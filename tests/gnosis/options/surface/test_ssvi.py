@@ -65,7 +65,9 @@ def test_sufficient_conditions_suffice(found, theta, growth):
         return
     for each in theta:
         assert svi.density_factor(surface.raw_svi(each), k).min() >= -1e-12
-    assert np.diff(surface.total_variance(k, theta[:, None]), axis=0).min() >= -1e-15
+    earlier, later = surface.total_variance(k, theta[:, None])
+    # In the low wing the two parts of w cancel, so equal slices differ by the rounding of the high wing.
+    assert (later - earlier).min() >= -8 * np.spacing(earlier.max())
 
 
 def test_refused_parameters_name_the_condition():

@@ -104,6 +104,49 @@ def test_steep_wings_fail(with_slice, quotes):
     assert row["wing_right"] == pytest.approx(2.47)
 
 
+@pytest.mark.parametrize(
+    ("raw", "rule", "kept"),
+    [
+        (RawSvi(0.1, 1.9, 0.3, 0.0, 0.2), "density_mean", "density_mass"),
+        (RawSvi(0.1, 1.9, -0.3, 0.0, 0.2), "density_mass", "density_mean"),
+    ],
+)
+def test_mass_lost_in_a_steep_wing_fails(with_slice, quotes, raw, rule, kept):
+    """Beyond Lee's slope of 2 on the right a part of the mean is at infinity, on the left a part of the mass."""
+    found = surface_certificate(with_slice(3, raw), quotes)
+    for row in (row_of(found, 3), row_of(found, 0)):
+        failed = row["failed_rules"].split(",")
+        assert rule in failed and kept not in failed
+        assert not abs(row[rule] - 1) < 0.1
+        assert row[kept] == pytest.approx(1.0, abs=1e-6)
+
+
+LIMITS = {
+    "min_g": (0.0, -1e-15),
+    "wing_left": (1.999999, 2.0),
+    "wing_right": (1.999999, 2.0),
+    "g_limit_left": (0.0, -1e-15),
+    "g_limit_right": (0.0, -1e-15),
+    "density_mass": (1.0 - 0.99e-4, 1.0 - 1.01e-4),
+    "density_mean": (1.0 + 0.99e-4, 1.0 + 1.01e-4),
+    "min_calendar_gap": (-1e-10, -1.01e-10),
+    "share_inside": (0.8, 0.799),
+}
+
+
+def test_every_rule_has_its_published_limit():
+    assert list(RULES) == list(LIMITS)
+    rows = pl.DataFrame({name: list(limit) for name, limit in LIMITS.items()})
+    found = rows.with_columns(least_share_inside=0.8).select(**RULES)
+    assert found.rows() == [(True,) * len(LIMITS), (False,) * len(LIMITS)]
+
+
+@pytest.mark.parametrize(("name", "value"), [("density_mass", float("nan")), ("density_mean", float("nan"))])
+def test_an_integral_without_a_value_is_not_passed(name, value):
+    passes = pl.DataFrame({name: [value, None]}, schema={name: pl.Float64}).select(RULES[name]).to_series()
+    assert passes.to_list() == [None, None]
+
+
 def test_integrals_of_short_and_of_heavy_slices(with_slice, quotes):
     slices = {
         "an hour, 12 % volatility": RawSvi(8e-7, 6e-4, -0.3, 4e-4, 2e-3),
@@ -179,6 +222,16 @@ def test_failed_surface_blocks_what_needs_a_density(surface, quotes, with_slice)
             blocked(failed, points)
 
 
+def test_a_surface_without_a_verdict_is_not_certified(surface):
+    """Neither a missing verdict nor one of many slices passes."""
+    for verdict in (None, "failed"):
+        slices = surface.slices.with_columns(
+            certificate=pl.when(pl.col("slice_number") == 2).then(pl.lit(verdict)).otherwise("certificate")
+        ).cast(surface.slices.schema)
+        with pytest.raises(ValueError, match=f"certificate.*{verdict}"):
+            certified(slices)
+
+
 def test_slices_without_their_quotes_are_refused(surface, quotes):
     with pytest.raises(ValueError, match="expected the quotes of every slice, found none of session 2019-05-15"):
         surface_certificate(surface.slices, quotes.filter(pl.col("dte_days") > 100))
@@ -202,6 +255,11 @@ def test_a_surface_is_judged_by_the_share_of_all_its_quotes(quotes, surface):
     strict = surface_certificate(surface.slices, far, least_share_inside=0.9)
     assert row_of(strict, 0)["failed_rules"] == "share_inside"
     assert strict["least_share_inside"].unique().to_list() == [0.9]
+
+
+def test_four_fifths_of_the_quotes_are_asked_for(surface, quotes):
+    assert surface.certificate["least_share_inside"].unique().to_list() == [0.8]
+    assert surface_certificate(surface.slices, quotes)["least_share_inside"].unique().to_list() == [0.8]
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

@@ -154,8 +154,9 @@ def test_result_depends_on_nothing_but_the_session(noisy, surface_greeks):
     assert together.slices.select("session", "symbol").unique().height == 3
     for name, one, two in zip(alone._fields, together, volatility_surface(batch, threads=1), strict=True):
         assert one.equals(two), name
-    with pytest.raises(ValueError, match="threads: expected a positive number"):
-        volatility_surface(noisy, threads=0)
+    for threads in (0, 1.5):
+        with pytest.raises(ValueError, match=f"threads: expected a positive whole number, found {threads}"):
+            volatility_surface(noisy, threads=threads)
 
 
 def test_scaling_prices_changes_nothing_but_spot_and_forward(noisy):
