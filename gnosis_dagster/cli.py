@@ -176,7 +176,7 @@ def _following(lake: Lake, end: dt.date, count: int) -> tuple[dt.date, dt.date]:
         empty = [name for name in nights.SESSION_TABLES if not lake.sessions(name)]
         if len(empty) < len(nights.SESSION_TABLES):
             raise exchange.UnknownSessionError(
-                f"expected sessions with every table before --next, found none with {', '.join(empty) or 'all of them'}: "
+                f"expected sessions with every table before --next, found none with {', '.join(empty) or 'all'}: "
                 "the home is older than these tables; run `gnosis run` to make them for the stored sessions"
             )
         raise exchange.UnknownSessionError("expected stored sessions before --next, found none: run `gnosis run` first")
