@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_bars_alone(desk):
 
 @pytest.mark.heavy
 @pytest.mark.xdist_group("files")
-def test_all_four_tables(desk):
+def test_all_five_tables(desk):
     unpack("all-tables", desk.folder)
     ran = desk.run("run")
     assert ran.status == 0, ran.err
@@ -69,6 +70,11 @@ def test_all_four_tables(desk):
     assert greeks.height == 6
     assert greeks["iv"].is_between(0.15, 0.35).all()
     assert greeks["known_at"].unique().to_list() == [dt.datetime(2013, 1, 3, 21, tzinfo=dt.UTC)]
+    # One pair lies within 2 % of spot, too few for parity: the forward comes from the rate and the declared dividend.
+    (forward,) = lake.read("greeks.forwards").to_dicts()
+    assert (forward["forward_source"], forward["n_pairs"]) == ("carry", 1)
+    assert forward["dividends_usd"] == pytest.approx(0.25, rel=1e-3)
+    assert forward["forward"] == pytest.approx((100.6 - 0.25) * math.exp(forward["rate_per_year"] * 43 / 365), rel=1e-4)
     gamma = lake.read("greeks.exposure").filter(pl.col("sign_convention") == "naive")["gex_usd_per_pct"].sum()
     assert gamma != 0
     state = lake.read("engines.elasticity")
