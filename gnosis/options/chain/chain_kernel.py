@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnosis.options.arrays import Flags, Floats, Positions
-from gnosis.options.chain.cleaning import HALF_TICK
-from gnosis.options.chain.forward import MIN_PAIRS
+from gnosis.options.chain.limits import HALF_TICK, MIN_PAIRS
 from gnosis.options.special_functions import compiled
 
 MAX_PAIRS = 12

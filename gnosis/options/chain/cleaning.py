@@ -39,6 +39,7 @@ import polars as pl
 
 from gnosis.options.arrays import Codes, Flags, Floats
 from gnosis.options.chain.layout import Contracts, Layout, changes
+from gnosis.options.chain.limits import HALF_TICK
 from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 from gnosis.tables.greeks import QUOTE_REASONS
@@ -48,7 +49,6 @@ MAX_AGE_SECONDS = 15 * 60
 MAX_AFTER_CLOSE = dt.timedelta(minutes=15)
 STANDARD_MULTIPLIER = 100.0
 MAX_RELATIVE_SPREAD = 0.5
-HALF_TICK = 0.005
 LEAST_MID = 0.02
 MIN_REPEATED_QUOTES = 20
 MIN_REPEATED_SHARE = 0.95

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gnosis.options.arrays import Flags, Floats, frozen, positive
-from gnosis.options.chain.cleaning import HALF_TICK
 from gnosis.options.chain.layout import expiry_starts
+from gnosis.options.chain.limits import HALF_TICK, MIN_PAIRS
 
 MAX_SECONDS_APART = 60.0
 MAX_ERROR_OF_SPOT = 0.005
-MIN_PAIRS = 3
 
 
 class RegressionDiscount(NamedTuple):

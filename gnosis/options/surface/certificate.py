@@ -11,17 +11,12 @@ import polars as pl
 from gnosis.options.arrays import Floats, Positions
 from gnosis.options.chain.layout import CHAIN, EXPIRY_KEY
 from gnosis.options.origin import origin_of, require_table
+from gnosis.options.surface.limits import CALENDAR_TOLERANCE, LEAST_SHARE_INSIDE, MASS_TOLERANCE
 from gnosis.options.surface.quotes import rejected_by_code, surface_quotes
 from gnosis.tables import TABLES
 
 RAW_COLUMNS = ["svi_a", "svi_b", "svi_rho", "svi_m", "svi_s"]
 QUOTE_COLUMNS = ["log_moneyness", "iv", "iv_bid", "iv_ask", "width"]
-LEAST_SHARE_INSIDE = 0.80
-"""Share of the quotes that a certified surface meets within bid and ask, unless another is asked for."""
-MASS_TOLERANCE = 1e-4
-"""Largest distance from one of the mass of the density, and of the mean of e^k."""
-CALENDAR_TOLERANCE = 1e-10
-"""Total variance by which a slice may lie below the one before it: rounding."""
 RULES = {
     "min_g": pl.col("min_g") >= 0,
     "wing_left": pl.col("wing_left") < 2,

@@ -8,7 +8,7 @@ import numpy as np
 
 from gnosis.options.arrays import Flags, Floats, Positions
 from gnosis.options.special_functions import vectorised
-from gnosis.options.surface.certificate import MASS_TOLERANCE
+from gnosis.options.surface.limits import MASS_TOLERANCE
 from gnosis.options.surface.svi_kernel import g_at, spaced_points, variance_at
 
 GRID_POINTS = 2001

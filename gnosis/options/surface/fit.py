@@ -14,7 +14,6 @@ from gnosis.options.chain.layout import CHAIN, EXPIRY_KEY
 from gnosis.options.origin import origin_of
 from gnosis.options.surface import svi
 from gnosis.options.surface.certificate import (
-    LEAST_SHARE_INSIDE,
     QUOTE_COLUMNS,
     RAW_COLUMNS,
     certified,
@@ -22,6 +21,7 @@ from gnosis.options.surface.certificate import (
     require_share,
     surface_certificate,
 )
+from gnosis.options.surface.limits import LEAST_SHARE_INSIDE
 from gnosis.options.surface.quotes import surface_quotes
 from gnosis.tables import TABLES
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from gnosis.options.arrays import Flags, Floats, Positions
 from gnosis.options.special_functions import vectorised
-from gnosis.options.surface.certificate import CALENDAR_TOLERANCE
 from gnosis.options.surface.certificate_kernel import (
     INSIDE,
     SQUARES,
@@ -17,6 +16,7 @@ from gnosis.options.surface.certificate_kernel import (
     least_g,
     quote_misses,
 )
+from gnosis.options.surface.limits import CALENDAR_TOLERANCE
 from gnosis.options.surface.svi_kernel import (
     N_PARAMETERS,
     fit_slices,
