@@ -8,7 +8,7 @@ does not rule this out.
 The premium of a pair is found at the forward from carry. Where dividends are not known there is none, and it is found
 at the forward of the pairs as they are quoted, then once more at the forward so found, as if carry accrued steadily.
 That is exact to a cent in 100 $ for a steady carry; a cash dividend that is not known leaves an error of the size of
-the premium itself (0.2 % of spot for 2 % paid in the middle of half a year).
+the premium itself (0.2 % of spot for 2 % paid in the middle of half a year, 0.6 % for 2 % just before settlement).
 """
 
 from __future__ import annotations
