@@ -53,7 +53,10 @@ THREADS = os.cpu_count() or 1
     reads=("raw.option_quotes", "raw.macro", "raw.dividends"),
     kinds=KINDS,
     plots={"greeks.option_greeks": plots.smile, "greeks.forwards": plots.carry},
-    own_checks={"greeks.forwards": [checks.DISCOUNT_AGREES]},
+    own_checks={
+        "greeks.option_greeks": [checks.CHAINS_HAVE_VOLATILITIES],
+        "greeks.forwards": [checks.DISCOUNT_AGREES],
+    },
 )
 def option_greeks(night: Night) -> Mapping[str, pl.DataFrame]:
     """Clean quotes, forward from put-call parity, volatility from the out-of-the-money side, ten Greeks."""

@@ -28,6 +28,19 @@ def _discount_agrees(stored: Stored) -> Finding:
     )
 
 
+def _chains_have_volatilities(stored: Stored) -> Finding:
+    chains = stored.rows.group_by("session", "symbol").agg(
+        n=pl.col("iv").count(), reason=pl.col("reason").drop_nulls().mode().sort().first()
+    )
+    found = chains.sort("session", "symbol").collect()
+    without = found.filter(pl.col("n") == 0)
+    words = f"{found.height - without.height} of {found.height} chains have volatilities"
+    if without.height:
+        session, symbol, _, reason = without.row(0)
+        words += f"; first without: {symbol} of {session}, most contracts because of {reason}"
+    return Finding(not without.height, words, {"chains": found.height, "without_volatility": without.height})
+
+
 def _surfaces_certified(stored: Stored) -> Finding:
     whole = stored.rows.filter(pl.col("slice_number") == 0)
     without = _chains_without_surface(stored, whole)
@@ -80,6 +93,12 @@ DISCOUNT_AGREES = TableCheck(
     "Discount factors implied by put-call parity lie within 25 bp a year of the Treasury curve's, or within two "
     "standard errors of it. Real index options discount at more than Treasury yields, so their chains are warned of.",
     _discount_agrees,
+    is_blocking=False,
+)
+CHAINS_HAVE_VOLATILITIES = TableCheck(
+    "chains_have_volatilities",
+    "Every chain has at least one volatility; a chain without any gives no exposure and no levels.",
+    _chains_have_volatilities,
     is_blocking=False,
 )
 SURFACES_CERTIFIED = TableCheck(

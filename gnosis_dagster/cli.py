@@ -125,6 +125,7 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     instance = open_home(settings)
     folder = str(settings.files) if settings.files else None
     market_data = MarketDataResource(provider=settings.provider, home=str(settings.home), folder=folder).market_data()
+    nights.require_same_provider(lake, market_data)
     first, last = options.first or settings.first_session, options.last or settings.last_session
     if options.next:
         first, last = _following(lake, market_data.provider.last_session, options.next)
@@ -158,7 +159,7 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
                 print(f"gnosis: {step}: {message}", file=sys.stderr)
             print(
                 f"gnosis: the run {report.run_id} failed; what was stored before is untouched and the SQL catalog "
-                "still shows it. Mend the cause and run the same command again: it takes up where this one stopped.",
+                "still shows it. Mend the cause and run the same command again: it makes these sessions anew.",
                 file=sys.stderr,
             )
             return 1

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import polars as pl
 
 from gnosis import sessions as exchange
 from gnosis.sessions import UnknownSessionError
 from gnosis.tables import TABLES
 from jobs.nightly import HISTORY, HISTORY_SESSIONS, HISTORY_TABLES, NIGHTLY
+from resources.lake.errors import ForeignHomeError
 
 if TYPE_CHECKING:
     from resources.lake import Lake
@@ -67,6 +69,23 @@ def asked_sessions(market_data: MarketData, first: dt.date | None, last: dt.date
             "because what is not given is that of the settings"
         )
     return exchange.sessions_between(first, last)
+
+
+def require_same_provider(lake: Lake, market_data: MarketData) -> None:
+    """Raise when the home holds the bars of another provider: sessions of two worlds in one table mislead.
+
+    Raises
+    ------
+    ForeignHomeError
+        When there are bars and none of them is the provider's.
+    """
+    providers = lake.scan("raw.equity_bars").select(pl.col("provider").unique().sort()).collect()["provider"].to_list()
+    name = market_data.provider.name
+    if providers and name not in providers:
+        raise ForeignHomeError(
+            f"expected a home made with provider {name}, found bars of {', '.join(providers)} in {lake.home}: "
+            "choose that provider, or set GNOSIS_HOME to another folder"
+        )
 
 
 def made_sessions(lake: Lake) -> set[dt.date]:

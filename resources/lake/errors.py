@@ -23,6 +23,10 @@ class MigrationNeededError(LakeError):
     """A stored period whose columns cannot be read losslessly as the table's present columns."""
 
 
+class ForeignHomeError(LakeError):
+    """A home made with another provider, so that its sessions would be mixed."""
+
+
 class NewerHomeError(LakeError):
     """A home written by a later version of this software."""
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from assets.checks import Stored
-from assets.option_checks import DISCOUNT_AGREES, SURFACES_CERTIFIED, TOTALS_AGREE
+from assets.option_checks import CHAINS_HAVE_VOLATILITIES, DISCOUNT_AGREES, SURFACES_CERTIFIED, TOTALS_AGREE
 from gnosis.tables import TABLES
 from resources.lake import Lake
 
@@ -87,6 +87,21 @@ def test_failed_certificates_are_counted_and_the_first_is_named(tmp_path):
     assert finding.figures == {"surfaces": 2, "failed": 1, "without_surface": 1}
     assert "first BBB of 2012-03-12: min_g,share_inside" in finding.finding
     assert "1 chains have too few volatilities" in finding.finding
+
+
+def test_a_chain_without_any_volatility_is_named_with_its_reason(tmp_path):
+    rows = pl.DataFrame(
+        {
+            "symbol": ["AAA", "AAA", "BBB", "BBB", "BBB"],
+            "strike": [95.0, 100.0, 95.0, 100.0, 105.0],
+            "iv": [0.2, None, None, None, None],
+            "reason": [None, "wide", "no_forward", "no_forward", "wide"],
+        }
+    )
+    finding = CHAINS_HAVE_VOLATILITIES.look(stored(tmp_path, option_greeks=rows.with_columns(session=SESSION)))
+    assert not finding.passed
+    assert finding.figures == {"chains": 2, "without_volatility": 1}
+    assert "first without: BBB of 2012-03-12, most contracts because of no_forward" in finding.finding
 
 
 def test_discount_factors_far_from_the_curve_are_counted(tmp_path):

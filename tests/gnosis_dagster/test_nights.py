@@ -13,6 +13,7 @@ from gnosis.tables import TABLES
 from gnosis_dagster import nights
 from jobs.nightly import HISTORY_TABLES
 from resources.lake import Lake
+from resources.lake.errors import ForeignHomeError
 from resources.providers.sample import SampleProvider
 
 DAYS = sessions_between(dt.date(2012, 3, 12), dt.date(2012, 3, 16))
@@ -139,3 +140,16 @@ def test_tables_of_the_nightly_are_those_cut_by_session():
     assert "raw.option_quotes" in nights.SESSION_TABLES
     assert "models.trained" not in nights.SESSION_TABLES
     assert all(pl.Date == TABLES[name].polars_schema["session"] for name in nights.SESSION_TABLES)
+
+
+def test_a_home_of_another_provider_is_refused(lake):
+    nights.require_same_provider(lake, SAMPLE)
+    bar = {"session": DAYS[0], "symbol": "AAA", "open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "synthetic": False}
+    instant = dt.datetime(2012, 3, 12, 20, tzinfo=dt.UTC)
+    bar |= {"adjustment_factor": 1.0, "ts": instant, "known_at": instant, "provider": "files"}
+    lake.write(
+        "raw.equity_bars", pl.DataFrame([bar], schema=TABLES["raw.equity_bars"].polars_schema), DAYS[:1], run_id="t"
+    )
+    with pytest.raises(ForeignHomeError, match="expected a home made with provider sample, found bars of files"):
+        nights.require_same_provider(lake, SAMPLE)
+    nights.require_same_provider(lake, SimpleNamespace(provider=SimpleNamespace(name="files")))

@@ -17,7 +17,7 @@ from gnosis.options.arrays import Flags, Positions
 from gnosis.options.chain import cleaning, clock
 from gnosis.options.chain.cleaning import NO_REASON
 from gnosis.options.chain.declared_dividends import DeclaredDividends, declared_dividends
-from gnosis.options.chain.expiries import SOURCES, forwards, market
+from gnosis.options.chain.expiries import SOURCES, Market, forwards, market
 from gnosis.options.chain.layout import Contracts, Layout, changes, contracts, layout, newest_rows
 from gnosis.options.chain.rates import curves_known_at, rate_at
 from gnosis.options.chain.smile import IV_SOURCES, Smile, smile
@@ -178,6 +178,7 @@ def chain_analytics(
     )
     mid = np.where(reason == NO_REASON, 0.5 * (rows.bid + rows.ask), np.nan)
     terms = market(rows, mid, tau, rate, newest, belonging, declared)
+    _require_less_than_spot(quoted[newest], terms)
     forward = terms.forward[belonging.expiry_of_row]
     reason = np.minimum(reason, cleaning.price_reason(rows, mid, forward, discount))
     own = strike_volatility(rows, reason == NO_REASON, tau, discount, terms.forward, belonging, declared)
@@ -326,3 +327,14 @@ def _origin(
         return {name: values.gather(expiry) for name, values in of_expiry.items()}, of_expiry
     own = (np.maximum(known_at[expiry], own_known_at), members[expiry] | own_members, synthetic[expiry] | own_synthetic)
     return columns(*own), of_expiry
+
+
+def _require_less_than_spot(expiries: pl.DataFrame, terms: Market) -> None:
+    wrong = np.flatnonzero(terms.dividends_usd >= terms.spot)
+    if wrong.size:
+        row = expiries.row(int(wrong[0]), named=True)
+        raise ValueError(
+            f"raw.dividends: expected declared dividends of {row['symbol']} up to {row['expiry']} worth less than the "
+            f"spot of {row['spot']} $ on {row['session']}, found {terms.dividends_usd[wrong[0]]:.4f} $; amount_usd is "
+            "per share as traded on ex_date: correct the announcement, or take it back with an amount of 0"
+        )

@@ -82,8 +82,8 @@ def market(
     call, put, row = belonging.call, belonging.put, belonging.any_row
     spot, tau, rate = rows.spot[newest], tau_years[newest], rate_per_year[newest]
     dividends = np.full(spot.size, np.nan) if declared is None else declared.present_value(rate)
-    _require_less_than_spot(dividends, spot)
-    carry = carry_forward(spot - dividends, tau, rate)
+    # What is worth more than the share cannot be paid: the caller refuses it by name.
+    carry = carry_forward(np.where(dividends < spot, spot - dividends, np.nan), tau, rate)
 
     is_pair = (call >= 0) & (put >= 0) & ~np.isnan(mid[call] + mid[put] + rate_per_year[row])
     is_pair &= np.abs(rows.ts[call] - rows.ts[put]) <= 1e6 * MAX_SECONDS_APART
@@ -170,12 +170,3 @@ def forwards(
     return rows.select(*EXPIRY_KEY, "ts", "style")[newest].with_columns(
         pl.Series(name, values, nan_to_null=True) for name, values in (told | columns).items()
     )
-
-
-def _require_less_than_spot(dividends: Floats, spot: Floats) -> None:
-    wrong = np.flatnonzero(dividends >= spot)
-    if wrong.size:
-        raise ValueError(
-            f"raw.dividends: expected declared dividends worth less than the spot, found {dividends[wrong[0]]} $ at a "
-            f"spot of {spot[wrong[0]]} $; amounts are per share as traded on the ex-date"
-        )

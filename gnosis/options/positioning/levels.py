@@ -275,7 +275,7 @@ def _reasons(index_symbols: Collection[str]) -> pl.Expr:
             "LOW_COVERAGE": pl.col("open_interest") < LEAST_SHARE * pl.col("all_interest"),
             "OI_SESSION_UNKNOWN": pl.col("n_undated") > 0,
             "OI_MISSING": (pl.col("n_listed") > 0) & (pl.col("n_known") == 0),
-            "SIGN_UNDETERMINED": sign_reason(index_symbols).is_not_null(),
+            "SIGN_UNDETERMINED": sign_reason(index_symbols).is_not_null() & (pl.col("n_priced") > 0),
             "SYNTHETIC_INPUT": pl.col("synthetic"),
         }
     )

@@ -156,7 +156,7 @@ def test_a_generated_dividend_makes_the_expiry_synthetic(model_quotes, rate_rows
 
 def test_dividends_worth_more_than_the_share_are_an_error(model_quotes, rate_rows, dividend_rows):
     dividends = dividend_rows([(dt.date(2019, 6, 7), 110.0, CLOSE)])
-    with pytest.raises(ValueError, match=r"raw\.dividends: expected declared dividends worth less than the spot"):
+    with pytest.raises(ValueError, match=r"expected declared dividends of XYZ up to .* worth less than the spot"):
         chain_analytics(model_quotes(STRIKES), rate_rows(), dividends)
 
 

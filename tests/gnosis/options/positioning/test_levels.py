@@ -74,7 +74,7 @@ def test_every_set_and_convention_has_a_row(book):
     assert found.equals(found.sort(TABLE.key))
     empty = found.filter((pl.col("symbol") == "AAA") & (pl.col("expiry_set") == "0dte")).row(0, named=True)
     assert (empty["gex_usd_per_pct"], empty["flips"], empty["n_contracts"]) == (None, None, 0)
-    assert empty["reasons"] == "NO_CHAIN,SIGN_UNDETERMINED"
+    assert empty["reasons"] == "NO_CHAIN"
 
 
 def test_unknown_open_interest_is_null_and_zero_is_zero(book):
