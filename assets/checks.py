@@ -24,10 +24,26 @@ BASIS = {
     "greeks.exposure": (CHAINS, pl.col("open_interest") > 0, "open interest"),
     "greeks.levels": (CHAINS, None, "chain"),
     "engines.elasticity": (CHAINS, None, "chain"),
+    "engines.calibration": (CHAINS, None, "chain"),
 }
 """What a session must have for a table to have rows of it: rows of another table, which of them, and their name."""
-MAY_HAVE_NO_ROWS = ("raw.macro", "raw.dividends", "greeks.surface", "greeks.surface_certificate", "models.labels")
-"""Tables of which a session may rightly have no rows: nothing became known, or too little was quoted."""
+MAY_HAVE_NO_ROWS = (
+    "raw.macro",
+    "raw.dividends",
+    "raw.intraday_bars",
+    "raw.order_books",
+    "raw.trades",
+    "raw.short_volume",
+    "raw.dix",
+    "raw.posts",
+    "raw.news",
+    "greeks.surface",
+    "greeks.surface_certificate",
+    "engines.document_scores",
+    "engines.elasticity_surface",
+    "models.labels",
+)
+"""Tables of which a session may rightly have no rows: nothing became known, or too little was quoted or collected."""
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,186 @@
-"""The engines room: the state of the market's elasticity per symbol and session."""
+"""The engines room: liquidity, elasticity and sentiment of every symbol, and what the past says about the engines."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import polars as pl
 
-from assets.greeks import INDEX_AND_ETF_SYMBOLS
-from assets.night import Night
+from assets import engine_checks as checks
+from assets.greeks import INDEX_AND_ETF_SYMBOLS, SIGN_CONVENTIONS
+from assets.night import Night, TableRows
 from assets.plots import engines as plots
 from assets.table_asset import table_asset
+from gnosis.engines import calibration as falsification
 from gnosis.engines import elasticity as elasticity_engine
+from gnosis.engines import liquidity as liquidity_engine
+from gnosis.engines import scoring
+from gnosis.engines import sentiment as sentiment_engine
+from gnosis.engines.processors import processor_rows
 
-BARS_LOOKBACK = 21
-LISTING_LOOKBACK = 1
+KINDS = ("polars", "numba", "parquet")
+YEAR = 252
+BARS = 330
+"""Sessions of daily bars behind a row: the longest indicator, its mean and a margin for symbols that paused."""
+RETURNS = 62
+"""Sessions of daily bars behind the beta of volatility to spot, the longest look back of the elasticity engine."""
+INDEX_LEVELS = 300
+SHORTS = 270
+LISTING = 1
+
+
+@table_asset(
+    "engines.document_scores",
+    reads=("raw.posts", "raw.news"),
+    plots=plots.tone,
+    own_checks=[checks.TEXTS_SCORED],
+)
+def document_scores(night: Night) -> TableRows:
+    """Probabilities of each text by FinBERT where the operator put it, otherwise by word lists that say so."""
+    posts, news = night.read("raw.posts"), night.read("raw.news")
+    scorer = night.scoring.scorer()
+    rows = scoring.document_scores(posts, news, scorer)
+    without = sum(frame["text"].null_count() for frame in (posts, news))
+    return TableRows(rows, metadata={"scorer": scorer.name, "documents_without_text": without})
+
+
+@table_asset(
+    "engines.liquidity",
+    reads=("raw.equity_bars", "raw.intraday_bars", "raw.order_books", "raw.trades", "raw.short_volume"),
+    kinds=KINDS,
+    own_checks=[checks.LOW_CONFIDENCE_HAS_REASONS],
+)
+def liquidity(night: Night) -> TableRows:
+    """What it costs to trade, and how deep, tight and resilient the market is; daily proxies are marked."""
+    bars = night.read("raw.equity_bars", lookback=BARS)
+    rows = liquidity_engine.liquidity(
+        bars,
+        intraday=night.read("raw.intraday_bars", lookback=liquidity_engine.PROFILE_SESSIONS),
+        books=night.read("raw.order_books"),
+        trades=night.read("raw.trades", lookback=liquidity_engine.TRADES_SESSIONS),
+        shorts=night.read("raw.short_volume", lookback=SHORTS),
+        stored=night.history(YEAR),
+        sessions=night.sessions,
+    )
+    return TableRows(rows, picture=partial(plots.liquidity_profile, rows, bars))
 
 
 @table_asset(
     "engines.elasticity",
-    reads=("greeks.option_greeks", "greeks.exposure", "raw.equity_bars"),
-    kinds=("polars", "numba", "parquet"),
+    reads=(
+        "greeks.option_greeks",
+        "greeks.levels",
+        "greeks.surface_certificate",
+        "raw.option_quotes",
+        "raw.equity_bars",
+        "raw.index_levels",
+        "engines.liquidity",
+    ),
+    kinds=KINDS,
     plots=plots.amplification,
+    own_checks=[checks.AMPLIFICATION_IS_DEPTH_OVER_STIFFNESS, checks.LOW_CONFIDENCE_HAS_REASONS],
 )
 def elasticity(night: Night) -> pl.DataFrame:
-    """Depth by the linear law plus dealer gamma, the work of a one per cent move, and what hedging does to it."""
-    greeks = night.read("greeks.option_greeks", lookback=LISTING_LOOKBACK)
-    listing = elasticity_engine.expected_listing(greeks)
-    exposure = night.read("greeks.exposure")
-    bars = night.read("raw.equity_bars", lookback=BARS_LOOKBACK)
+    """Depth plus dealer gamma, the work of a one per cent move, and whether hedging damps or feeds it."""
+    greeks = night.read("greeks.option_greeks", lookback=LISTING)
     return elasticity_engine.elasticity(
-        night.only(greeks), exposure, bars, index_symbols=INDEX_AND_ETF_SYMBOLS, listing=listing
+        night.only(greeks),
+        night.read("greeks.levels", where=pl.col("expiry_set") == "all"),
+        night.read("raw.equity_bars", lookback=RETURNS),
+        quotes=night.read("raw.option_quotes"),
+        index_levels=night.read("raw.index_levels", lookback=INDEX_LEVELS),
+        liquidity=night.read("engines.liquidity"),
+        certificates=night.read("greeks.surface_certificate", where=pl.col("slice_number") == 0),
+        listing=elasticity_engine.expected_listing(greeks),
+        stored=night.history(INDEX_LEVELS),
+        conventions=SIGN_CONVENTIONS,
+        index_symbols=INDEX_AND_ETF_SYMBOLS,
+    )
+
+
+@table_asset(
+    "engines.elasticity_surface",
+    reads=("greeks.option_greeks", "engines.elasticity"),
+    kinds=KINDS,
+)
+def elasticity_surface(night: Night) -> TableRows:
+    """Stiffness and amplification by price and horizon: time passes, contracts expire, the smile stays."""
+    greeks, state = night.read("greeks.option_greeks"), night.read("engines.elasticity")
+    rows = elasticity_engine.elasticity_surface(greeks, state)
+    return TableRows(rows, picture=partial(plots.elasticity_surface, greeks, state))
+
+
+@table_asset(
+    "engines.sentiment",
+    reads=(
+        "raw.equity_bars",
+        "raw.index_levels",
+        "raw.posts",
+        "raw.news",
+        "raw.option_quotes",
+        "raw.dix",
+        "raw.short_volume",
+        "raw.order_books",
+        "raw.intraday_bars",
+        "engines.document_scores",
+        "engines.elasticity",
+    ),
+    kinds=KINDS,
+    plots=plots.sentiment_by_source,
+    own_checks=[checks.LOW_CONFIDENCE_HAS_REASONS],
+)
+def sentiment(night: Night) -> pl.DataFrame:
+    """Eight readings of what is said and positioned, each with its confidence, fused into one."""
+    is_call = pl.col("kind").cast(pl.String).str.starts_with("earnings")
+    recent = pl.col("session") >= night.session_before(sentiment_engine.NEWS_SESSIONS)
+    return sentiment_engine.sentiment(
+        night.read("raw.equity_bars", lookback=sentiment_engine.BARS_SESSIONS),
+        index_levels=night.read("raw.index_levels", lookback=INDEX_LEVELS),
+        posts=night.read("raw.posts", lookback=sentiment_engine.POSTS_SESSIONS),
+        news=night.read("raw.news", lookback=sentiment_engine.EARNINGS_SESSIONS, where=is_call | recent),
+        scores=night.read(
+            "engines.document_scores", lookback=sentiment_engine.EARNINGS_SESSIONS, where=is_call | recent
+        ),
+        quotes=night.read("raw.option_quotes"),
+        elasticity=night.read("engines.elasticity", where=pl.col("sign_convention") == "naive"),
+        dix=night.read("raw.dix", lookback=SHORTS),
+        shorts=night.read("raw.short_volume", lookback=SHORTS),
+        books=night.read("raw.order_books"),
+        intraday=night.read("raw.intraday_bars", lookback=sentiment_engine.INTRADAY_SESSIONS),
+        stored=night.history(YEAR + 10),
+        sessions=night.sessions,
+        collected=_collected(night),
+    )
+
+
+def _collected(night: Night) -> frozenset[str]:
+    """Return the sources of documents that the provider collects: news, and the social sources it ever had posts of."""
+    news = {"news"} if night.serves("raw.news") else set()
+    sources = night.read_all("raw.posts", columns=["source"])["source"].unique().cast(pl.String)
+    return frozenset(news | set(sources))
+
+
+@table_asset(
+    "engines.processors",
+    reads=("engines.liquidity", "engines.elasticity", "engines.sentiment"),
+    own_checks=[checks.EIGHT_PROCESSORS_EACH],
+    plots=plots.confidences,
+)
+def processors(night: Night) -> pl.DataFrame:
+    """Every value of every processor in long form, with the processor's confidence and reasons."""
+    return processor_rows({name: night.read(f"engines.{name}") for name in ("elasticity", "liquidity", "sentiment")})
+
+
+@table_asset(
+    "engines.calibration",
+    reads=("engines.elasticity", "raw.equity_bars"),
+    kinds=KINDS,
+    plots=plots.calibration,
+)
+def calibration(night: Night) -> pl.DataFrame:
+    """Realised range on predicted amplification, volatility across the flip, hold rates of walls: as they come out."""
+    return falsification.calibration(
+        night.read("engines.elasticity", lookback=falsification.WINDOW_SESSIONS),
+        night.read("raw.equity_bars", lookback=falsification.WINDOW_SESSIONS + 1),
+        sessions=night.sessions,
     )

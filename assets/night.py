@@ -11,6 +11,7 @@ import polars as pl
 
 from gnosis import sessions as exchange
 from resources.lake.errors import CorruptFileError, MigrationNeededError
+from resources.scorer_resource import Scoring
 
 if TYPE_CHECKING:
     from resources.lake import Lake
@@ -75,6 +76,7 @@ class Night:
     say: Callable[[str], None]
     warn: Callable[[str], None]
     tags: Mapping[str, str] = field(default_factory=dict)
+    scoring: Scoring = field(default_factory=Scoring)
 
     @property
     def first(self) -> dt.date:
@@ -90,8 +92,12 @@ class Night:
         """Return True when the provider has the raw table."""
         return table in self.market_data.provider.tables
 
-    def read(self, table: str, lookback: int = 0, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def read(
+        self, table: str, lookback: int = 0, columns: Sequence[str] | None = None, where: pl.Expr | None = None
+    ) -> pl.DataFrame:
         """Return the rows of a declared table for the sessions of this night and ``lookback`` sessions before.
+
+        ``where`` keeps some of the rows without loading the others.
 
         Raises
         ------
@@ -100,14 +106,23 @@ class Night:
         HistoryGapError
             When raw sessions of the lookback are missing although older ones are stored.
         """
-        first = self.first
-        if lookback:
-            calendar = exchange.schedule()["session"]
-            position = max(int(calendar.search_sorted(first)) - lookback, 0)
-            first = calendar[position]
-            if table.startswith("raw."):
-                self._require_no_gap(table, first)
-        return self._lake_of(table).read(table, first=first, last=self.last, columns=columns)
+        first = self.session_before(lookback)
+        if lookback and table.startswith("raw."):
+            self._require_no_gap(table, first)
+        if where is None:
+            return self._lake_of(table).read(table, first=first, last=self.last, columns=columns)
+        rows = self._lake_of(table).scan(table, first, self.last).filter(where)
+        return (rows if columns is None else rows.select(columns)).collect()
+
+    def history(self, lookback: int) -> pl.DataFrame:
+        """Return the rows of the table in the making of the ``lookback`` sessions before this night."""
+        rows = self.lake.scan(self.table, self.session_before(lookback), self.last)
+        return rows.filter(pl.col("session") < self.first).collect()
+
+    def session_before(self, lookback: int) -> dt.date:
+        """Return the session that lies ``lookback`` sessions before the first one to make."""
+        calendar = exchange.schedule()["session"]
+        return calendar[max(int(calendar.search_sorted(self.first)) - lookback, 0)]
 
     def _require_no_gap(self, table: str, first: dt.date) -> None:
         stored = self.lake.sessions(table)

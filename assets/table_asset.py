@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from resources.scorers import ScorerError
 
 from assets import checks, presentation
 from assets.night import REPUBLISH_TAG, HistoryGapError, Night, TableRows, UndeclaredReadError
@@ -17,9 +18,10 @@ from resources.lake.errors import LakeError
 from resources.lake_io_manager import LakeResource
 from resources.market_data import MarketDataResource
 from resources.providers.errors import ProviderError
+from resources.scorer_resource import ScorerResource
 from resources.tracking_resource import TrackingResource
 
-PERMANENT = (ProviderError, UnknownSessionError, LakeError, UndeclaredReadError, HistoryGapError)
+PERMANENT = (ProviderError, ScorerError, UnknownSessionError, LakeError, UndeclaredReadError, HistoryGapError)
 OWNERS = ["team:research"]
 
 Plot = Callable[[pl.DataFrame], bytes | None]
@@ -94,6 +96,7 @@ class TableAsset:
             lake: LakeResource,
             market_data: MarketDataResource,
             tracking: TrackingResource,
+            scorer: ScorerResource,
         ) -> Iterator[dg.Output[TableRows] | dg.AssetCheckResult]:
             started = time.perf_counter()
             asked = self._sessions(context, lake)
@@ -105,6 +108,7 @@ class TableAsset:
                 lake=lake.lake(),
                 market_data=market_data.market_data(),
                 tracking=tracking.tracking(),
+                scoring=scorer.scoring(),
                 say=context.log.info,
                 warn=context.log.warning,
                 tags=dict(context.run.tags),

@@ -16,6 +16,7 @@ from resources.alerts import AlertsResource
 from resources.lake_io_manager import LakeIOManager, LakeResource
 from resources.market_data import MarketDataResource
 from resources.providers.sample import SampleProvider
+from resources.scorer_resource import ScorerResource
 from resources.tracking_resource import TrackingResource
 
 FIRST_PARTITION = dt.date(2005, 1, 3)
@@ -59,6 +60,10 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
                 provider=settings.provider, home=home, folder=str(settings.files) if settings.files else None
             ),
             "tracking": TrackingResource(home=home, uri=settings.mlflow_tracking_uri),
+            "scorer": ScorerResource(
+                finbert=str(settings.finbert) if settings.finbert else None,
+                lexicon=str(settings.lexicon) if settings.lexicon else None,
+            ),
             "alerts": AlertsResource(home=home, webhook=settings.alert_webhook),
         },
         loggers={"console": terminal_logger},

@@ -28,6 +28,10 @@ class Settings(BaseSettings):
         Sessions of the first run. For the sample: the five years 2008 to 2012; later sessions are replayed one a night.
     max_sessions_per_run
         Longer ranges are cut into yearly runs.
+    finbert
+        Folder with a FinBERT model in ONNX form that scores texts; without it word lists do, and say so.
+    lexicon
+        CSV of the Loughran-McDonald master dictionary, whose words are added to those that are shipped.
     alert_webhook
         Address that is sent a JSON document when a run fails; without it failures are only logged.
     """
@@ -41,6 +45,8 @@ class Settings(BaseSettings):
     last_session: dt.date | None = None
     max_sessions_per_run: int = Field(default=1300, ge=1)
     mlflow_tracking_uri: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
+    finbert: Path | None = None
+    lexicon: Path | None = None
     alert_webhook: str | None = None
 
     @model_validator(mode="after")

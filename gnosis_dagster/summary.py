@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -35,6 +35,7 @@ def _grid(title: str, *columns: str) -> Grid:
 def show(console: Console, settings: Settings, lake: Lake, reports: Sequence[RunReport], seconds: float) -> None:
     """Print the summary of the home's present state and of the runs just made."""
     _tables(console, lake)
+    _engines(console, lake)
     _scores(console, lake)
     _backtest(console, lake)
     _quarantine(console, lake)
@@ -65,6 +66,59 @@ def _synthetic_share(lake: Lake, table: str) -> str:
         return ""
     share = lake.scan(table).select(pl.col("synthetic").cast(pl.Float64).mean()).collect().item()
     return "" if share is None else f"{share:.0%}"
+
+
+def _engines(console: Console, lake: Lake) -> None:
+    sessions = lake.sessions("engines.liquidity")
+    if not sessions:
+        return
+    newest = sessions[-1]
+    liquidity = lake.read("engines.liquidity", first=newest, last=newest)
+    sentiment = lake.read("engines.sentiment", first=newest, last=newest)
+    elasticity = lake.read("engines.elasticity", first=newest, last=newest)
+    naive = elasticity.filter(pl.col("sign_convention") == "naive")
+    rows = liquidity.join(naive, on="symbol", how="left", suffix="_of_elasticity")
+    rows = rows.join(sentiment, on="symbol", how="left", suffix="_of_sentiment").sort("symbol")
+    title = f"Engines, {newest}, naive dealer signs; confidence of liquidity / elasticity / sentiment"
+    columns = ("liquidity", "$m per 1 % (p10 to p90)", "amplification", "hedging", "sentiment", "confidence")
+    grid = _grid(title, "symbol", *columns)
+    for row in rows.iter_rows(named=True):
+        grid.add_row(
+            row["symbol"],
+            row["liq_regime"] or "-",
+            _band(row),
+            _number(row["amplification"], ".3f"),
+            row["interpretation"] or "-",
+            f"{_number(row['fused'], '+.2f')} {row['sent_bias'] or ''}".rstrip(),
+            " / ".join(_number(row[name], ".2f") for name in ("liq_confidence", "confidence", "sent_confidence")),
+        )
+    console.print(grid)
+    _falsification(console, lake)
+
+
+def _band(row: Mapping[str, float | None]) -> str:
+    value, low, high = (row[name] for name in ("stiffness_usd_per_pct", "stiffness_p10", "stiffness_p90"))
+    if value is None:
+        return "-"
+    return f"{value / 1e6:,.0f}" + (f" ({low / 1e6:,.0f} to {high / 1e6:,.0f})" if low and high else "")
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _falsification(console: Console, lake: Lake) -> None:
+    sessions = lake.sessions("engines.calibration")
+    if not sessions:
+        return
+    rows = lake.read("engines.calibration", first=sessions[-1], last=sessions[-1])
+    verdicts = rows.filter((pl.col("test") == "range_on_amplification") & (pl.col("sign_convention") == "naive"))
+    words = ", ".join(
+        f"{row['symbol']} {_number(row['estimate'], '+.2f')} ± {_number(row['standard_error'], '.2f')} {row['verdict']}"
+        for row in verdicts.sort("symbol").iter_rows(named=True)
+    )
+    if words:
+        console.print(f"Does predicted amplification show in the next session's move? Slope: {words}.\n")
 
 
 def _scores(console: Console, lake: Lake) -> None:
@@ -143,8 +197,8 @@ def _seconds(console: Console, reports: Sequence[RunReport], seconds: float) -> 
 def _next(console: Console, settings: Settings, lake: Lake) -> None:
     if lake.read("raw.option_quotes", columns=["synthetic"])["synthetic"].any():
         console.print(
-            "Bars and index levels are real (see docs/data.md); option quotes, macro vintages and VIX before 2014 are "
-            "generated from them, and every row that rests on generated data says synthetic = true."
+            "Bars and index levels are real (see docs/data.md); option quotes, macro vintages, VIX before 2014, books, "
+            "intraday bars, short volume and texts are generated, and every row that rests on them says so: synthetic."
         )
     console.print(f"\nEverything is in {settings.home}. Next:")
     for command, purpose in (

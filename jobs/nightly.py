@@ -11,7 +11,14 @@ NIGHTLY = "nightly"
 HISTORY = "history"
 TRAINING = "training"
 HISTORY_SESSIONS = max(feature.lookback_sessions for feature in FEATURES) + 5
-HISTORY_TABLES = ("raw.equity_bars", "raw.index_levels", "raw.macro", "raw.dividends")
+HISTORY_TABLES = (
+    "raw.equity_bars",
+    "raw.index_levels",
+    "raw.macro",
+    "raw.dividends",
+    "raw.short_volume",
+    "raw.dix",
+)
 LAST_SESSION_TABLE = "trades.ideas"
 TRAINING_TABLES = ("models.folds", "models.trained", "models.evaluation")
 CLOSE_OF_BUSINESS = "30 18 * * 1-5"
@@ -33,7 +40,7 @@ nightly_job = dg.define_asset_job(
 history_job = dg.define_asset_job(
     HISTORY,
     selection=keys_of(HISTORY_TABLES),
-    description="Bars, index levels and macro observations before the first night, for the lookbacks of the features.",
+    description="Bars, levels, macro and published volumes before the first night, for the lookbacks of what comes of them.",
     executor_def=dg.in_process_executor,
 )
 

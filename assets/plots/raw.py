@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
-from assets.plots.drawing import lines, newest_session, origin_note, picture
+from assets.plots.drawing import BLUE, GREY, ORANGE, lines, newest_session, origin_note, picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def closes(frame: pl.DataFrame) -> bytes:
@@ -47,4 +52,81 @@ def series(frame: pl.DataFrame) -> bytes:
         f"Latest vintage of each observation{origin_note(frame)}",
         "reference date",
         "unit of the series",
+    )
+
+
+def volume_of_day(frame: pl.DataFrame) -> bytes | None:
+    """Volume of the five-minute bars of the newest session by symbol."""
+    newest = frame.filter((pl.col("session") == frame["session"].max()) & (pl.col("frequency") == "5min"))
+    if newest.is_empty():
+        return None
+    shown = newest.with_columns(thousands=pl.col("volume") / 1e3)
+    return picture(
+        lambda axes: lines(shown, "ts", "thousands", "symbol", axes),
+        f"Volume of five-minute bars, {newest_session(frame)}{origin_note(newest)}",
+        "end of the bar [UTC]",
+        "thousand shares",
+    )
+
+
+def order_book(frame: pl.DataFrame) -> bytes | None:
+    """Displayed dollars by distance from mid in the last snapshot of the newest session, one symbol."""
+    newest = frame.filter(pl.col("session") == frame["session"].max())
+    if newest.is_empty():
+        return None
+    symbol = newest["symbol"].sort()[0]
+    one = newest.filter(pl.col("symbol") == symbol)
+    last = one.filter(pl.col("ts") == one["ts"].max()).sort("side", "level")
+    best = last.filter(pl.col("level") == 1)
+    mid = float(best["price"].mean())  # type: ignore[arg-type]
+    shown = last.with_columns(
+        bps=(pl.col("price") / mid - 1) * 1e4,
+        cumulative=(pl.col("price") * pl.col("size")).cum_sum().over("side") / 1e6,
+    )
+
+    def draw(axes: Axes) -> None:
+        for side, colour, label in (("B", BLUE, "bid"), ("A", ORANGE, "ask")):
+            part = shown.filter(pl.col("side") == side).sort("bps")
+            axes.fill_between(part["bps"], part["cumulative"], step="mid", color=colour, alpha=0.4, label=label)
+        axes.axvline(0.0, color=GREY, linewidth=0.8)
+
+    title = f"{symbol} displayed depth, {last['ts'][0]:%Y-%m-%d %H:%M} UTC{origin_note(one)}"
+    return picture(draw, title, "distance from mid [bps]", "$m cumulative")
+
+
+def short_shares(frame: pl.DataFrame) -> bytes | None:
+    """Short share of off-exchange volume by symbol."""
+    shown = frame.filter(pl.col("total_volume") > 0).with_columns(
+        percent=pl.col("short_volume") / pl.col("total_volume") * 100
+    )
+    if shown.is_empty():
+        return None
+    return picture(
+        lambda axes: lines(shown, "session", "percent", "symbol", axes),
+        f"Short share of off-exchange volume (trades, not positions){origin_note(frame)}",
+        "session",
+        "%",
+    )
+
+
+def dix(frame: pl.DataFrame) -> bytes | None:
+    """Dark index over time."""
+    if frame.is_empty():
+        return None
+    shown = frame.with_columns(percent=pl.col("dix") * 100, name=pl.lit("DIX"))
+    return picture(
+        lambda axes: lines(shown, "session", "percent", "name", axes), f"Dark index{origin_note(frame)}", "session", "%"
+    )
+
+
+def posts_by_source(frame: pl.DataFrame) -> bytes | None:
+    """Number of posts of each source by session."""
+    if frame.is_empty():
+        return None
+    counts = frame.group_by("session", "source").agg(posts=pl.len()).sort("session", "source")
+    return picture(
+        lambda axes: lines(counts, "session", "posts", "source", axes),
+        f"Posts by source{origin_note(frame)}",
+        "session",
+        "posts",
     )

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gnosis.engines.regimes import PotentialShape as PotentialKind
+
 Floats = NDArray[np.float64]
 
 PATH_HALF_WIDTH = 0.01
@@ -36,6 +38,9 @@ def _simpson_weights(intervals: int) -> Floats:
 
 
 _SIDE = _simpson_weights(50)
+_UNIT = (POTENTIAL_RATIOS[::2] - 1.0) / POTENTIAL_HALF_WIDTH
+_POWERS = np.stack([_UNIT**2, _UNIT**3, _UNIT**4], axis=1)
+_FIT = np.linalg.pinv(_POWERS)
 
 
 def log_return(
@@ -330,8 +335,62 @@ class PotentialShape(NamedTuple):
     residual: float
 
 
+class PotentialShapes(NamedTuple):
+    """Fits a2 x^2 + a3 x^3 + a4 x^4 of many potentials: coefficients, norm of the residual, code of the shape.
+
+    NaN where the potential is unknown; the code, a position in :class:`gnosis.engines.regimes.PotentialShape`, also
+    where there is no work.
+    """
+
+    code: Floats
+    a2: Floats
+    a3: Floats
+    a4: Floats
+    residual: Floats
+
+
+def potential_shapes(work_usd: ArrayLike) -> PotentialShapes:
+    """Return the shapes of potentials W(x) at 41 points as made by :func:`potential`: least squares without intercept.
+
+    Parameters
+    ----------
+    work_usd
+        $, shape (n, 41).
+
+    Raises
+    ------
+    ValueError
+        When there are not 41 works.
+
+    Examples
+    --------
+    >>> potential_shapes(potential([100.0, 100.0], np.full((2, 81), 1e6))).code.tolist()
+    [0.0, 0.0]
+    """
+    works = _floats(work_usd)
+    if works.ndim != 2 or works.shape[1] != 41:
+        raise ValueError(f"expected works of shape (n, 41), found {works.shape}")
+    edge = POTENTIAL_HALF_WIDTH
+    # Term by term, as a matrix product may round by how many rows it has.
+    heights = np.zeros((works.shape[0], 3))
+    for point in range(41):
+        heights += works[:, point, None] * _FIT[:, point]
+    fitted = heights[:, 0, None] * _POWERS[:, 0] + heights[:, 1, None] * _POWERS[:, 1]
+    fitted = fitted + heights[:, 2, None] * _POWERS[:, 2]
+    residual = np.sqrt(((fitted - works) ** 2).sum(axis=1))
+    second, third, fourth = heights.T
+    sizes = np.abs(heights)
+    total = sizes[:, 0] + sizes[:, 1] + sizes[:, 2]
+    _, cubic, quartic = sizes.T / np.where(total > 0, total, np.nan)
+    shape = [list(PotentialKind).index(kind) for kind in (PotentialKind.DOUBLE_WELL, PotentialKind.QUARTIC)]
+    shape += [list(PotentialKind).index(kind) for kind in (PotentialKind.CUBIC, PotentialKind.QUADRATIC)]
+    code = np.select([(second < 0) & (fourth > 0), quartic > 0.5, cubic > 0.25], shape[:3], shape[3])
+    code = np.where(total > 0, code, np.nan)
+    return PotentialShapes(code, second / edge**2, third / edge**3, fourth / edge**4, residual)
+
+
 def potential_shape(work_usd: ArrayLike) -> PotentialShape:
-    """Return the shape of W(x) at 41 points as made by :func:`potential`: least squares without intercept.
+    """Return the shape of one potential, see :func:`potential_shapes`.
 
     Raises
     ------
@@ -348,18 +407,6 @@ def potential_shape(work_usd: ArrayLike) -> PotentialShape:
         raise ValueError(
             f"expected 41 finite works, found shape {works.shape}: fit one potential at a time, without gaps"
         )
-    edge = POTENTIAL_HALF_WIDTH
-    unit = (POTENTIAL_RATIOS[::2] - 1.0) / edge
-    powers = np.stack([unit**2, unit**3, unit**4], axis=1)
-    heights = np.linalg.lstsq(powers, works, rcond=None)[0]
-    residual = float(np.linalg.norm(powers @ heights - works))
-    a2, a3, a4 = (float(height) / edge**power for height, power in zip(heights, (2, 3, 4), strict=True))
-    total = float(np.abs(heights).sum())
-    if total == 0.0:
-        return PotentialShape(None, a2, a3, a4, residual)
-    _, cubic, quartic = np.abs(heights) / total
-    if heights[0] < 0.0 < heights[2]:
-        name = "double_well"
-    else:
-        name = "quartic" if quartic > 0.5 else "cubic" if cubic > 0.25 else "quadratic"
+    code, a2, a3, a4, residual = (float(part[0]) for part in potential_shapes(works[None, :]))
+    name = None if np.isnan(code) else list(PotentialKind)[int(code)].value
     return PotentialShape(name, a2, a3, a4, residual)

@@ -179,12 +179,12 @@ def trading_period(ends: pl.Series) -> pl.Series:
 
 
 def _market_structure(panel: Panel) -> pl.Series:
-    from gnosis.features import indicators as ind
+    from gnosis.engines import indicators_kernel as kernel
 
-    _, _, _, plus, minus = ind.moves(panel.high, panel.low, panel.close)
-    strength = ind.adx(plus, minus)
+    _, _, _, plus, minus = kernel.moves(panel.high, panel.low, panel.close)
+    strength = kernel.adx(plus, minus)
     # SMA50_t - SMA50_{t-10} has the sign of the ten closes that entered less the ten that left.
-    ten = ind.trailing_sum(panel.close, 10)
+    ten = kernel.rolling(panel.close, 10, kernel.SUM)
     slope = np.full(len(ten), np.nan)
     slope[50:] = ten[50:] - ten[:-50]
     uptrend, downtrend, chop, rotation = range(4)
@@ -197,9 +197,9 @@ def _market_structure(panel: Panel) -> pl.Series:
 
 
 def _liquidity(panel: Panel) -> pl.Series:
-    from gnosis.features import indicators as ind
+    from gnosis.features.indicators import ratio_to_usual
 
-    ratio = ind.ratio_to_usual(panel.symbol, panel.position, panel.known_at, panel.volume, VOLUME_WINDOW, VOLUME_FEWEST)
+    ratio = ratio_to_usual(panel.symbol, panel.position, panel.known_at, panel.volume, VOLUME_WINDOW, VOLUME_FEWEST)
     high, normal, low = range(3)
     code = np.where(ratio > VOLUME_HIGH, high, np.where(ratio < VOLUME_LOW, low, normal))
     return labels("regime_liquidity_time", np.where(np.isnan(ratio), -1, code))

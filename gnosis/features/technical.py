@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from gnosis.engines.indicators import directional_index, relative_strength
 from gnosis.features.panel import read_panel
 from gnosis.features.registry import features_of, lookback_of
 from gnosis.tables import TABLES
@@ -77,23 +78,19 @@ def technical(bars: pl.DataFrame) -> pl.DataFrame:
 
 def _values(panel: Panel) -> dict[str, np.ndarray]:
     """Return the features as arrays over the panel, before rows with too short a history are cut out."""
-    from gnosis.features import indicators as ind
+    from gnosis.engines import indicators_kernel as kernel
+    from gnosis.features.indicators import return_score
 
     def wilder(x: np.ndarray) -> np.ndarray:
-        return ind.window_average(x, ind.WILDER_MOVES, ind.WILDER_SPAN, ind.WILDER_WEIGHT)
+        return kernel.window_average(x, kernel.WILDER_MOVES, kernel.WILDER_SPAN, kernel.WILDER_WEIGHT)
 
     close = panel.close
-    up, down, true_range, plus, minus = ind.moves(panel.high, panel.low, close)
-    mean_up, mean_down, mean_range = wilder(up), wilder(down), wilder(true_range)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        moved = mean_up + mean_down
-        rsi = np.where(moved == 0.0, 50.0, 100.0 * (mean_up / moved))
-        has_range = mean_range > 0.0
-        # Rounding may lift a mean of +DM that equals the mean true range a last bit above it.
-        plus_di = np.where(has_range, 100.0 * np.minimum(wilder(plus) / mean_range, 1.0), np.nan)
-        minus_di = np.where(has_range, 100.0 * np.minimum(wilder(minus) / mean_range, 1.0), np.nan)
-        expansion = np.where(has_range, mean_range / (ind.trailing_sum(mean_range, 20) / 20.0), np.nan)
-    histogram = ind.macd_histogram(close)
+    up, down, true_range, plus, minus = kernel.moves(panel.high, panel.low, close)
+    mean_range = wilder(true_range)
+    rsi = relative_strength(wilder(up), wilder(down))
+    usual_range = kernel.rolling(mean_range, 20, kernel.MEAN)
+    expansion = mean_range / np.where(usual_range > 0.0, usual_range, np.nan)
+    histogram = kernel.macd_histogram(close)
     return {
         "tech_macd_histogram": histogram,
         "tech_macd_histogram_slope": (histogram - _lag(histogram, 3)) / 3.0,
@@ -103,12 +100,12 @@ def _values(panel: Panel) -> dict[str, np.ndarray]:
         "tech_roc_5": close / _lag(close, 5) - 1.0,
         "tech_roc_10": close / _lag(close, 10) - 1.0,
         "tech_roc_20": close / _lag(close, 20) - 1.0,
-        "tech_momentum_zscore": ind.return_score(
+        "tech_momentum_zscore": return_score(
             panel.symbol, panel.position, panel.known_at, close, ZSCORE_WINDOW, ZSCORE_FEWEST
         ),
-        "tech_adx": ind.adx(plus, minus),
-        "tech_plus_di": plus_di,
-        "tech_minus_di": minus_di,
+        "tech_adx": kernel.adx(plus, minus),
+        "tech_plus_di": directional_index(wilder(plus), mean_range),
+        "tech_minus_di": directional_index(wilder(minus), mean_range),
     }
 
 

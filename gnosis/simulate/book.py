@@ -1,4 +1,4 @@
-"""Order books whose depth follows a planted law: exact ones (market K5) and ones on given daily bars."""
+"""Order books whose depth follows a planted law: exact ones (market K5) and ones over sessions of given daily bars."""
 
 from __future__ import annotations
 
@@ -10,12 +10,26 @@ import polars as pl
 
 from gnosis.sessions import schedule
 from gnosis.simulate.chain import underlying_states
-from gnosis.simulate.draws import date_keys, keyed_normal, text_keys
+from gnosis.simulate.draws import keyed_normal, keyed_uniform
+from gnosis.simulate.intraday import minute_bars, repeated
 from gnosis.simulate.volatility import SESSIONS_PER_YEAR
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from gnosis.simulate.intraday import MinuteBars
+
+LOST_SHARE = 0.6
+"""Share of a side's sizes that a sudden loss takes away."""
+
+HALF_LIFE_MINUTES = 3.0
+"""Time in which half of a sudden loss comes back."""
+
+TILT_PERSISTENCE = 0.95
+TILT = 0.3
 
 
 @dataclass(frozen=True)
@@ -122,30 +136,35 @@ def order_books(
     levels: int = 10,
     half_spread_bps: float = 2.0,
     size_noise: float = 0.2,
+    loss_chance: float = 0.01,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return one generated book per symbol and session, 15 minutes before the close, on given daily bars.
+    """Return generated books at the end of every minute of the session, on given daily bars.
 
-    Mid is the drawn spot of the option chain of the same seed. The dollars within a relative distance x of mid follow
-    the square-root law ADV$ (x / sigma_d)^2 on each side, each level times lognormal noise; ADV and sigma_d come from
-    the bars before the session. Level j lies at (2j - 1) half spreads.
+    Mid is the close of the generated minute bar. Level j lies at (2j - 1) half spreads. The dollars within a relative
+    distance x of mid follow the square-root law ADV$ (x / sigma_d)^2 on each side, each level times lognormal noise;
+    ADV and sigma_d come from the bars before the session. Buyers and sellers take turns in showing more (a persistent
+    tilt of 0.3 in logs, opposite on the two sides), and now and then a side loses 0.6 of its sizes and regains half of
+    the loss every three minutes.
 
     Parameters
     ----------
     bars
-        Rows of raw.equity_bars with at least 64 sessions before the first wanted one.
+        Rows of raw.equity_bars with at least 64 sessions before the first wanted one; others have no book.
     seed
         Integer >= 0.
     sessions
         Wanted sessions; all that the bars allow by default.
     levels, half_spread_bps, size_noise
         Levels per side; half of the quoted spread in basis points of mid; log standard deviation of level sizes.
+    loss_chance
+        Probability of a sudden loss per side and minute.
 
     Returns
     -------
     frame : polars.DataFrame
-        Columns of :func:`square_root_book`, sorted by (session, symbol, side, level).
+        Columns of raw.order_books, sorted by (session, symbol, ts, side, level); ``known_at`` is ``ts``.
     truth : polars.DataFrame
-        ``session``, ``symbol``, ``mid`` ($), ``adv_usd``, ``move`` (sigma_d) of the planted law.
+        ``session``, ``symbol``, ``adv_usd``, ``move`` (sigma_d) of the planted law.
 
     Raises
     ------
@@ -160,11 +179,12 @@ def order_books(
     >>> days = sessions_between(dt.date(2005, 1, 3), dt.date(2005, 6, 30))
     >>> book, truth = order_books(market("daily", ["AAA"], days, seed=7).bars, seed=7, sessions=days[-1:])
     >>> book.height, round(truth["move"].item(), 4)
-    (20, 0.0176)
+    (7800, 0.0176)
     """
-    if not (levels >= 1 and 0 < half_spread_bps * (2 * levels - 1) < 1e4 and size_noise >= 0):
+    if not (levels >= 1 and 0 < half_spread_bps * (2 * levels - 1) < 1e4 and size_noise >= 0 and 0 <= loss_chance < 1):
         raise ValueError(
-            f"expected levels >= 1, size_noise >= 0 and bids above 0, found {levels}, {size_noise}, {half_spread_bps}"
+            "expected levels >= 1, size_noise >= 0, bids above 0 and 0 <= loss_chance < 1, "
+            f"found {levels}, {size_noise}, {half_spread_bps}, {loss_chance}"
         )
     states = underlying_states(bars, seed)
     if sessions is not None:
@@ -172,39 +192,58 @@ def order_books(
     truth = states.select(
         "session",
         "symbol",
-        "ts",
-        mid="spot",
         adv_usd=pl.col("adv_shares") * pl.col("reference_usd"),
         move=pl.col("volatility") / SESSIONS_PER_YEAR**0.5,
     ).sort("session", "symbol")
-    steps = 2.0 * np.arange(1, levels + 1) - 1
-    sides = pl.DataFrame(
-        {
-            "side": ["A"] * levels + ["B"] * levels,
-            "level": [*range(1, levels + 1)] * 2,
-            "offset": np.concatenate([steps, -steps]) * half_spread_bps / 1e4,
-            "share": np.tile(np.diff(steps**2, prepend=0.0), 2) * (half_spread_bps / 1e4) ** 2,
-        }
+    known = bars.join(truth, on=["session", "symbol"], how="inner", maintain_order="left")
+    steps = (2.0 * np.arange(1, levels + 1) - 1) * half_spread_bps / 1e4
+    frames = [
+        _book_rows(group, seed, np.asarray(steps, dtype=np.float64), size_noise, loss_chance)
+        for group in minute_bars(known, seed, truth["session"].unique().to_list())
+    ]
+    if not frames:
+        raise ValueError("expected bars with 64 sessions before the wanted ones, found none; pass a longer history")
+    return pl.concat(frames).sort("session", "symbol", "ts", "side", "level"), truth
+
+
+def _book_rows(
+    group: MinuteBars, seed: int, steps: NDArray[np.float64], size_noise: float, loss_chance: float
+) -> pl.DataFrame:
+    points, minutes, levels = group.rows.height, group.minutes, len(steps)
+    shape = (points, minutes, 2, levels)
+    noise = keyed_normal(seed, "book.size", *group.keys(*shape[1:])).reshape(shape)
+    tilt = keyed_normal(seed, "book.tilt", *group.keys(minutes)).reshape(points, minutes)
+    is_lost = keyed_uniform(seed, "book.loss", *group.keys(minutes, 2)).reshape(points, minutes, 2) < loss_chance
+    lack = np.where(is_lost, LOST_SHARE, 0.0)
+    tilt[:, 1:] *= np.sqrt(1 - TILT_PERSISTENCE**2)
+    for n in range(1, minutes):
+        tilt[:, n] += TILT_PERSISTENCE * tilt[:, n - 1]
+        left = lack[:, n - 1] * 0.5 ** (1 / HALF_LIFE_MINUTES)
+        lack[:, n] = np.maximum(lack[:, n], left)
+    sides = np.array([-1.0, 1.0])
+    leaning = np.exp(-sides * TILT * tilt[:, :, None] - TILT**2 / 2) * (1 - lack)
+    law = group.rows["adv_usd"].to_numpy() / group.rows["move"].to_numpy() ** 2
+    dollars = law[:, None, None, None] * np.diff(steps**2, prepend=0.0) * leaning[..., None]
+    price = group.close[:, :, None, None] * (1 + sides[:, None] * steps)
+    size = dollars * np.exp(size_noise * noise - size_noise**2 / 2) / price
+    cells = 2 * levels
+    minute = np.tile(np.repeat(np.arange(1, minutes + 1), cells), points)
+    return (
+        repeated(group.rows, minutes * cells)
+        .with_columns(
+            ts=pl.col("open_at") + pl.Series(minute) * pl.duration(minutes=1),
+            side=pl.Series(np.tile(np.repeat([0, 1], levels), points * minutes), dtype=pl.UInt8).replace_strict(
+                [0, 1], ["B", "A"], return_dtype=pl.Enum(["B", "A"])
+            ),
+            level=pl.Series(np.tile(np.arange(1, levels + 1), points * minutes * 2)),
+            price=pl.Series(price.ravel()),
+            # A displayed order is at least one share.
+            size=pl.Series(np.maximum(np.round(size), 1).ravel()),
+        )
+        .select(
+            *("session", "symbol", "ts", "side", "level", "price", "size"),
+            known_at="ts",
+            provider=pl.lit("simulate"),
+            synthetic=pl.lit(True),
+        )
     )
-    rows = truth.join(sides, how="cross", maintain_order="left_right")
-    keys = (
-        text_keys(rows["symbol"]),
-        date_keys(rows["session"]),
-        (rows["side"] == "A").to_numpy(),
-        rows["level"].to_numpy(),
-    )
-    noise = np.exp(size_noise * keyed_normal(seed, "book.size", *keys) - size_noise**2 / 2)
-    price = pl.col("mid") * (1 + pl.col("offset"))
-    frame = rows.select(
-        "session",
-        "symbol",
-        "ts",
-        "side",
-        "level",
-        price=price,
-        size=(pl.col("adv_usd") / pl.col("move") ** 2 * pl.col("share") * pl.Series(noise) / price),
-        known_at="ts",
-        provider=pl.lit("simulate"),
-        synthetic=pl.lit(True),
-    )
-    return frame, truth.drop("ts")

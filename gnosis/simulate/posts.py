@@ -1,4 +1,4 @@
-"""Social posts with a planted mood and planted attention."""
+"""Social posts with a planted mood, planted attention and texts whose tone follows the mood."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from gnosis.engines.scoring.text import text_hash
 from gnosis.sessions import schedule
 from gnosis.simulate.draws import check_seed, date_keys, keyed_normal, keyed_uniform, stream, text_keys
 from gnosis.simulate.volatility import persistent_factor
+from gnosis.simulate.wording import ENDINGS, sentences
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 SOURCES = ["reddit", "stocktwits", "x"]
-COMMUNITIES = {"reddit": "stocks", "stocktwits": "stream", "x": "cashtag"}
+COMMUNITIES = {"stocktwits": "stream", "x": "cashtag"}
+SUBREDDITS = ["wallstreetbets", "stocks", "investing"]
+REPEATED, NEARLY_REPEATED = 0.05, 0.05
+"""Shares of posts that say what the post before them said, word for word or with another ending."""
 
 
 def social_posts(
@@ -25,7 +32,8 @@ def social_posts(
     """Return generated posts in the 24 hours before each session's close.
 
     The mood of a symbol is a persistent standard normal m, independent of prices. The number of posts is Poisson; a
-    post is tagged bullish with probability 0.8 / (1 + exp(-m)), bearish with 0.8 / (1 + exp(m)), otherwise none.
+    post is tagged bullish with probability 0.8 / (1 + exp(-m)), bearish with 0.8 / (1 + exp(m)), otherwise none. Its
+    text is positive, negative or neutral accordingly; 5% repeat the text of the post before and 5% change its ending.
 
     Parameters
     ----------
@@ -39,9 +47,8 @@ def social_posts(
     Returns
     -------
     frame : polars.DataFrame
-        ``session`` (of the close that follows), ``post_id``, ``source``, ``community``, ``author_hash``, ``symbol``,
-        ``ts``, ``tag``, ``engagement``, ``text_hash``, ``known_at`` (five minutes after ``ts``), ``provider``,
-        ``synthetic``; sorted by (session, symbol, post_id).
+        Columns of raw.posts; ``session`` is that of the close that follows, ``known_at`` five minutes after ``ts``;
+        sorted by (session, symbol, post_id).
     truth : polars.DataFrame
         ``session``, ``symbol``, ``mood``, ``posts_expected``.
 
@@ -79,30 +86,58 @@ def social_posts(
     )
     keys = (text_keys(rows["symbol"]), date_keys(rows["session"]), rows["number"].to_numpy())
     bullish = 0.8 / (1 + np.exp(-rows["mood"].to_numpy()))
-    draw = {name: keyed_uniform(seed, f"posts.{name}", *keys) for name in ("tag", "source", "author", "time")}
-    tag = np.where(draw["tag"] < bullish, "bullish", np.where(draw["tag"] < 0.8, "bearish", "none"))
+    names = ("tag", "source", "author", "time", "subreddit", "text", "repeat")
+    draw = {name: keyed_uniform(seed, f"posts.{name}", *keys) for name in names}
+    stance = np.where(draw["tag"] < bullish, 0, np.where(draw["tag"] < 0.8, 1, 2))
+    source = (draw["source"] * len(SOURCES)).astype(np.int64)
     loudness = keyed_normal(seed, "posts.engagement", *keys)
     name = pl.format("{}-{}-{}", "symbol", "session", "number")
     frame = rows.with_columns(
-        source=np.array(SOURCES)[(draw["source"] * len(SOURCES)).astype(np.int64)],
+        source=np.array(SOURCES)[source],
+        subreddit=np.array(SUBREDDITS)[(draw["subreddit"] * len(SUBREDDITS)).astype(np.int64)],
         author_hash=pl.format("author-{}", pl.Series((draw["author"] * 5_000).astype(np.int64))),
         ts=pl.col("close_at") - pl.Series((draw["time"] * 86_000).astype(np.int64) + 301) * pl.duration(seconds=1),
-        tag=tag,
+        tag=np.array(["bullish", "bearish", "none"])[stance],
         engagement=np.floor(np.exp(1 + loudness)).astype(np.int64),
+        **_texts(rows, stance, draw["text"], draw["repeat"]),
     ).select(
         "session",
         name.alias("post_id"),
         "source",
-        pl.col("source").replace_strict(COMMUNITIES).alias("community"),
-        "author_hash",
-        "symbol",
-        "ts",
-        "tag",
-        "engagement",
-        pl.format("text-{}", name).alias("text_hash"),
+        community=pl.col("source").replace_strict(COMMUNITIES, default=pl.col("subreddit")),
+        author_hash="author_hash",
+        symbol="symbol",
+        ts="ts",
+        tag="tag",
+        engagement="engagement",
+        text_hash="text_hash",
+        text="text",
         known_at=pl.col("ts") + pl.duration(minutes=5),
         provider=pl.lit("simulate"),
         synthetic=pl.lit(True),
     )
     truth = moods.select("session", "symbol", "mood", posts_expected=pl.lit(float(posts_per_session)))
     return frame.sort("session", "symbol", "post_id"), truth
+
+
+def _texts(
+    rows: pl.DataFrame, stance: NDArray[np.int64], chance: NDArray[np.float64], repeat: NDArray[np.float64]
+) -> dict[str, pl.Series]:
+    """Return the columns ``text`` and ``text_hash``; a post repeats the one before it in its session, never another."""
+    words = sentences("posts")
+    starts = np.cumsum([0, *map(len, words)])
+    written = starts[stance] + (chance * np.diff(starts)[stance]).astype(np.int64)
+    repeats = (repeat < REPEATED + NEARLY_REPEATED) & (rows["number"].to_numpy() > 0)
+    said = np.where(repeats, np.concatenate([written[:1], written[:-1]]), written)
+    ending = np.where(repeats & (repeat < NEARLY_REPEATED), 1 + (said % (len(ENDINGS) - 1)), 0)
+    lines = [line for of_tone in words for line in of_tone]
+    found = pl.DataFrame({"symbol": rows["symbol"], "said": said, "ending": ending})
+    distinct = found.unique(maintain_order=True).with_columns(
+        text=(
+            pl.col("said").replace_strict(list(range(len(lines))), lines, return_dtype=pl.String)
+            + pl.col("ending").replace_strict(list(range(len(ENDINGS))), ENDINGS, return_dtype=pl.String)
+        ).str.replace("{symbol}", pl.col("symbol"), literal=True)
+    )
+    hashed = distinct.with_columns(text_hash=pl.Series(list(map(text_hash, distinct["text"])), dtype=pl.String))
+    texts = found.join(hashed, on=["symbol", "said", "ending"], how="left", maintain_order="left")
+    return {"text": texts["text"], "text_hash": texts["text_hash"]}

@@ -18,7 +18,15 @@ from gnosis.tables.backtests import (
     BacktestsRuns,
 )
 from gnosis.tables.dictionary import Table, quarantine_table
-from gnosis.tables.engines import EnginesElasticity
+from gnosis.tables.engines import (
+    EnginesCalibration,
+    EnginesDocumentScores,
+    EnginesElasticity,
+    EnginesElasticitySurface,
+    EnginesLiquidity,
+    EnginesProcessors,
+    EnginesSentiment,
+)
 from gnosis.tables.features import FeaturesMacro, FeaturesRegime, FeaturesTechnical
 from gnosis.tables.greeks import (
     GreeksExposure,
@@ -35,7 +43,20 @@ from gnosis.tables.models import (
     ModelsPredictions,
     ModelsTrained,
 )
-from gnosis.tables.raw import RawDividends, RawEquityBars, RawIndexLevels, RawMacro, RawOptionQuotes
+from gnosis.tables.raw import (
+    RawDividends,
+    RawDix,
+    RawEquityBars,
+    RawIndexLevels,
+    RawIntradayBars,
+    RawMacro,
+    RawNews,
+    RawOptionQuotes,
+    RawOrderBooks,
+    RawPosts,
+    RawShortVolume,
+    RawTrades,
+)
 from gnosis.tables.trades import TradesIdeas
 
 TABLES: dict[str, Table] = {
@@ -46,13 +67,26 @@ TABLES: dict[str, Table] = {
         Table("raw.option_quotes", RawOptionQuotes, period="day"),
         Table("raw.macro", RawMacro, period="year"),
         Table("raw.dividends", RawDividends, period="year"),
+        Table("raw.intraday_bars", RawIntradayBars, period="month"),
+        Table("raw.order_books", RawOrderBooks, period="day"),
+        Table("raw.trades", RawTrades, period="day"),
+        Table("raw.short_volume", RawShortVolume, period="month"),
+        Table("raw.dix", RawDix, period="year"),
+        Table("raw.posts", RawPosts, period="month"),
+        Table("raw.news", RawNews, period="month"),
         Table("greeks.option_greeks", GreeksOptionGreeks, period="day"),
         Table("greeks.forwards", GreeksForwards, period="month"),
         Table("greeks.surface", GreeksSurface, period="month"),
         Table("greeks.surface_certificate", GreeksSurfaceCertificate, period="month"),
         Table("greeks.exposure", GreeksExposure, period="month"),
         Table("greeks.levels", GreeksLevels, period="month"),
+        Table("engines.document_scores", EnginesDocumentScores, period="month"),
+        Table("engines.liquidity", EnginesLiquidity, period="month"),
         Table("engines.elasticity", EnginesElasticity, period="month"),
+        Table("engines.elasticity_surface", EnginesElasticitySurface, period="month"),
+        Table("engines.sentiment", EnginesSentiment, period="month"),
+        Table("engines.processors", EnginesProcessors, period="month"),
+        Table("engines.calibration", EnginesCalibration, period="month"),
         Table("features.technical", FeaturesTechnical, period="month"),
         Table("features.regime", FeaturesRegime, period="month"),
         Table("features.macro", FeaturesMacro, period="month"),

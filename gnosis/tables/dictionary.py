@@ -9,6 +9,8 @@ from typing import Any, Literal
 import dataframely as dy
 import polars as pl
 
+from gnosis.engines.regimes import labels
+
 ORIGIN = ("known_at", "provider", "synthetic")
 Period = Literal["day", "month", "year", "all"]
 
@@ -47,6 +49,11 @@ def label(values: list[str], description: str, *, nullable: bool = True, **rest:
         description=description,
         **rest,
     )
+
+
+def regime(column: str, description: str) -> dy.Enum:
+    """Return the column of a regime: its labels are those of :data:`gnosis.engines.regimes.REGIMES`."""
+    return label(labels(column), description)
 
 
 def instant(description: str, *, nullable: bool = False, **rest: Any) -> dy.Datetime:
@@ -143,7 +150,7 @@ class Table:
 
     @property
     def polars_schema(self) -> pl.Schema:
-        """Names and dtypes of the columns: the key first, where the row comes from last."""
+        """Names and dtypes of the columns: the key first, then the schema's own, where the row comes from last."""
         return pl.Schema(self._dtypes)
 
     # A schema class takes a millisecond to list its columns, longer than many a function that asks for them.
@@ -155,6 +162,8 @@ class Table:
     def _dtypes(self) -> dict[str, pl.DataType]:
         columns = self.schema.columns()
         told = [name for name in columns if name not in self._key and name not in ORIGIN]
+        # What the schema says itself stands before what it takes over from its parts.
+        told.sort(key=lambda name: name not in vars(self.schema))
         ordered = [*self._key, *told, *(name for name in ORIGIN if name in columns and name not in self._key)]
         return {name: columns[name].dtype for name in ordered}
 

@@ -8,6 +8,7 @@ import polars as pl
 from gnosis.tables.dictionary import (
     Origin,
     SymbolSession,
+    count,
     day,
     flag,
     instant,
@@ -136,4 +137,134 @@ class RawMacro(dy.Schema):
         return pl.col("known_at").dt.date() >= pl.col("ref_date")
 
 
-__all__ = ["RawEquityBars", "RawIndexLevels", "RawMacro", "RawOptionQuotes"]
+class RawIntradayBars(SymbolSession, Origin):
+    """Bars of one and five minutes of the regular session as traded; prices of a session share its daily factor."""
+
+    frequency = label(["1min", "5min"], "length of the bar", nullable=False, primary_key=True)
+    ts = instant("end of the bar", primary_key=True)
+    open = number("$", "first traded price", nullable=False, min_exclusive=0)
+    high = number("$", "highest traded price", nullable=False, min_exclusive=0)
+    low = number("$", "lowest traded price", nullable=False, min_exclusive=0)
+    close = number("$", "last traded price", nullable=False, min_exclusive=0)
+    volume = number("shares", "shares traded in the bar", min=0)
+
+    @dy.rule()
+    def high_is_highest(cls) -> pl.Expr:
+        return pl.col("high") >= pl.max_horizontal("open", "close", "low")
+
+    @dy.rule()
+    def low_is_lowest(cls) -> pl.Expr:
+        return pl.col("low") <= pl.min_horizontal("open", "close", "high")
+
+    @dy.rule()
+    def known_after_bar(cls) -> pl.Expr:
+        return pl.col("known_at") >= pl.col("ts")
+
+
+class RawOrderBooks(SymbolSession, Origin):
+    """Snapshots of the order book, one row per price level."""
+
+    ts = instant("instant of the snapshot", primary_key=True)
+    side = label(["B", "A"], "bid or ask", nullable=False, primary_key=True)
+    level = count("position from the best price, from 1", nullable=False, primary_key=True, min=1)
+    price = number("$", "price of the level", nullable=False, min_exclusive=0)
+    size = number("shares", "displayed size; units of the asset for crypto", nullable=False, min=0)
+
+    @dy.rule()
+    def not_crossed(cls) -> pl.Expr:
+        book = ["session", "symbol", "ts"]
+        bid = pl.when(pl.col("side") == "B").then("price").max().over(book)
+        ask = pl.when(pl.col("side") == "A").then("price").min().over(book)
+        return (bid < ask).fill_null(True)
+
+    @dy.rule()
+    def known_after_snapshot(cls) -> pl.Expr:
+        return pl.col("known_at") >= pl.col("ts")
+
+
+class RawTrades(SymbolSession, Origin):
+    """Trades as printed."""
+
+    ts = instant("instant of the trade", primary_key=True)
+    trade_id = text("identifier of the print within the session", primary_key=True, min_length=1)
+    price = number("$", "traded price", nullable=False, min_exclusive=0)
+    size = number("shares", "traded size; units of the asset for crypto", nullable=False, min_exclusive=0)
+    aggressor = label(["buy", "sell"], "side that took liquidity, where the venue says so")
+
+    @dy.rule()
+    def known_after_trade(cls) -> pl.Expr:
+        return pl.col("known_at") >= pl.col("ts")
+
+
+class RawShortVolume(SymbolSession, Origin):
+    """Off-exchange volume and its short sales: trades of one session, not open short positions."""
+
+    short_volume = number("shares", "short sales reported off exchange", nullable=False, min=0)
+    short_exempt_volume = number("shares", "of these, exempt from the price test; null where not reported", min=0)
+    total_volume = number("shares", "volume reported off exchange", nullable=False, min=0)
+
+    @dy.rule()
+    def short_is_part_of_total(cls) -> pl.Expr:
+        return pl.col("short_volume") <= pl.col("total_volume")
+
+
+class RawDix(Origin):
+    """Dark index and gamma exposure of the S&P 500 as a vendor publishes them after the close."""
+
+    session = day("exchange session that the values are about", primary_key=True)
+    dix = number("ratio", "dollar-weighted short share of off-exchange volume of the members", min=0, max=1)
+    gex = number("vendor unit", "gamma exposure of the index options")
+
+
+class RawPosts(SymbolSession, Origin):
+    """Posts about a symbol, under the first session at whose close they were known."""
+
+    source = label(["reddit", "stocktwits", "x"], "where it was posted", nullable=False, primary_key=True)
+    post_id = text("identifier at the source", primary_key=True, min_length=1)
+    community = text("subreddit, stream or the like", nullable=True)
+    author_hash = text("hash of the author", nullable=True)
+    ts = instant("instant of posting")
+    tag = label(["bullish", "bearish", "none"], "the author's own tag", nullable=False)
+    engagement = count("likes, upvotes or the like", nullable=True)
+    text_hash = text("SHA-256 of the normalised text")
+    text = text("the text; null where the source gives only its hash", nullable=True)
+
+    @dy.rule()
+    def known_after_posting(cls) -> pl.Expr:
+        return pl.col("known_at") >= pl.col("ts")
+
+
+class RawNews(SymbolSession, Origin):
+    """Articles, filings and sections of earnings calls, under the first session at whose close they were known."""
+
+    item_id = text("identifier at the source", primary_key=True, min_length=1)
+    kind = label(["article", "filing", "earnings_prepared", "earnings_qa"], "what kind of text", nullable=False)
+    event_id = text("earnings call that the section belongs to", nullable=True)
+    outlet = text("publisher", nullable=True)
+    ts = instant("instant of publication")
+    text_hash = text("SHA-256 of the normalised text")
+    text = text("headline or text; null where the source gives only its hash", nullable=True)
+
+    @dy.rule()
+    def known_after_publication(cls) -> pl.Expr:
+        return pl.col("known_at") >= pl.col("ts")
+
+    @dy.rule()
+    def section_names_its_event(cls) -> pl.Expr:
+        return pl.col("kind").cast(pl.String).str.starts_with("earnings").not_() | pl.col("event_id").is_not_null()
+
+
+__all__ = [
+    "RawDividends",
+    "RawDix",
+    "RawEquityBars",
+    "RawIndexLevels",
+    "RawIntradayBars",
+    "RawMacro",
+    "RawNews",
+    "RawOptionQuotes",
+    "RawOrderBooks",
+    "RawPosts",
+    "RawShortVolume",
+    "RawTrades",
+]

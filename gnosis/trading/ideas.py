@@ -212,7 +212,7 @@ def _rolling_known_at(window: int) -> pl.Expr:
 
 def _with_elasticity(rows: pl.DataFrame, elasticity: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
     """Add today's state and the median of movement energy over the exchange sessions before."""
-    energy, position = pl.col("movement_energy"), "position"
+    energy, position = pl.col("hedge_movement_energy"), "position"
     window = f"{parameters.energy_sessions}i"
     latest = pl.col("known_at").dt.epoch("us").rolling_max_by(position, window, closed="both").over("symbol")
     has_median = pl.col("energy_median").is_not_null()
@@ -239,7 +239,7 @@ def _with_elasticity(rows: pl.DataFrame, elasticity: pl.DataFrame, parameters: I
         .select(
             "session",
             "symbol",
-            "movement_energy",
+            "hedge_movement_energy",
             "energy_median",
             "n_energies",
             "median_known_at",
@@ -292,7 +292,9 @@ def _decide(rows: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
         volatility_per_year=pl.col("sigma_d") * math.sqrt(SESSIONS_PER_YEAR),
         share=1 / pl.len().over("session"),
         # No work to move the price, or an unknown work, says nothing: the size stays.
-        energy_ratio=pl.when(pl.col("movement_energy") > 0).then(pl.col("energy_median") / pl.col("movement_energy")),
+        energy_ratio=pl.when(pl.col("hedge_movement_energy") > 0).then(
+            pl.col("energy_median") / pl.col("hedge_movement_energy")
+        ),
     ).with_columns(
         side=pl.when(pl.col("veto").is_not_null())
         .then(pl.lit("flat"))
@@ -354,7 +356,7 @@ def _rationale(parameters: IdeaParameters) -> pl.Expr:
         .then(
             pl.format(
                 "movement energy {} against a median of {} over {} earlier sessions (size x {})",
-                pl.col("movement_energy").round(4).cast(pl.String),
+                pl.col("hedge_movement_energy").round(4).cast(pl.String),
                 pl.col("energy_median").round(4).cast(pl.String),
                 pl.col("n_energies"),
                 pl.col("energy_scale").round(2).cast(pl.String),

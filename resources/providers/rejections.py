@@ -18,9 +18,11 @@ NOT_A_SESSION = "not_a_session"
 BEFORE_LISTING = "before_listing"
 SUPERSEDED = "superseded_snapshot"
 NO_VALUE = "value|nullability"
-SET_ASIDE = (NOT_A_SESSION, BEFORE_LISTING, SUPERSEDED, NO_VALUE)
+OUTSIDE_REGULAR_SESSION = "outside_regular_session"
+SET_ASIDE = (NOT_A_SESSION, BEFORE_LISTING, SUPERSEDED, OUTSIDE_REGULAR_SESSION, NO_VALUE)
 """Rules of rows that have no place but are not wrong: a holiday, another company's bar, an earlier snapshot of the same
-session, a day on which a macro series has no observation. However many there are, the other rows can be trusted."""
+session, a bar before the open or after the close, a day on which a macro series has no observation. However many there
+are, the other rows can be trusted."""
 
 
 def no_rejections() -> pl.DataFrame:

@@ -1,18 +1,26 @@
 """Provider "sample": works offline, from data that two packages on PyPI carry. The default of a fresh installation.
 
-===================== ============================================================ ==================== =============
-table                 what                                                         sessions             origin
-===================== ============================================================ ==================== =============
+===================== ============================================================ ====================== =============
+table                 what                                                         sessions               origin
+===================== ============================================================ ====================== =============
 ``raw.equity_bars``   AAPL, IBM, MSFT; GOOG from 2004-08-19; FB from 2012-05-18    2000-03-01..2013-03-01 observed
 ``raw.index_levels``  ^GSPC, ^IXIC; ^VIX closes from 2014-01-03                    1999-01-04..2018-12-31 observed
 ``raw.index_levels``  ^VIX before 2014, from spring 1999                           1999-04-07..2014-01-02 generated
 ``raw.macro``         yields, credit spread, prices, jobs, growth, with vintages   1999-01-04..2013-03-01 generated
 ``raw.option_quotes`` chains of the bars' symbols, after 64 sessions of history    2000-03-01..2013-03-01 generated
-===================== ============================================================ ==================== =============
+``raw.posts``         posts with texts, about ten per symbol and session           2000-03-01..2013-03-01 generated
+``raw.news``          articles, filings and earnings calls                         2000-03-01..2013-03-01 generated
+``raw.short_volume``  off-exchange volume and its short sales                      2000-03-01..2013-03-01 generated
+``raw.dix``           dark index and gamma exposure of the market                  2000-03-01..2013-03-01 generated
+``raw.intraday_bars`` bars of one and five minutes inside the daily bars           2012-09-04..2013-03-01 generated
+``raw.order_books``   ten levels a side at the end of every minute                 2012-12-03..2013-03-01 generated
+``raw.trades``        at most four prints a minute                                 2012-12-03..2013-03-01 generated
+===================== ============================================================ ====================== =============
 
 Observed rows come from ``bokeh-sampledata`` (Quandl WIKI prices, public domain) and ``arch`` (NCSA licence). Generated
 rows come from :mod:`gnosis.simulate`, conditioned on the observed bars: ``synthetic`` is true and ``provider`` is
-``simulate``. The moment at which the vendors sent a row is not known; a row is known at its session's close.
+``simulate``. The moment at which the vendors sent an observed row is not known; it is known at its session's close.
+Runs can be made from the first to the last bar; a session of them outside of a table's range has no rows of the table.
 
 GOOG's packaged volumes count shares of after its 1,998 for 1,000 split of 2014-04-03, and are brought back to shares as
 traded: they are about 2.05 times another vendor's in every year, those of AAPL, FB and IBM 1.02 to 1.08 times.
@@ -47,6 +55,10 @@ NAME = "sample"
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 FIRST_BAR, LAST_BAR = dt.date(2000, 3, 1), dt.date(2013, 3, 1)
 FIRST_LEVEL, LAST_LEVEL = dt.date(1999, 1, 4), dt.date(2018, 12, 31)
+FIRST_MINUTE, FIRST_BOOK = dt.date(2012, 9, 4), dt.date(2012, 12, 3)
+"""First sessions of the bulky tables: enough for their windows at the end of 2012, and no more to make and to store."""
+
+POSTS_PER_SESSION = 10.0
 ROUNDING = 1e-6
 """Relative change of the adjustment factor that is noise of the division, not a split or dividend."""
 
@@ -60,7 +72,7 @@ VIX = ("arch", "arch", "data/vix/vix.csv.gz")
 
 
 class SampleProvider:
-    """Real daily bars and index levels of 1999 to 2018, with generated chains, macro series and early ^VIX.
+    """Real daily bars and index levels of 1999 to 2018; everything else is generated on top of them.
 
     Parameters
     ----------
@@ -83,7 +95,6 @@ class SampleProvider:
     """
 
     name = NAME
-    tables = frozenset({"raw.equity_bars", "raw.index_levels", "raw.option_quotes", "raw.macro"})
     first_session = FIRST_BAR
     last_session = LAST_BAR
     coverage: Mapping[str, tuple[dt.date, dt.date]] = {
@@ -91,7 +102,15 @@ class SampleProvider:
         "raw.index_levels": (FIRST_LEVEL, LAST_LEVEL),
         "raw.option_quotes": (FIRST_BAR, LAST_BAR),
         "raw.macro": (FIRST_LEVEL, LAST_BAR),
+        "raw.intraday_bars": (FIRST_MINUTE, LAST_BAR),
+        "raw.order_books": (FIRST_BOOK, LAST_BAR),
+        "raw.trades": (FIRST_BOOK, LAST_BAR),
+        "raw.short_volume": (FIRST_BAR, LAST_BAR),
+        "raw.dix": (FIRST_BAR, LAST_BAR),
+        "raw.posts": (FIRST_BAR, LAST_BAR),
+        "raw.news": (FIRST_BAR, LAST_BAR),
     }
+    tables = frozenset(coverage)
 
     def __init__(self, symbols: Sequence[str] | None = None, seed: int = 7) -> None:
         self.symbols = SYMBOLS if symbols is None else tuple(symbols)
@@ -111,7 +130,9 @@ class SampleProvider:
         """
         if table not in self.tables:
             raise UnknownTableError(NAME, table, sorted(self.tables))
-        asked = require_covered(NAME, table, sessions, self.coverage[table])
+        first, last = self.coverage[table]
+        runs = (min(first, self.first_session), max(last, self.last_session))
+        asked = [day for day in require_covered(NAME, table, sessions, runs) if first <= day <= last]
         if not asked:
             return Fetched(TABLES[table].empty(), no_rejections(), ())
         wanted = pl.col("session").is_in(asked)
@@ -120,10 +141,10 @@ class SampleProvider:
             frame = self._bars
         elif table == "raw.index_levels":
             frame, rejected, sources = self._levels
-        elif table == "raw.macro":
-            frame, sources = self._macro, []
+        elif table in ("raw.macro", "raw.dix"):
+            frame, sources = self._of_the_market(table), []
         else:
-            frame = self._chain(asked)
+            frame = self._generated(table, asked)
         return Fetched(conform(frame.filter(wanted), table), rejected.filter(wanted), tuple(sources))
 
     @cached_property
@@ -171,13 +192,33 @@ class SampleProvider:
 
         return macro_vintages(sessions_between(FIRST_LEVEL, LAST_BAR), self.seed)
 
-    def _chain(self, asked: list[dt.date]) -> pl.DataFrame:
-        from gnosis.simulate import option_chain
+    def _of_the_market(self, table: str) -> pl.DataFrame:
+        from gnosis.simulate import dark_index
 
-        # The whole history up to the last session goes in, so that a chain never depends on what else is asked for.
-        known = pl.col("session") <= asked[-1]
-        bars = conform(self._bars.filter(known), "raw.equity_bars")
-        return option_chain(bars, self._macro.filter(known), self.seed, sessions=asked)
+        return self._macro if table == "raw.macro" else dark_index(sessions_between(FIRST_BAR, LAST_BAR), self.seed)
+
+    def _generated(self, table: str, asked: list[dt.date]) -> pl.DataFrame:
+        """Return the rows that are generated from the bars; they never depend on what else is asked for."""
+        from gnosis import simulate
+
+        bars = conform(self._bars.filter(pl.col("session") <= asked[-1]), "raw.equity_bars")
+        if table == "raw.option_quotes":
+            macro = self._macro.filter(pl.col("session") <= asked[-1])
+            return simulate.option_chain(bars, macro, self.seed, sessions=asked)
+        if table == "raw.order_books":
+            return simulate.order_books(bars, self.seed, sessions=asked)[0]
+        now = bars.filter(pl.col("session").is_in(asked))
+        if table == "raw.intraday_bars":
+            return simulate.intraday_bars(now, self.seed)
+        if table == "raw.trades":
+            return simulate.trades(now, self.seed)
+        if table == "raw.short_volume":
+            return simulate.short_volume(now, self.seed)[0]
+        if table == "raw.posts":
+            texts, _ = simulate.social_posts(self.symbols, asked, self.seed, POSTS_PER_SESSION)
+        else:
+            texts, _ = simulate.news_items(self.symbols, asked, self.seed)
+        return texts.join(now, on=["session", "symbol"], how="semi", maintain_order="left")
 
 
 def _packaged(package: str, distribution: str, path: str) -> tuple[pl.DataFrame, Source]:

@@ -184,7 +184,7 @@ def test_an_index_without_volume_has_dealer_gamma_but_no_depth(lake, totals):
     rows = lake.read("engines.elasticity")
     assert rows["symbol"].unique().to_list() == ["SPX"]
     unknown = ["adv_usd", "lambda_usd_per_share", "depth_usd_per_unit", "stiffness_usd_per_pct", "amplification"]
-    unknown += ["fragility", "energy_up_usd", "movement_energy", "amplification_regime"]
+    unknown += ["fragility", "energy_up_usd", "hedge_movement_energy", "amplification_regime"]
     assert rows.select(unknown).count().sum_horizontal().item() == 0
     assert rows["reasons"].str.contains("SOURCE_MISSING").all()
     assert (rows["confidence"] == 0).all()

@@ -32,7 +32,7 @@ def unpack(example: str, folder: Path) -> None:
 
 def test_every_description_is_valid():
     described = [text for language, _, text in SNIPPETS if language == "yaml"]
-    assert len(described) == 3
+    assert len(described) == 5
     for text in described:
         FolderSpec.model_validate(yaml.safe_load(text))
 

@@ -1,4 +1,4 @@
-"""Elasticity state: depth against dealer gamma for every chain and sign convention.
+"""Elasticity engine: from chains, dealer levels and bars to eight processors, one interpretation and one row.
 
 Exposures in dollars and their signs are practitioners' constructions, see
 :mod:`gnosis.options.positioning.conventions`.
@@ -6,252 +6,313 @@ Exposures in dollars and their signs are practitioners' constructions, see
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from gnosis.engines import physics, regimes
-from gnosis.engines.elasticity import quality
-from gnosis.engines.elasticity.depth import daily_depth
-from gnosis.engines.physics import PATH_RATIOS, Floats
-from gnosis.engines.regimes import AmplificationRegime as Regime
-from gnosis.options.chain.layout import CHAIN
-from gnosis.options.origin import origin_of, require_table
-from gnosis.options.positioning.contracts import one_version, require_contracts
-from gnosis.options.positioning.conventions import DEALER_FRACTION, require_conventions
-from gnosis.options.positioning.gamma_profile import GammaProfiles, gamma_profiles
-from gnosis.reasons import LEAST_SHARE, reasons_where
+from gnosis.engines.elasticity import (
+    charm_decay,
+    dealer_positioning,
+    elasticity_field,
+    greek_field_mapper,
+    movement_energy,
+    oi_distribution,
+    regime_and_flip,
+    vanna_flow,
+)
+from gnosis.engines.elasticity.inputs import ElasticityInputs, elasticity_inputs
+from gnosis.engines.elasticity.labels import absolute, united
+from gnosis.engines.elasticity.parameters import ElasticityParameters
+from gnosis.engines.points import Floats
+from gnosis.engines.protocol import ProcessorResult, engine_confidence, engine_frame, joined_reasons, united_reasons
+from gnosis.engines.regimes import AmplificationRegime
+from gnosis.engines.trailing import History
+from gnosis.options.origin import require_table
 from gnosis.tables import TABLES
 
-AGREEMENT = 1e-6
+Process = Callable[
+    [ElasticityInputs, History, ElasticityParameters, Mapping[str, ProcessorResult]],
+    ProcessorResult,
+]
+PROCESSES: dict[str, Process] = {
+    "oi_distribution": oi_distribution.process,
+    "greek_field_mapper": greek_field_mapper.process,
+    "dealer_positioning": dealer_positioning.process,
+    "vanna_flow": vanna_flow.process,
+    "charm_decay": charm_decay.process,
+    "elasticity_field": elasticity_field.process,
+    "movement_energy": movement_energy.process,
+    "regime_and_flip": regime_and_flip.process,
+}
+"""The eight processors in the order in which they run."""
+
+READ_BACK = [
+    "atm_iv_30d",
+    "gamma_pressure_u",
+    "hedge_charm_pressure",
+    "hedge_energy_asymmetry",
+    "hedge_gamma_pressure",
+    "hedge_primary_regime",
+    "hedge_vanna_pressure",
+    "oi_hhi",
+    "skew_25d_10d_volpts",
+    "skew_25d_volpts",
+]
+"""Columns of the table that are read from earlier sessions."""
+
+
+def _words(column: str) -> list[str]:
+    dtype = TABLES["engines.elasticity"].polars_schema[column]
+    assert isinstance(dtype, pl.Enum)
+    return dtype.categories.to_list()
+
+
+INTERPRETATIONS, DIRECTIONS = _words("interpretation"), _words("easier_direction")
 
 
 def elasticity(
     greeks: pl.DataFrame,
-    exposure: pl.DataFrame,
+    levels: pl.DataFrame,
     bars: pl.DataFrame,
+    *,
+    quotes: pl.DataFrame | None = None,
+    index_levels: pl.DataFrame | None = None,
+    liquidity: pl.DataFrame | None = None,
+    certificates: pl.DataFrame | None = None,
+    listing: pl.DataFrame | None = None,
+    stored: pl.DataFrame | None = None,
     conventions: Sequence[str] = ("naive", "customer_long"),
     revaluation: str = "sticky_moneyness",
     index_symbols: Collection[str] = (),
-    listing: pl.DataFrame | None = None,
+    parameters: ElasticityParameters | None = None,
 ) -> pl.DataFrame:
-    """Return stiffness, amplification and energy of every chain under each sign convention.
+    """Return the elasticity of every chain under each sign convention.
 
-    Depth D comes from daily bars by the linear law, dealer gamma G from the exposures, and the works of 1 % up and down
-    from gamma revalued at 101 nodes. What cannot be known is null: without depth G remains, without open interest or
-    volatility G is null as well. D + G <= 0 gives no amplification and the regime ``storm``; stiffness and works stay.
+    What cannot be known is null: without depth dealer gamma remains, without open interest or volatility that is null
+    as well. D + G <= 0 gives no amplification and the regime ``storm``; stiffness and works stay.
 
     Parameters
     ----------
     greeks
         Rows of ``greeks.option_greeks`` in any order; its chains are the rows of the result.
-    exposure
-        Rows of ``greeks.exposure`` made from the same ``greeks``, with all ``conventions``.
+    levels
+        Rows of ``greeks.levels`` made from the same ``greeks``, with all ``conventions`` and the same revaluation.
     bars
-        Rows of ``raw.equity_bars`` of the same symbols, from at least 20 sessions before the first chain. Later rows
+        Rows of ``raw.equity_bars`` of the same symbols, from at least 60 sessions before the first chain. Later rows
         change nothing. A symbol without bars or volume (an index) has no depth.
+    quotes
+        Rows of ``raw.option_quotes`` of the chains. Without them ``hedge_confidence`` is 0, and with it the confidence
+        of all that rests on the Greeks.
+    index_levels
+        Rows of ``raw.index_levels`` with ``^VIX``, from 273 sessions before the first chain.
+    liquidity
+        Rows of ``engines.liquidity`` of the same sessions, for depth. A chain without one has the depth of the linear
+        law on daily bars.
+    certificates
+        Rows of ``greeks.surface_certificate``.
+    listing
+        Contracts that were expected, see :func:`gnosis.engines.elasticity.listing.expected_listing`; what arrived
+        counts as expected too. None: nothing else was.
+    stored
+        Rows of ``engines.elasticity`` of earlier sessions, for what is read against its own past.
     conventions
         Out of ``naive``, ``customer_long`` and ``inverted``.
     revaluation
         ``sticky_moneyness`` or ``sticky_strike``.
     index_symbols
         Indices and index funds. The naive rule is a statement about them: naive rows of every other symbol carry
-        ``SIGN_UNDETERMINED``, and theirs carry ``BOUND_VIOLATION`` when \\|G/D\\| > 0.25, mostly an error of units.
-    listing
-        Contracts that were expected, see :func:`gnosis.engines.elasticity.quality.chain_quality`.
+        ``SIGN_UNDETERMINED`` unless their band excludes zero, and theirs carry ``BOUND_VIOLATION`` when
+        \\|G/D\\| > 0.25, mostly an error of units.
+    parameters
+        Settings; the defaults when None.
 
     Returns
     -------
     polars.DataFrame
         ``engines.elasticity``, sorted by its key. ``spot`` is that of the chain snapshot, taken before the close;
-        ``as_of`` = ``known_at`` is the moment at which the last input was known, in general the close of the session,
-        when its bar is. ``confidence`` is the smaller of those of the chain and of depth; at most 0.3, as depth is the
-        daily proxy, and 0 without depth or dealer gamma.
+        ``as_of`` = ``known_at`` is when the chain, its levels and the session's bar were known. Other rows are read
+        as known then.
 
     Raises
     ------
     ValueError
-        When a column is missing or of another dtype, a name is unknown, or exposures and Greeks do not belong together.
+        When a column is missing or of another dtype, a name is unknown, levels and Greeks do not belong together, or a
+        stored row comes twice.
     UnknownSessionError
         When a session is not one of the exchange.
 
     Examples
     --------
-    >>> from gnosis.tables import TABLES
-    >>> tables = (TABLES[n].empty() for n in ("greeks.option_greeks", "greeks.exposure", "raw.equity_bars"))
-    >>> elasticity(*tables).height
+    >>> names = ("greeks.option_greeks", "greeks.levels", "raw.equity_bars")
+    >>> elasticity(*(TABLES[name].empty() for name in names)).height
     0
     """
-    names = require_conventions(conventions)
-    require_contracts(greeks)
-    require_table(exposure, "greeks.exposure")
-    greeks = one_version(greeks)
-    profiles = gamma_profiles(greeks, PATH_RATIOS, revaluation)
-    origin = origin_of(greeks, CHAIN)
-    chains = profiles.chains.join(origin, on=CHAIN, how="left", maintain_order="left")
-    depth = daily_depth(chains, bars)
-    known = pl.concat(
-        [
-            chains.rename({name: f"chain_{name}" for name in ("known_at", "provider", "synthetic")}),
-            depth.rename({name: f"bars_{name}" for name in ("known_at", "provider", "synthetic")}),
-            quality.chain_quality(greeks, chains, listing),
-        ],
-        how="horizontal",
+    settings = parameters or ElasticityParameters()
+    if greeks.is_empty():
+        require_table(greeks, "greeks.option_greeks")
+        return TABLES["engines.elasticity"].empty()
+    inputs = elasticity_inputs(
+        greeks,
+        levels,
+        bars,
+        quotes=quotes,
+        index_levels=index_levels,
+        liquidity=liquidity,
+        certificates=certificates,
+        listing=listing,
+        conventions=conventions,
+        revaluation=revaluation,
+        index_symbols=index_symbols,
+        parameters=settings,
     )
-    dealer = _dealer_gamma(exposure, chains, profiles, names)
-    rows = [
-        _rows(known, dealer.filter(pl.col("sign_convention") == name).drop("sign_convention"), profiles, name)
-        for name in names
-    ]
-    table = TABLES["engines.elasticity"]
-    return (
-        pl.concat(rows)
-        .with_columns(
-            revaluation=pl.lit(revaluation),
-            lambda_source=pl.when(pl.col("lambda_usd_per_share").is_not_null()).then(pl.lit("linear_law")),
-            **_trust(index_symbols),
+    past = None if stored is None else _read_back(stored)
+    runs = []
+    for name in inputs.dealers:
+        own_past = None if past is None else past.filter(pl.col("sign_convention") == name)
+        history = History(inputs.points, own_past)
+        own = inputs.under(name)
+        runs.append(interpreted(own, history, processed(own, history, settings)))
+    return rows(runs, settings)
+
+
+@dataclass(frozen=True)
+class Interpreted:
+    """Results of the eight processors under one sign convention, and what they say together."""
+
+    inputs: ElasticityInputs
+    results: dict[str, ProcessorResult]
+    easier_direction: Floats
+    interpretation: Floats
+
+
+def processed(
+    inputs: ElasticityInputs, history: History, parameters: ElasticityParameters
+) -> dict[str, ProcessorResult]:
+    """Return the results of the eight processors under the sign convention of the inputs."""
+    results: dict[str, ProcessorResult] = {}
+    for name, process in PROCESSES.items():
+        results[name] = process(inputs, history, parameters, results)
+    return results
+
+
+def interpreted(inputs: ElasticityInputs, history: History, results: dict[str, ProcessorResult]) -> Interpreted:
+    """Return the interpretation of the results under the sign convention of the inputs."""
+    asymmetry = np.asarray(results["movement_energy"].values["hedge_energy_asymmetry"])
+    usual = absolute(history.series("hedge_energy_asymmetry", asymmetry)).quantile(0.8)
+    regime = np.asarray(results["elasticity_field"].values["amplification_regime"])
+    return Interpreted(
+        inputs,
+        results,
+        easier_direction(asymmetry, usual),
+        interpretation(regime, inputs.dealer.is_undetermined),
+    )
+
+
+def rows(runs: Sequence[Interpreted], parameters: ElasticityParameters) -> pl.DataFrame:
+    """Return the rows of the table: values of the processors, what they say together, and their origin."""
+    # All conventions in one frame: making a frame costs more than filling it.
+    results = stacked([run.results for run in runs])
+    inputs, times = runs[0].inputs, len(runs)
+    n = inputs.n * times
+    synthetic = np.tile(inputs.is_synthetic, times)
+    keys = pl.concat([inputs.points.frame.select("session", "symbol", "as_of", known_at="as_of")] * times)
+    return engine_frame(
+        keys,
+        results,
+        "engines.elasticity",
+        sign_convention=pl.concat([_repeated(run.inputs.convention, inputs.n) for run in runs]),
+        provider=pl.concat([inputs.provider] * times),
+        synthetic=synthetic,
+        chain_ts=pl.Series(np.tile(inputs.chains.ts, times)).cast(pl.Datetime("us", "UTC")),
+        spot=np.tile(inputs.chains.spot, times),
+        adv_usd=np.tile(inputs.daily.adv_usd, times),
+        sigma_d=np.tile(inputs.daily.sigma_d, times),
+        revaluation=_repeated(inputs.revaluation, n),
+        certificate=np.tile(inputs.has_failed_certificate, times),
+        easier_direction=np.concatenate([run.easier_direction for run in runs]),
+        interpretation=np.concatenate([run.interpretation for run in runs]),
+        parameters=_repeated(parameters.json(), n),
+        confidence=engine_confidence(results),
+        reasons=joined_reasons(united(united_reasons(results), {"SYNTHETIC_INPUT": synthetic}), n),
+    )
+
+
+def stacked(runs: Sequence[Mapping[str, ProcessorResult]]) -> dict[str, ProcessorResult]:
+    """Return the results of several runs one after the other, by processor."""
+    found = {}
+    for name, first in runs[0].items():
+        parts = [run[name] for run in runs]
+        values: dict[str, Floats | pl.Series] = {}
+        for column, value in first.values.items():
+            columns = [part.values[column] for part in parts]
+            values[column] = (
+                pl.concat([pl.Series(each) for each in columns])
+                if isinstance(value, pl.Series)
+                else np.concatenate([np.asarray(each) for each in columns])
+            )
+        proxies = [np.zeros(part.confidence.size, bool) if part.is_proxy is None else part.is_proxy for part in parts]
+        found[name] = ProcessorResult(
+            values,
+            np.concatenate([part.confidence for part in parts]),
+            {code: np.concatenate([part.reasons[code] for part in parts]) for code in first.reasons},
+            np.concatenate(proxies),
         )
-        .select(list(table.polars_schema))
-        .cast(table.polars_schema)
-        .sort(table.key)
-    )
+    return found
 
 
-def _dealer_gamma(
-    exposure: pl.DataFrame, chains: pl.DataFrame, profiles: GammaProfiles, names: list[str]
-) -> pl.DataFrame:
-    """Sum the exposures per chain and convention, and hold them against gamma at the centre of the profiles."""
-    key = TABLES["greeks.exposure"].key
-    rows = exposure.filter(pl.col("sign_convention").cast(pl.String).is_in(names)).sort(*key, "known_at")
-    rows = rows.unique(key, keep="last", maintain_order=True)
-    by = [*CHAIN, "sign_convention"]
-    rows = rows.join(chains.select(CHAIN), on=CHAIN, how="semi", maintain_order="left")
-    sums = rows.select(by).unique().sort(by).with_row_index("cell")
-    cell = rows.join(sums, on=by, how="left", maintain_order="left")["cell"].to_numpy()
-    gex = np.bincount(cell, weights=rows["gex_usd_per_pct"].to_numpy(), minlength=sums.height)
-    found = sums.drop("cell").with_columns(gex_usd_per_pct=pl.Series(gex, dtype=pl.Float64))
-    found = found.join(origin_of(rows, by), on=by, how="left", maintain_order="left")
+def easier_direction(asymmetry: Floats, usual: Floats) -> Floats:
+    """Return the direction of less work as a position in up, none, down.
 
-    centre = PATH_RATIOS.size // 2
-    call, put = profiles.call[:, centre], profiles.put[:, centre]
-    scale = chains["spot"].to_numpy() ** 2 * 0.01
-    expected = [
-        chains.select(
-            *CHAIN,
-            "has_gamma",
-            sign_convention=pl.lit(name, dtype=found.schema["sign_convention"]),
-            expected=pl.Series((x["C"] * call + x["P"] * put) * scale),
-            gross=pl.Series((call + put) * scale),
-        )
-        for name, x in ((name, DEALER_FRACTION[name]) for name in names)
-    ]
-    found = pl.concat(expected).join(found, on=by, how="left", maintain_order="left")
-    held = found.with_columns(pl.col("gex_usd_per_pct").fill_null(0.0))
-    wrong = held.filter((pl.col("gex_usd_per_pct") - pl.col("expected")).abs() > AGREEMENT * pl.col("gross"))
-    if not wrong.is_empty():
-        row = wrong.row(0, named=True)
-        raise ValueError(
-            f"greeks.exposure: expected {row['expected']} $ per 1 % for {row['symbol']} of {row['session']} under "
-            f"{row['sign_convention']}, as its contracts in greeks.option_greeks say, found {row['gex_usd_per_pct']} "
-            f"({wrong.height} such chains): make the exposures from these Greeks, with these conventions"
-        )
-    return held.with_columns(gex_usd_per_pct=pl.when("has_gamma").then("gex_usd_per_pct")).select(
-        *by,
-        "gex_usd_per_pct",
-        *(pl.col(name).alias(f"exposure_{name}") for name in ("known_at", "provider", "synthetic")),
-    )
-
-
-def _rows(known: pl.DataFrame, dealer: pl.DataFrame, profiles: GammaProfiles, convention: str) -> pl.DataFrame:
-    """Put depth and dealer gamma together under one convention."""
-    rows = known.join(dealer, on=CHAIN, how="left", maintain_order="left")
-    x = DEALER_FRACTION[convention]
-    spot, adv = rows["spot"].to_numpy(), _array(rows, "adv_usd")
-    depth, gamma = _array(rows, "depth_usd_per_unit"), 100 * _array(rows, "gex_usd_per_pct")
-    profile = x["C"] * profiles.call + x["P"] * profiles.put
-    profile[np.isnan(gamma)] = np.nan
-    k = 1 / _array(rows, "lambda_usd_per_share")[:, None] + profile
-    work = physics.path_work(spot, k)
-    amplification = physics.amplification(depth, gamma)
-    stiffness = (depth + gamma) / 100
-    values = {
-        "dealer_gamma_usd_per_unit": gamma,
-        "stiffness_usd_per_pct": stiffness,
-        "elasticity_adv_per_pct": stiffness / adv,
-        "amplification": amplification,
-        "fragility": physics.fragility(depth, gamma),
-        "energy_up_usd": work.up,
-        "energy_down_usd": work.down,
-        "movement_energy": physics.normalised_work(physics.movement_energy(*work), adv),
-        "energy_asymmetry": physics.energy_asymmetry(*work),
-    }
-    return rows.with_columns(
-        sign_convention=pl.lit(convention),
-        amplification_regime=amplification_regime(pl.Series(stiffness), pl.Series(amplification)),
-        **{name: pl.Series(value).fill_nan(None) for name, value in values.items()},
-    )
-
-
-def _array(rows: pl.DataFrame, name: str) -> Floats:
-    return rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-
-
-def amplification_regime(stiffness: pl.Series, amplification: pl.Series) -> pl.Series:
-    """Return the regime label: by amplification, and ``storm`` whatever it is when the stiffness is not positive.
+    Parameters
+    ----------
+    asymmetry
+        Energy asymmetry, positive = less work upward.
+    usual
+        80th percentile of its absolute value over the past; NaN where unknown.
 
     Examples
     --------
-    >>> amplification_regime(pl.Series([1.0, 1.0, 1.0, -1.0]), pl.Series([0.97, 1.0, 1.2, None])).to_list()
-    ['damping', 'neutral', 'amplifying', 'storm']
+    >>> found = easier_direction(np.array([0.3, -0.3, 0.1, 0.3]), np.array([0.2, 0.2, 0.2, np.nan]))
+    >>> [None if np.isnan(code) else DIRECTIONS[int(code)] for code in found]
+    ['up', 'down', 'none', None]
     """
-    frame = pl.DataFrame({"e": stiffness, "a": amplification}, schema_overrides={"e": pl.Float64, "a": pl.Float64})
-    e, a = pl.col("e").fill_nan(None), pl.col("a").fill_nan(None)
-    return frame.select(
-        pl.when(e.is_null())
-        .then(None)
-        .when(e <= 0)
-        .then(pl.lit(Regime.STORM.value))
-        .when(a < regimes.DAMPING_BELOW)
-        .then(pl.lit(Regime.DAMPING.value))
-        .when(a <= regimes.NEUTRAL_UP_TO)
-        .then(pl.lit(Regime.NEUTRAL.value))
-        .when(a <= regimes.AMPLIFYING_UP_TO)
-        .then(pl.lit(Regime.AMPLIFYING.value))
-        .otherwise(pl.lit(Regime.STORM.value))
-        .cast(pl.Enum(regimes.AMPLIFICATION_REGIMES))
-    ).to_series()
+    code = 1.0 - np.sign(asymmetry) * (np.abs(asymmetry) > usual)
+    return np.where(np.isnan(asymmetry) | np.isnan(usual), np.nan, code)
 
 
-def _trust(index_symbols: Collection[str]) -> dict[str, pl.Expr]:
-    """Confidence, reasons and origin of the assembled rows."""
-    has_depth = pl.col("depth_usd_per_unit").is_not_null()
-    has_gamma = pl.col("gex_usd_per_pct").is_not_null()
-    is_index = pl.col("symbol").is_in(sorted(index_symbols))
-    synthetic = pl.any_horizontal("chain_synthetic", "bars_synthetic", "exposure_synthetic").fill_null(False)
-    least = LEAST_SHARE
-    as_of = pl.max_horizontal("as_of", "exposure_known_at")
-    codes = {
-        "NO_CHAIN": ~pl.col("has_iv"),
-        "STALE_QUOTES": pl.col("stale_share") > 1 - least,
-        "LOW_COVERAGE": pl.min_horizontal("oi_coverage", "near_coverage") < least,
-        "WIDE_SPREADS": pl.col("wide_share") > 1 - least,
-        "OI_MISSING": ~pl.col("has_oi"),
-        "OI_STALE": pl.col("is_oi_stale"),
-        "SIGN_UNDETERMINED": (pl.col("sign_convention") == "naive") & ~is_index,
-        "DEPTH_PROXY": has_depth,
-        "SOURCE_MISSING": ~has_depth,
-        "SHORT_HISTORY": pl.col("is_short"),
-        "BOUND_VIOLATION": is_index & (pl.col("fragility").abs() > physics.UNIT_ERROR_FRAGILITY).fill_null(False),
-        "SYNTHETIC_INPUT": synthetic,
-    }
-    depth_part = quality.depth_confidence(has_depth, pl.col("coverage"))
-    providers = pl.concat_str("chain_provider", "exposure_provider", "bars_provider", separator="+", ignore_nulls=True)
-    return {
-        "as_of": as_of,
-        "known_at": as_of,
-        "provider": providers.str.split("+").list.unique().list.sort().list.join("+"),
-        "synthetic": synthetic,
-        "confidence": pl.when(has_gamma).then(pl.min_horizontal(quality.chain_confidence(), depth_part)).otherwise(0.0),
-        "reasons": reasons_where(codes),
-    }
+def interpretation(amplification_regime: Floats, is_undetermined: Floats) -> Floats:
+    """Return what to say of a move: storm first, nothing else while the dealer side is undetermined, else the regime.
+
+    Parameters
+    ----------
+    amplification_regime
+        Its code, NaN where unknown.
+    is_undetermined
+        1 where the sign of dealer gamma is undetermined.
+
+    Examples
+    --------
+    >>> found = interpretation(np.array([0.0, 0.0, 3.0, np.nan]), np.array([0.0, 1.0, 1.0, 1.0]))
+    >>> [None if np.isnan(code) else INTERPRETATIONS[int(code)] for code in found]
+    ['damping', 'undetermined', 'storm', None]
+    """
+    own = np.asarray([INTERPRETATIONS.index(label.value) for label in AmplificationRegime], dtype=np.float64)
+    known = ~np.isnan(amplification_regime)
+    regime = np.where(known, amplification_regime, 0.0).astype(np.int64)
+    found = own[regime]
+    is_storm = regime == list(AmplificationRegime).index(AmplificationRegime.STORM)
+    found = np.where((is_undetermined == 1.0) & ~is_storm, float(INTERPRETATIONS.index("undetermined")), found)
+    return np.where(known, found, np.nan)
+
+
+def _read_back(stored: pl.DataFrame) -> pl.DataFrame:
+    wanted = ["symbol", "session", "as_of", "sign_convention", *READ_BACK]
+    if missing := [name for name in wanted if name not in stored.columns]:
+        raise ValueError(f"stored: expected rows of engines.elasticity, missing columns are {missing}")
+    return stored.select(wanted)
+
+
+def _repeated(text: str, n: int) -> pl.Series:
+    return pl.Series([text], dtype=pl.String).new_from_index(0, n)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
-from gnosis.options.chain.layout import CHAIN
+from gnosis.options.chain.layout import CHAIN, changes
 from gnosis.options.origin import origin_of
 from gnosis.options.positioning.bands import DELTA_EDGES, Prior, prior_lines
 from gnosis.options.positioning.contracts import (
@@ -22,8 +23,8 @@ from gnosis.options.positioning.contracts import (
     require_contracts,
 )
 from gnosis.options.positioning.conventions import BY_CONTRACT, CONTRACT, dealer_fraction, require_conventions
-from gnosis.options.positioning.expiry_sets import expiry_sets
-from gnosis.tables.greeks import EXPIRY_BUCKETS, EXPIRY_SETS
+from gnosis.options.positioning.expiry_sets import set_bits
+from gnosis.tables.greeks import EXPIRY_BUCKETS
 
 N_GROUPS = 4 * (len(DELTA_EDGES) + 1) * len(EXPIRY_BUCKETS)
 """Groups of the prior: class x right x |delta| bucket x expiry bucket."""
@@ -93,13 +94,12 @@ def dealer_book(
     if not unknown.is_empty():
         found = unknown.select(*CONTRACT, *GREEKS_IN_USE).row(0)
         raise ValueError(f"greeks.option_greeks: expected {GREEKS_IN_USE} where iv is known, found {found}")
-    bits = {name: 1 << number for number, name in enumerate(EXPIRY_SETS)}
-    members = (
-        expiry_sets(contracts)
-        .group_by(*CHAIN, "expiry", maintain_order=True)
-        .agg(sets=pl.col("expiry_set").cast(pl.String).replace_strict(bits, return_dtype=pl.Int64).sum())
-    )
-    contracts = contracts.join(members, on=[*CHAIN, "expiry"], how="left", maintain_order="left")
+    chain, session, expiry = (contracts[name].to_physical().to_numpy() for name in ("chain", "session", "expiry"))
+    is_new = changes(chain, expiry) if chain.size else np.zeros(0, dtype=bool)
+    first = np.flatnonzero(is_new)
+    numbers = np.cumsum(changes(chain[first])) - 1 if chain.size else first
+    sets = set_bits(numbers, session[first], expiry[first])
+    contracts = contracts.with_columns(sets=pl.Series(sets[np.cumsum(is_new) - 1]))
     for name in names:
         if name not in BY_CONTRACT:
             contracts = contracts.with_columns(dealer_fraction(name).alias(f"x_{name}"))

@@ -20,7 +20,11 @@ The exchange calendar is asked for expiries up to 330 days ahead and their holid
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from gnosis.options.chain.clock import CALENDAR_DAYS_AHEAD
 from gnosis.options.chain.layout import CHAIN
@@ -28,7 +32,12 @@ from gnosis.options.origin import require_table
 from gnosis.sessions import schedule
 from gnosis.tables.greeks import EXPIRY_SETS
 
+Days = NDArray[Any]
+
 FRIDAY = 5
+# 1 January 1970 was the fourth day of its week, counted from Monday.
+MONDAY = 3
+NEVER = np.iinfo(np.int64).max
 
 
 def with_expiry_set(greeks: pl.DataFrame) -> pl.DataFrame:
@@ -85,45 +94,65 @@ def expiry_sets(contracts: pl.DataFrame) -> pl.DataFrame:
     ['14 0dte', '16 next_weekly', '16 next_monthly', '17 next_weekly', '17 next_monthly']
     """
     listed = contracts.select(*CHAIN, "expiry").unique().sort(*CHAIN, "expiry")
-    dated = _with_last_session(listed)
-    in_week = pl.col("last_session").dt.truncate("1w") == pl.col("expiry").dt.truncate("1w")
-    is_ahead = pl.col("last_session") > pl.col("session")
-    is_weekly = in_week & is_ahead & pl.col("is_last_of_week")
-    friday = pl.col("last_session").dt.truncate("1w") + pl.duration(days=FRIDAY - 1)
-    is_monthly = is_weekly & friday.dt.day().is_between(15, 21)
-
-    def earliest(belongs: pl.Expr) -> pl.Expr:
-        day = pl.when(belongs).then("last_session")
-        return (day == day.min().over(CHAIN)).fill_null(False)
-
-    same_day, weekly, monthly, every = EXPIRY_SETS
-    is_member = {
-        same_day: pl.col("expiry") == pl.col("session"),
-        weekly: earliest(is_weekly),
-        monthly: earliest(is_monthly),
-        every: pl.lit(True),
-    }
+    chain = listed.select(pl.struct(CHAIN).rank("dense")).to_series().to_numpy().astype(np.int64) - 1
+    bits = set_bits(chain, *(listed[name].to_physical().to_numpy() for name in ("session", "expiry")))
     key = [*CHAIN, "expiry"]
     members = [
-        dated.filter(belongs).select(*key, pl.lit(name, dtype=pl.Enum(EXPIRY_SETS)).alias("expiry_set"))
-        for name, belongs in is_member.items()
+        listed.filter(pl.Series(bits >> bit & 1 == 1)).with_columns(
+            pl.lit(name, dtype=pl.Enum(EXPIRY_SETS)).alias("expiry_set")
+        )
+        for bit, name in enumerate(EXPIRY_SETS)
     ]
     return pl.concat(members).sort(*key, "expiry_set")
 
 
-def _with_last_session(listed: pl.DataFrame) -> pl.DataFrame:
-    """Add the last session of each expiry and whether it is the last session of its week."""
-    calendar = schedule().select(
-        last_session="session",
-        is_last_of_week=pl.col("session").dt.truncate("1w") != pl.col("session").shift(-1).dt.truncate("1w"),
+def set_bits(chain: Days, session: Days, expiry: Days) -> NDArray[np.int64]:
+    """Return the sets of each expiry of each chain as one bit per set, in the order of the data dictionary.
+
+    Parameters
+    ----------
+    chain
+        Number of the chain, ascending from 0.
+    session, expiry
+        Days since 1970.
+
+    Examples
+    --------
+    >>> wednesday = 15_658
+    >>> set_bits(np.zeros(3, int), np.full(3, wednesday), wednesday + np.array([0, 2, 3])).tolist()
+    [9, 14, 14]
+    """
+    last, is_last_of_week = _last_sessions(session.astype(np.int64), expiry.astype(np.int64))
+    is_weekly = (_week(last) == _week(expiry)) & (last > session) & is_last_of_week
+    friday = 7 * _week(last) - MONDAY + FRIDAY - 1
+    day_of_month = (
+        friday - friday.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(int) + 1
     )
-    last = listed.select("expiry").unique().sort("expiry")
-    last = last.join_asof(calendar, left_on="expiry", right_on="last_session", strategy="backward")
-    days_ahead = (pl.col("expiry") - pl.col("session")).dt.total_days()
-    is_in_calendar = (days_ahead <= CALENDAR_DAYS_AHEAD) & pl.col("is_last_of_week").is_not_null()
-    weekday = pl.col("expiry").dt.weekday().cast(pl.Int64)
-    nominal = pl.col("expiry") - pl.duration(days=(weekday - FRIDAY).clip(0))
-    return listed.join(last, on="expiry", how="left", maintain_order="left").with_columns(
-        last_session=pl.when(is_in_calendar).then("last_session").otherwise(nominal),
-        is_last_of_week=pl.when(is_in_calendar).then("is_last_of_week").otherwise(weekday >= FRIDAY),
-    )
+    is_monthly = is_weekly & (day_of_month >= 15) & (day_of_month <= 21)
+    starts = np.flatnonzero(np.diff(chain, prepend=-1))
+
+    def earliest(belongs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        day = np.where(belongs, last, NEVER)
+        return belongs & (day == np.minimum.reduceat(day, starts)[chain])
+
+    if chain.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    members = (expiry == session, earliest(is_weekly), earliest(is_monthly), np.ones(chain.size, dtype=bool))
+    return np.sum([belongs.astype(np.int64) << bit for bit, belongs in enumerate(members)], axis=0)
+
+
+def _week(days: Days) -> NDArray[np.int64]:
+    """Number the weeks, which begin on Monday."""
+    return (np.asarray(days, dtype=np.int64) + MONDAY) // 7
+
+
+def _last_sessions(session: Days, expiry: Days) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the last session of each expiry, and whether it is the last session of its week."""
+    calendar = schedule()["session"].to_physical().to_numpy().astype(np.int64)
+    at = np.searchsorted(calendar, expiry, side="right") - 1
+    is_in_calendar = (expiry - session <= CALENDAR_DAYS_AHEAD) & (at >= 0) & (at < calendar.size - 1)
+    at = np.clip(at, 0, calendar.size - 2)
+    weekday = (expiry + MONDAY) % 7 + 1
+    nominal = expiry - np.maximum(weekday - FRIDAY, 0)
+    is_last = np.where(is_in_calendar, _week(calendar[at]) != _week(calendar[at + 1]), weekday >= FRIDAY)
+    return np.where(is_in_calendar, calendar[at], nominal), is_last

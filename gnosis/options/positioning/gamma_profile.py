@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from gnosis.options.arrays import Floats, frozen
+from gnosis.options.chain.layout import changes
 from gnosis.options.positioning.contracts import (
     SMILE_ORDER,
     chain_spots,
@@ -108,18 +109,16 @@ def strike_lines(priced: pl.DataFrame, sums: dict[str, pl.Expr]) -> pl.DataFrame
     """
     terms = ["smile", "strike", "tau_years", "iv", "forward", "discount"]
     rows = priced.select("chain", *terms, **sums)
-    same_strike = (pl.col("smile") == pl.col("smile").shift()) & (pl.col("strike") == pl.col("strike").shift())
-    differs = same_strike & ((pl.col("iv") / pl.col("iv").shift() - 1).abs() > 1e-9)
-    wrong = priced.filter(rows.select(differs.fill_null(False)).to_series())
-    if not wrong.is_empty():
-        row = wrong.row(0, named=True)
+    columns = {name: rows[name].to_numpy() for name in terms}
+    same_strike = ~changes(columns["smile"], columns["strike"])
+    differs = same_strike[1:] & (np.abs(columns["iv"][1:] / columns["iv"][:-1] - 1) > 1e-9)
+    if differs.any():
+        row = priced.row(int(np.flatnonzero(differs)[0]) + 1, named=True)
         raise ValueError(
             "greeks.option_greeks: expected one volatility for call and put of a strike, found two at "
             + ", ".join(f"{name} {row[name]}" for name in SMILE_ORDER[:-1])
         )
-    starts = np.flatnonzero(
-        rows.select(pl.any_horizontal(pl.col(n) != pl.col(n).shift() for n in terms).fill_null(True))
-    )
+    starts = np.flatnonzero(changes(*columns.values()))
     merged = [pl.Series(name, np.add.reduceat(rows[name].to_numpy(), starts)) for name in sums]
     return rows[starts].with_columns(merged)
 

@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gnosis.options.arrays import Floats
-from gnosis.options.chain.layout import CHAIN
+from gnosis.options.chain.layout import CHAIN, changes
 from gnosis.options.origin import origin_of
 from gnosis.options.positioning.bands import Prior, band, net_moments, sign_label, sign_reason
 from gnosis.options.positioning.contracts import (
@@ -181,8 +181,9 @@ def _sums(book: DealerBook) -> pl.DataFrame:
     aged = by_side(dated * np.nan_to_num(age)[rows])
     columns["oi_age_sessions"] = np.divide(aged, total, np.full(total.shape, np.nan), where=total > 0).ravel()
     exposures = unsigned_exposures()
+    unsigned = live.select(exposures[f"{quantity}_{unit}"].alias(quantity) for quantity, unit in NET.items())
     for quantity, unit in NET.items():
-        weights = live.select(exposures[f"{quantity}_{unit}"]).to_series().to_numpy()[rows]
+        weights = unsigned[quantity].to_numpy()[rows]
         found = band(*net_moments(weights, group, mean, sd, book.prior.correlation, cells, n_cells))
         for name, values in found._asdict().items():
             column = f"{quantity}_{name}" if name == "positive_probability" else f"{quantity}_{name}_{unit}"
@@ -226,26 +227,29 @@ def _chains(book: DealerBook, index_symbols: Collection[str]) -> pl.DataFrame:
 
 def _atm_iv(priced: pl.DataFrame) -> pl.DataFrame:
     """Return ``chain`` and the volatility at K = F of its expiry nearest to 30 days."""
-    expiries = priced.select("chain", "smile", "dte_days", "settlement", "root").unique("smile", maintain_order=True)
-    nearest = expiries.sort(
-        "chain", (pl.col("dte_days") - ATM_DAYS).abs(), "dte_days", pl.col("settlement") == "am", "root"
-    ).unique("chain", keep="first", maintain_order=True)
-    knots = priced.join(nearest.select("smile"), on="smile", how="semi", maintain_order="left")
-    # In NumPy, as Polars multiplies by the reciprocal where a column happens to hold a single value.
-    k = np.log(knots["strike"].to_numpy() / knots["forward"].to_numpy())
-    ends = (
-        knots.select("chain", "iv", k=pl.Series(k))
-        .group_by("chain", maintain_order=True)
-        .agg(
-            *(pl.col(name).filter(pl.col("k") <= 0).last().alias(f"{name}_low") for name in ("k", "iv")),
-            *(pl.col(name).filter(pl.col("k") > 0).first().alias(f"{name}_high") for name in ("k", "iv")),
-        )
+    names = ("chain", "smile", "dte_days", "strike", "forward", "iv")
+    chain, smile, days, strike, forward, iv = (priced[name].to_numpy() for name in names)
+    if chain.size == 0:
+        return pl.DataFrame(schema={"chain": pl.Int64, "atm_iv": pl.Float64})
+    first = np.flatnonzero(changes(smile))
+    is_morning = (priced["settlement"] == "am").to_numpy()[first]
+    # Roots of one day and settlement follow each other in alphabetical order.
+    ordered = first[np.lexsort((first, is_morning, days[first], np.abs(days[first] - ATM_DAYS), chain[first]))]
+    nearest = ordered[changes(chain[ordered])]
+    low = np.searchsorted(smile, smile[nearest], side="left")
+    end = np.searchsorted(smile, smile[nearest], side="right")
+    n_below = np.add.reduceat(
+        np.append(np.log(strike / forward) <= 0, False).astype(np.int64), np.ravel([low, end], "F")
     )
-    k_low, iv_low, k_high, iv_high = (_floats(ends, name) for name in ("k_low", "iv_low", "k_high", "iv_high"))
-    between = iv_low + k_low / (k_low - k_high) * (iv_high - iv_low)
-    flat = np.where(np.isnan(iv_low), iv_high, iv_low)
-    atm_iv = pl.Series(np.where(np.isnan(between), flat, between))
-    return ends.select(pl.col("chain").cast(pl.Int64), atm_iv=atm_iv)
+    below, above = low + n_below[::2] - 1, low + n_below[::2]
+    has_below, has_above = below >= low, above < end
+    below, above = np.maximum(below, low), np.minimum(above, end - 1)
+    k_low, k_high = (np.log(strike[at] / forward[at]) for at in (below, above))
+    is_between = has_below & has_above
+    width = np.where(is_between, k_low - k_high, 1.0)
+    between = iv[below] + k_low / width * (iv[above] - iv[below])
+    atm_iv = np.where(is_between, between, np.where(has_below, iv[below], iv[above]))
+    return pl.DataFrame({"chain": chain[nearest].astype(np.int64), "atm_iv": atm_iv})
 
 
 def _flip_distance(rows: pl.DataFrame) -> pl.Series:

@@ -17,11 +17,13 @@ does not move from session to session by chance alone.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
 
-from gnosis.options.arrays import frozen
+from gnosis.options.arrays import Floats, frozen
+from gnosis.options.chain.layout import changes
 from gnosis.options.positioning.contracts import require_threads
 from gnosis.options.positioning.dealer_book import N_GROUPS, DealerBook
 from gnosis.options.positioning.exposure import unsigned_exposures
@@ -74,44 +76,64 @@ def walls(book: DealerBook, threads: int = 2) -> pl.DataFrame:
     )
 
 
+@lru_cache(maxsize=1)
+def _normals(rows: int) -> Floats:
+    """Return the numbers of all draws; those of a row are the same however many rows follow."""
+    return frozen(np.random.default_rng(SEED).standard_normal((rows, DRAWS)), (rows, DRAWS))
+
+
 def _fill(
-    book: DealerBook, held: pl.DataFrame, threads: int, found: np.ndarray, shares: np.ndarray, interest: np.ndarray
+    book: DealerBook,
+    held: pl.DataFrame,
+    threads: int,
+    found: np.ndarray,
+    shares: np.ndarray,
+    interest: np.ndarray,
 ) -> None:
     from gnosis.options.positioning import walls_kernel
 
-    spots = book.chains.select("spot").with_row_index("chain")
-    distance = ((pl.col("strike") / pl.col("spot") - 1).abs() / SAME_DISTANCE).round()
-    places = (
-        held.select("chain", "strike")
-        .unique()
-        .join(spots, on="chain", how="left")
-        .sort("chain", distance, "strike")
-        .with_columns(place=pl.int_range(pl.len()).over("chain"))
+    taken = held.select(
+        "chain",
+        "strike",
+        "sets",
+        "open_interest",
+        pl.col("prior_mean", "prior_sd"),
+        pl.col("group").fill_null(0),
+        *(pl.col(f"x_{name}").fill_null(0.0) for name in book.conventions),
+        is_put=(pl.col("right") == "P").cast(pl.Int64),
+        gex=unsigned_exposures()["gex_usd_per_pct"].fill_null(0.0),
     )
-    held = held.join(
-        places.select("chain", "strike", "place"), on=["chain", "strike"], how="left", maintain_order="left"
-    )
-    number = np.arange(book.chains.height + 1)
+    chain, strike = taken["chain"].to_numpy().astype(np.int64), taken["strike"].to_numpy()
+    # In NumPy, as Polars divides a column by a repeated number by way of its reciprocal.
+    distance = np.round(np.abs(strike / book.chains["spot"].to_numpy()[chain] - 1) / SAME_DISTANCE)
+    order = np.lexsort((strike, distance, chain))
+    is_new = changes(chain[order], strike[order])
+    number, first = np.cumsum(is_new) - 1, order[is_new]
+    chains = np.arange(book.chains.height + 1)
+    first_place = np.searchsorted(chain[first], chains)
+    of_row = np.empty(order.size, dtype=np.int64)
+    of_row[order] = number
+    group = taken["group"].to_numpy()
     holdings = walls_kernel.Holdings(
-        starts=np.searchsorted(held["chain"].to_numpy(), number),
-        place=held["place"].to_numpy(),
-        sets=held["sets"].to_numpy(),
-        is_put=(held["right"] == "P").cast(pl.Int64).to_numpy(),
-        gex=held.select(unsigned_exposures()["gex_usd_per_pct"].fill_null(0.0)).to_series().to_numpy(),
-        open_interest=held["open_interest"].to_numpy(),
-        x=np.ascontiguousarray(held.select(pl.col(f"x_{c}").fill_null(0.0) for c in book.conventions).to_numpy()),
-        mean=held["prior_mean"].to_numpy(),
-        sd=held["prior_sd"].to_numpy(),
-        group=held["group"].fill_null(0).to_numpy(),
-        first_place=np.searchsorted(places["chain"].to_numpy(), number),
-        strike=places["strike"].to_numpy(),
+        starts=np.searchsorted(chain, chains),
+        place=of_row - first_place[chain],
+        sets=taken["sets"].to_numpy(),
+        is_put=taken["is_put"].to_numpy(),
+        gex=taken["gex"].to_numpy(),
+        open_interest=taken["open_interest"].to_numpy(),
+        x=np.stack([taken[f"x_{name}"].to_numpy() for name in book.conventions], axis=1),
+        mean=taken["prior_mean"].to_numpy(),
+        sd=taken["prior_sd"].to_numpy(),
+        group=group,
+        first_place=first_place,
+        strike=strike[first],
     )
     holdings = walls_kernel.Holdings(*(frozen(values, values.shape) for values in holdings))
-    cells = int(np.bincount(held.select("chain", "place", "group").unique()["chain"].to_numpy()).max())
-    # The numbers of a row are the same however many rows follow.
-    normals = np.random.default_rng(SEED).standard_normal((N_GROUPS + cells, DRAWS))
+    cells = np.unique(of_row * N_GROUPS + group) // N_GROUPS
+    needed = N_GROUPS + int(np.bincount(chain[first[cells]]).max())
+    normals = _normals(1 << (needed - 1).bit_length())
     spot = frozen(book.chains["spot"].to_numpy(), (book.chains.height,))
-    cuts = np.searchsorted(holdings.starts, np.linspace(0, held.height, threads + 1)[1:-1])
+    cuts = np.searchsorted(holdings.starts, np.linspace(0, chain.size, threads + 1)[1:-1])
     bounds = [0, *cuts.tolist(), book.chains.height]
 
     def part(first: int, last: int) -> None:

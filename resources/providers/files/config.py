@@ -8,90 +8,47 @@
     tables:
       raw.equity_bars:                # a table has one source or several
         - path: bars/*.parquet        # file or pattern below root; {session:%Y%m%d} stands for a date
-          format: parquet             # parquet, csv or quotedata; csv may be gzipped
+          format: parquet             # parquet, csv, quotedata, lobster, cryptofeed or tardis_snapshot; may be gzipped
           columns: {session: date, symbol: ticker, open: o, high: h, low: l, close: c, volume: v}   # ours: theirs
           constants: {adjustment_factor: 1.0}
           keep: {ticker: [SPY, IWM]}  # only rows with these values; others belong to other sources
 
-Further keys of a source: ``date_format``, ``values``, ``scale``, ``adjustment``, ``quote_time``, ``chain_rules``,
-``known_at``, ``underlying``, ``delay_minutes`` and ``reject``, each documented at :class:`SourceSpec`. Unknown keys are
-errors.
+Further keys of a source: ``separator``, ``date_format``, ``zone``, ``epoch``, ``values``, ``scale``, ``sum_over``,
+``adjustment``, ``quote_time``, ``chain_rules``, ``bar_stamp``, ``book``, ``known_at``, ``underlying``,
+``delay_minutes`` and ``reject``, each documented at :class:`SourceSpec`. Unknown keys are errors.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import polars as pl
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from gnosis.tables import TABLES
 from resources.providers.errors import FolderConfigError, MissingFileError, MissingFolderError
+from resources.providers.files.known_at import KnownAt, Strict, quoted_time
 
-Served = Literal["raw.equity_bars", "raw.index_levels", "raw.option_quotes", "raw.macro", "raw.dividends"]
-DERIVED = frozenset({"ts", "known_at", "provider", "synthetic", "oi_session", "is_vintage"})
-"""Columns that the provider fills in by rule unless a source gives them."""
-
+Served = Literal[
+    "raw.equity_bars",
+    "raw.index_levels",
+    "raw.option_quotes",
+    "raw.macro",
+    "raw.dividends",
+    "raw.intraday_bars",
+    "raw.order_books",
+    "raw.trades",
+    "raw.short_volume",
+    "raw.dix",
+    "raw.posts",
+    "raw.news",
+]
 Scalar = bool | int | float | str | dt.date
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AtClose(_Strict):
-    """Known at the close of its session. Default of bars and index levels."""
-
-    rule: Literal["session_close"] = "session_close"
-
-
-class NextMorning(_Strict):
-    """Known at 09:00 New York of the next session."""
-
-    rule: Literal["next_morning"]
-
-
-class AfterQuote(_Strict):
-    """Known ``delay_minutes`` after the quote time. Default of option quotes, without delay."""
-
-    rule: Literal["after_quote"] = "after_quote"
-    delay_minutes: float = Field(default=0.0, ge=0)
-
-
-class ReleaseLag(_Strict):
-    """Known at 09:00 New York of the first session that is at least so many calendar days after ``ref_date``.
-
-    A fixed lag stands in for a publication date that the file does not have, so ``is_vintage`` is false. Only the
-    series listed here are served.
-    """
-
-    rule: Literal["release_lag"]
-    days: dict[str, int] = Field(min_length=1)
-
-    @field_validator("days")
-    @classmethod
-    def _positive(cls, days: dict[str, int]) -> dict[str, int]:
-        wrong = {series: lag for series, lag in days.items() if lag < 1}
-        if wrong:
-            raise ValueError(f"expected lags of at least 1 day, found {wrong}")
-        return days
-
-
-class FromColumn(_Strict):
-    """Known at the instant in a column of the file; ``zone`` is needed when the instants carry none."""
-
-    rule: Literal["column"]
-    column: str
-    zone: str | None = None
-
-
-KnownAt = Annotated[AtClose | NextMorning | AfterQuote | ReleaseLag | FromColumn, Field(discriminator="rule")]
-
-
-class QuoteTime(_Strict):
+class QuoteTime(Strict):
     """Wall-clock time in New York of the quotes of each session; later than the close counts as the close.
 
     With ``close_if_spot_is_close`` a chain whose spot is the close of the session's bar, to the cent, counts as quoted
@@ -100,19 +57,15 @@ class QuoteTime(_Strict):
 
     time: dt.time
     close_if_spot_is_close: bool = False
-    exceptions: dict[dt.date, dt.time] = {}
+    exceptions: dict[dt.date, dt.time] = Field(default_factory=dict)
 
     @field_validator("time", "exceptions", mode="before")
     @classmethod
     def _quoted(cls, value: Any) -> Any:
-        times = value.values() if isinstance(value, dict) else [value]
-        if not all(isinstance(time, str) for time in times):
-            # YAML reads an unquoted 15:45 as the number 945.
-            raise ValueError(f'expected a time in quotes, such as "15:45", found {value!r}')
-        return value
+        return quoted_time(value)
 
 
-class Adjustment(_Strict):
+class Adjustment(Strict):
     """File of backward adjustment factors: each row holds the factor of the bars up to and including its date.
 
     The first date of a symbol is its first trading date: earlier bars belong to another company that had the same
@@ -126,7 +79,7 @@ class Adjustment(_Strict):
     factors: list[str] = Field(min_length=1)
 
 
-class ChainRules(_Strict):
+class ChainRules(Strict):
     """What a chain must say of itself, or it is set aside under the name of the rule.
 
     Attributes
@@ -148,14 +101,35 @@ class ChainRules(_Strict):
     variance_left_max: float | None = Field(default=None, gt=0)
 
 
-class Reject(_Strict):
+class BookRules(Strict):
+    """How the messages or states of an order book become snapshots (lobster, cryptofeed and tardis_snapshot only).
+
+    Attributes
+    ----------
+    levels
+        Best levels per side to keep.
+    interval_seconds
+        A snapshot at every full interval of UTC: the book as it was known then. Null for one at every state.
+    stale_after_seconds
+        No snapshot at an interval before which the file was silent for longer.
+    symbols
+        Their instrument: our symbol; others are left out. Empty for all, under their own names.
+    """
+
+    levels: int = Field(default=10, ge=1)
+    interval_seconds: float | None = Field(default=60.0, gt=0)
+    stale_after_seconds: float = Field(default=60.0, ge=0)
+    symbols: dict[str, str] = Field(default_factory=dict)
+
+
+class Reject(Strict):
     """A session whose rows are known to be wrong, with the name of the reason."""
 
     session: dt.date
     rule: str = Field(min_length=1)
 
 
-class SourceSpec(_Strict):
+class SourceSpec(Strict):
     """One file, or many of the same layout.
 
     Attributes
@@ -164,7 +138,11 @@ class SourceSpec(_Strict):
         File or glob pattern below ``root``. With ``{session}`` or ``{session:%Y%m%d}`` only the files of the wanted
         days are opened.
     format
-        ``parquet``, ``csv`` or ``quotedata`` (Cboe's download, whose columns need no mapping).
+        ``parquet`` or ``csv``; without mapping ``quotedata`` (Cboe's download of chains), and for order books
+        ``lobster`` (the file of books, its file of messages beside it), ``cryptofeed`` (raw messages of Coinbase level2
+        or Kraken book) and ``tardis_snapshot``.
+    separator
+        Character between the columns of a CSV file.
     columns
         Our column: their column. Unmapped nullable columns are null.
     constants
@@ -175,8 +153,19 @@ class SourceSpec(_Strict):
         Our column: factor from their unit to ours, e.g. 0.01 for percent.
     date_format
         strftime pattern of dates written as text; ISO by default.
+    zone
+        Time zone of instants that carry none, such as America/New_York.
+    epoch
+        Unit of instants written as numbers since 1970 UTC: s, ms, us or ns.
     keep
         Their column: the values wanted.
+    sum_over
+        Their columns that tell the parts of a figure apart, such as the reporting facilities of short volume; the parts
+        are added up.
+    bar_stamp
+        Whether ``ts`` of a bar within the day is its ``end`` or its ``start``.
+    book
+        How an order book becomes snapshots.
     adjustment
         File of adjustment factors (bars only).
     quote_time
@@ -192,20 +181,33 @@ class SourceSpec(_Strict):
     """
 
     path: str
-    format: Literal["parquet", "csv", "quotedata"]
-    columns: dict[str, str] = {}
-    constants: dict[str, Scalar] = {}
-    values: dict[str, dict[str, Scalar]] = {}
-    scale: dict[str, float] = {}
+    format: Literal["parquet", "csv", "quotedata", "lobster", "cryptofeed", "tardis_snapshot"]
+    separator: str = Field(default=",", min_length=1, max_length=1)
+    columns: dict[str, str] = Field(default_factory=dict)
+    constants: dict[str, Scalar] = Field(default_factory=dict)
+    values: dict[str, dict[str, Scalar]] = Field(default_factory=dict)
+    scale: dict[str, float] = Field(default_factory=dict)
     date_format: str | None = None
-    keep: dict[str, list[str]] = {}
+    zone: str | None = None
+    epoch: Literal["s", "ms", "us", "ns"] | None = None
+    keep: dict[str, list[str]] = Field(default_factory=dict)
+    sum_over: list[str] = Field(default_factory=list)
+    bar_stamp: Literal["start", "end"] = "end"
+    book: BookRules | None = None
     adjustment: Adjustment | None = None
     quote_time: QuoteTime | None = None
     chain_rules: ChainRules | None = None
     known_at: KnownAt | None = None
     underlying: str | None = None
     delay_minutes: float = Field(default=15.0, ge=0)
-    reject: list[Reject] = []
+    reject: list[Reject] = Field(default_factory=list)
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        if zone is not None and zone not in zoneinfo.available_timezones():
+            raise ValueError(f"expected a time zone such as America/New_York, found {zone!r}")
+        return zone
 
     @property
     def needs_bars(self) -> bool:
@@ -215,7 +217,7 @@ class SourceSpec(_Strict):
         )
 
 
-class FolderSpec(_Strict):
+class FolderSpec(Strict):
     """The whole ``gnosis.yaml``."""
 
     root: Path | None = None
@@ -225,9 +227,11 @@ class FolderSpec(_Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> FolderSpec:
+        from resources.providers.files.consistency import contradiction
+
         for table, sources in self.tables.items():
             for position, source in enumerate(sources):
-                problem = _problem(table, source)
+                problem = contradiction(table, source)
                 if source.needs_bars and "raw.equity_bars" not in self.tables:
                     problem = "expected raw.equity_bars, whose bars the rules of the chain need, found none; add them"
                 if problem:
@@ -263,59 +267,6 @@ def load_config(file: Path) -> FolderSpec:
     if not root.is_dir():
         raise MissingFolderError(root)
     return spec.model_copy(update={"root": root})
-
-
-def _problem(table: str, source: SourceSpec) -> str | None:
-    if source.format == "quotedata":
-        given = source.model_fields_set - {"path", "format", "underlying", "delay_minutes", "chain_rules", "reject"}
-        if table != "raw.option_quotes" or given:
-            return f"expected format quotedata for raw.option_quotes and without {sorted(given)}; remove them"
-        return None
-    schema = TABLES[table].schema.columns()
-    stated = set(source.columns) | set(source.constants)
-    named = stated | set(source.values) | set(source.scale)
-    if unknown := sorted(named - set(schema)):
-        return f"expected columns of the table {sorted(schema)}, found {unknown}; correct the names"
-    if both := sorted(set(source.columns) & set(source.constants)):
-        return f"expected each column in either columns or constants, found {both} in both; remove one"
-    given = set(stated)
-    if source.adjustment:
-        given.add("adjustment_factor")
-    if table == "raw.macro":
-        given.add("session")
-    if missing := [c for c, d in schema.items() if not d.nullable and c not in DERIVED and c not in given]:
-        return (
-            f"expected a source of every column that may not be missing, found none of {missing}; add them to columns"
-        )
-    for column, value in source.constants.items():
-        try:
-            pl.Series([value]).cast(schema[column].dtype)
-        except (pl.exceptions.PolarsError, TypeError):
-            return f"expected constants.{column} to be {schema[column].dtype}, found {value!r}; correct it"
-    return _problem_of_time(table, source)
-
-
-def _problem_of_time(table: str, source: SourceSpec) -> str | None:
-    rules: dict[str, tuple[type[_Strict], ...]] = {
-        "raw.equity_bars": (AtClose, NextMorning, FromColumn),
-        "raw.index_levels": (AtClose, NextMorning, FromColumn),
-        "raw.option_quotes": (AfterQuote, NextMorning, FromColumn),
-        "raw.macro": (ReleaseLag, FromColumn),
-        "raw.dividends": (AtClose, NextMorning, FromColumn),
-    }
-    if source.known_at is not None and not isinstance(source.known_at, rules[table]):
-        return f"known_at rule {source.known_at.rule!r} does not apply to {table}; choose another"
-    if table == "raw.macro" and source.known_at is None:
-        return "expected known_at with rule release_lag or column, found none; macro values are published late"
-    if table == "raw.option_quotes" and ("ts" in source.columns) == (source.quote_time is not None):
-        return "expected the quote instant from either columns.ts or quote_time, found both or neither"
-    if source.quote_time and table != "raw.option_quotes":
-        return "quote_time applies to raw.option_quotes only; remove it"
-    if source.chain_rules and table != "raw.option_quotes":
-        return "chain_rules apply to raw.option_quotes only; remove them"
-    if source.adjustment and table != "raw.equity_bars":
-        return "adjustment applies to raw.equity_bars only; remove it"
-    return None
 
 
 def _told(problem: Any) -> str:

@@ -12,27 +12,24 @@ import polars as pl
 
 from gnosis.tables import TABLES
 from resources.providers.errors import FolderConfigError, UnknownSymbolError, UnknownTableError
+from resources.providers.files.books import messages_of, read_books
 from resources.providers.files.chain_rules import is_spot_of_close, label_chains, with_bar
-from resources.providers.files.config import (
-    AfterQuote,
-    AtClose,
-    ChainRules,
-    FolderSpec,
-    NextMorning,
-    ReleaseLag,
-    SourceSpec,
-    load_config,
-)
+from resources.providers.files.config import ChainRules, FolderSpec, SourceSpec, load_config
+from resources.providers.files.consistency import BOOK_FORMATS, OF_INSTANTS, TEXTS
+from resources.providers.files.instants import identified, placed
+from resources.providers.files.known_at import AfterQuote, AtClose, Evening, NextMorning, ReleaseLag
+from resources.providers.files.parts import added_up
 from resources.providers.files.quotedata import read_quotedata
 from resources.providers.files.reading import matching_files, read_table
 from resources.providers.files.snapshots import label_snapshots
 from resources.providers.files.timing import (
     day_before,
+    evening_at,
     forward_factors,
     mornings,
     quoted_at,
-    session_of_instant,
     with_release,
+    with_session,
 )
 from resources.providers.protocol import Fetched, Source, conform
 from resources.providers.rejections import (
@@ -168,6 +165,8 @@ class FilesProvider:
                 frames.append(rows)
                 rejected.append(wrong)
             used += files
+            if source.format == "lobster":
+                used += [messages_of(file) for file in files]
             if source.adjustment:
                 used += matching_files(self.root, source.adjustment.path, None)
         frame, aside = pl.concat(frames), pl.concat(rejected)
@@ -190,9 +189,20 @@ class FilesProvider:
             delay = dt.timedelta(minutes=source.delay_minutes)
             rows, wrong = read_quotedata(file, NAME, symbol=source.underlying, delay=delay, window=window)
         else:
-            mapped, unread = read_table(file, table, source, window)
+            if source.format in BOOK_FORMATS:
+                mapped, unread = read_books(file, source)
+            else:
+                mapped, unread = read_table(file, table, source, window)
             wrong = _aside(unread, date="day")
-            rows, aside = self._timed(mapped, table, source, bars)
+            if source.sum_over:
+                symbol = pl.col(source.columns["symbol"]) if "symbol" in source.columns else pl.lit(None, pl.String)
+                incomplete = unread.select(session="day", symbol=symbol)
+                mapped, repeated = added_up(mapped, incomplete)
+                wrong = pl.concat([wrong, _aside(repeated)])
+            if table in OF_INSTANTS:
+                rows, aside = self._of_instants(mapped, table, source)
+            else:
+                rows, aside = self._timed(mapped, table, source, bars)
             wrong = pl.concat([wrong, aside])
         for session, rule in ((entry.session, entry.rule) for entry in source.reject):
             chosen = rows.filter(pl.col("session") == session).with_columns(pl.lit(rule).alias("rule|"))
@@ -205,6 +215,15 @@ class FilesProvider:
             rows = rows.filter(broken.is_null())
         return rows, wrong
 
+    def _of_instants(self, rows: pl.DataFrame, table: str, source: SourceSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the rows under the sessions of their instants, and those that have no place."""
+        rows = placed(rows, table, source)
+        outside = rows.filter(pl.col("rule|").is_not_null()).with_columns(day=pl.col("ts").dt.date())
+        rows = rows.filter(pl.col("rule|").is_null())
+        found = [column for column in TABLES[table].polars_schema if column in outside.columns and column != "session"]
+        aside = _aside(outside.select(*found, "rule|", "day"), date="day")
+        return self._completed(identified(rows, table) if table in TEXTS else rows, table), aside
+
     def _timed(
         self, rows: pl.DataFrame, table: str, source: SourceSpec, bars: pl.DataFrame
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -212,7 +231,11 @@ class FilesProvider:
         rule = source.known_at
         wrong = no_rejections()
         if table == "raw.macro":
-            rows = with_release(rows, rule) if isinstance(rule, ReleaseLag) else session_of_instant(rows)
+            rows = (
+                with_release(rows, rule)
+                if isinstance(rule, ReleaseLag)
+                else with_session(rows, "known_at").drop_nulls("session")
+            )
             vintage = not isinstance(rule, ReleaseLag)
             return self._completed(rows, table, is_vintage=pl.lit(vintage)), wrong
         outside = rows.filter(~is_session("session")).with_columns(pl.lit(NOT_A_SESSION).alias("rule|"))
@@ -234,6 +257,8 @@ class FilesProvider:
             derived["known_at"] = pl.col("next_morning_at")
         elif table == "raw.option_quotes" and (rule is None or isinstance(rule, AfterQuote)):
             derived["known_at"] = pl.col("stamp") + dt.timedelta(minutes=rule.delay_minutes if rule else 0)
+        elif isinstance(rule, Evening) or (rule is None and table == "raw.short_volume"):
+            derived["known_at"] = evening_at(rule or Evening())
         elif rule is None or isinstance(rule, AtClose):
             derived["known_at"] = pl.col("close_at")
         if source.needs_bars:

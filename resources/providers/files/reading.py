@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from gnosis.tables import TABLES
 from resources.providers.errors import MissingColumnError, MissingFileError, UnreadableFileError, WrongTypeError
+from resources.providers.files.consistency import OF_INSTANTS, TEXTS
 
 if TYPE_CHECKING:
-    import datetime as dt
     from pathlib import Path
 
-    from resources.providers.files.config import FromColumn, SourceSpec
+    from resources.providers.files.config import SourceSpec
 
 INSTANT = pl.Datetime("us", "UTC")
+PART = "part:"
+"""Beginning of the names of the columns that tell the parts of a sum apart."""
+
+TICKS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}
+ZONED = r"(?i)(Z|UTC|[+-]\d{2}:?\d{2})$"
 
 
 def matching_files(root: Path, pattern: str, days: list[dt.date] | None) -> list[Path]:
@@ -41,7 +47,7 @@ def _any_session(pattern: str) -> str:
     return pattern[:start] + "*" + pattern[pattern.index("}", start) + 1 :]
 
 
-def open_table(file: Path, spec_format: str) -> pl.LazyFrame:
+def open_table(file: Path, spec_format: str, separator: str = ",") -> pl.LazyFrame:
     """Return a Parquet file, or a CSV file with all its columns as text.
 
     Raises
@@ -55,7 +61,7 @@ def open_table(file: Path, spec_format: str) -> pl.LazyFrame:
             frame.collect_schema()
             return frame
         # CSV carries no types: they are ours to state, and a column is never guessed from its first rows.
-        table = pl.read_csv(file, infer_schema=False, null_values=[""], glob=False)
+        table = pl.read_csv(file, separator=separator, infer_schema=False, null_values=[""], glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UnreadableFileError(file, f"a whole {spec_format} file", _first_line(error)) from error
     return table.lazy()
@@ -91,10 +97,10 @@ def read_table(
         When no cell of a column has the type that the table demands.
     """
     schema = TABLES[table].polars_schema
-    lazy = open_table(file, source.format)
+    lazy = open_table(file, source.format, source.separator)
     found = lazy.collect_schema()
     known = source.known_at if source.known_at and source.known_at.rule == "column" else None
-    used = {*source.columns.values(), *source.keep, *({known.column} if known else set())}
+    used = {*source.columns.values(), *source.keep, *source.sum_over, *({known.column} if known else set())}
     if missing := sorted(used - set(found)):
         raise MissingColumnError(file, missing, found.names())
     for theirs, wanted in source.keep.items():
@@ -103,24 +109,27 @@ def read_table(
     for ours, theirs in source.columns.items():
         expression = _translated(pl.col(theirs), source.values[ours]) if ours in source.values else pl.col(theirs)
         kind: Any = pl.String() if ours in source.values else found[theirs]
-        typed[ours] = _typed(expression, kind, schema[ours], file, ours, source.date_format)
+        typed[ours] = _typed(expression, kind, schema[ours], file, ours, source)
         if ours in source.scale:
             typed[ours] = typed[ours] * source.scale[ours]
-    day = _day(lazy, found, source, typed, file)
-    if window:
-        lazy = lazy.filter(day.is_between(*window))
     if known:
-        typed["known_at"] = _instant(pl.col(known.column), found[known.column], file, known)
+        kind = found[known.column]
+        typed["known_at"] = _instant(pl.col(known.column), kind, file, known.column, known.zone, None, source.epoch)
+    day = _day(lazy, table, source, typed, file)
+    if window:
+        # Without any date that can be read nothing may be left out: the file is then told to be of a wrong type.
+        lazy = lazy.filter(day.is_between(*window) | day.is_null())
     names = dict(source.columns) | ({"known_at": known.column} if known else {})
     both = collected(
         lazy.select(
             *(expression.alias(f"ours:{ours}") for ours, expression in typed.items()),
             *(pl.col(theirs).alias(f"theirs:{theirs}") for theirs in sorted(set(names.values()))),
+            *(pl.col(theirs).cast(pl.String).alias(f"{PART}{theirs}") for theirs in source.sum_over),
             day=day,
         ),
         file,
     )
-    return _split(both, names, source, schema, file)
+    return _split(both, names, source, table, file)
 
 
 def collected(lazy: pl.LazyFrame, file: Path) -> pl.DataFrame:
@@ -131,21 +140,32 @@ def collected(lazy: pl.LazyFrame, file: Path) -> pl.DataFrame:
         raise UnreadableFileError(file, "whole data pages", _first_line(error)) from error
 
 
-def _day(lazy: pl.LazyFrame, found: pl.Schema, source: SourceSpec, typed: dict[str, pl.Expr], file: Path) -> pl.Expr:
-    """Return the date that reports a row: its own, or that of the row before it when it cannot be read."""
-    ours = "session" if "session" in typed else "ref_date"
+def _day(lazy: pl.LazyFrame, table: str, source: SourceSpec, typed: dict[str, pl.Expr], file: Path) -> pl.Expr:
+    """Return the date that reports a row: its own, or that of the row before it when it cannot be read.
+
+    A row that is known from an instant on is reported by the date of the instant that decides its session.
+    """
+    ours = next(name for name in ("session", "ref_date", "ts") if name in typed)
     theirs = source.columns[ours]
-    if found[theirs].is_temporal():
+    decides = typed[ours]
+    if ours == "ts":
+        if table in TEXTS and "known_at" in typed:
+            decides = typed["known_at"]
+        elif table in TEXTS and source.known_at is not None and source.known_at.rule == "after_ts":
+            decides = decides + dt.timedelta(minutes=source.known_at.delay_minutes)
+        decides = decides.dt.date()
+    elif lazy.collect_schema()[theirs].is_temporal():
         empty = collected(lazy.select(pl.col(theirs).null_count()), file).item()
         if empty:
             raise WrongTypeError(file, theirs, "a date in every row", f"{empty} empty cells")
-        return typed[ours]
-    return typed[ours].forward_fill().backward_fill()
+        return decides
+    return decides.forward_fill().backward_fill()
 
 
 def _split(
-    both: pl.DataFrame, names: dict[str, str], source: SourceSpec, schema: pl.Schema, file: Path
+    both: pl.DataFrame, names: dict[str, str], source: SourceSpec, table: str, file: Path
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
+    schema = TABLES[table].polars_schema
     lost = {
         ours: pl.col(f"ours:{ours}").is_null() & pl.col(f"theirs:{theirs}").is_not_null() & ~_is_nan(both, theirs)
         for ours, theirs in names.items()
@@ -154,10 +174,11 @@ def _split(
     for ours, theirs in names.items():
         present = both[f"theirs:{theirs}"].drop_nulls()
         if len(present) and flags[ours].sum() == len(present):
-            raise WrongTypeError(file, theirs, str(schema[ours]), f"{present.dtype} such as {str(present[0])!r}")
+            expected = str(schema[ours]) if schema[ours] != INSTANT else "instants with a zone, or 'zone' or 'epoch'"
+            raise WrongTypeError(file, theirs, expected, f"{present.dtype} such as {str(present[0])!r}")
     # An empty date is set aside like one that cannot be read: the row belongs to no session.
-    dated = "session" if "session" in names else "ref_date"
-    flags = flags.with_columns(both[f"ours:{dated}"].is_null().alias(dated))
+    dated = ("ts", "known_at") if table in OF_INSTANTS else ("session", "ref_date")
+    flags = flags.with_columns(both[f"ours:{name}"].is_null().alias(name) for name in dated if name in names)
     rule = pl.concat_str(
         [pl.when(pl.col(ours)).then(pl.lit(f"{ours}|type")) for ours in names], separator=",", ignore_nulls=True
     )
@@ -169,7 +190,9 @@ def _split(
         pl.col("rule").alias("rule|"),
         "day",
     )
-    frame = both.filter(~wrong["any"]).select(pl.col(f"ours:{ours}").alias(ours) for ours in names)
+    frame = both.filter(~wrong["any"]).select(
+        *(pl.col(f"ours:{ours}").alias(ours) for ours in names), pl.col(f"^{PART}.*$")
+    )
     return frame.with_columns(
         pl.lit(value).cast(schema[ours]).alias(ours) for ours, value in source.constants.items()
     ), rejected
@@ -186,7 +209,7 @@ def _translated(column: pl.Expr, values: dict[str, Any]) -> pl.Expr:
 
 
 def _typed(
-    column: pl.Expr, found: pl.DataType, expected: pl.DataType, file: Path, ours: str, date_format: str | None
+    column: pl.Expr, found: pl.DataType, expected: pl.DataType, file: Path, ours: str, source: SourceSpec
 ) -> pl.Expr:
     textual = isinstance(found, pl.String | pl.Categorical | pl.Enum)
     if isinstance(expected, pl.Enum | pl.String):
@@ -194,34 +217,56 @@ def _typed(
     if isinstance(expected, pl.Date):
         if isinstance(found, pl.Date) or (isinstance(found, pl.Datetime) and found.time_zone is None):
             return column.cast(pl.Date)
-        if textual or (found.is_integer() and date_format):
-            return column.cast(pl.String).str.to_date(date_format, strict=False)
+        if textual or (found.is_integer() and source.date_format):
+            return column.cast(pl.String).str.to_date(source.date_format, strict=False)
     elif isinstance(expected, pl.Datetime):
-        if isinstance(found, pl.Datetime) and found.time_zone:
-            return column.dt.convert_time_zone("UTC").cast(INSTANT)
-        if textual:
-            return column.cast(pl.String).str.to_datetime(date_format, time_zone="UTC", strict=False).cast(INSTANT)
+        return _instant(column, found, file, ours, source.zone, source.date_format, source.epoch)
     elif isinstance(expected, pl.Boolean):
         if isinstance(found, pl.Boolean):
             return column
     elif textual or found.is_numeric():
         number = column.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False) if textual else column
-        return number.cast(pl.Float64).fill_nan(None)
+        number = number.cast(pl.Float64).fill_nan(None)
+        return pl.when(number == number.floor()).then(number) if expected.is_integer() else number
     raise WrongTypeError(file, ours, str(expected), str(found))
 
 
-def _instant(column: pl.Expr, found: pl.DataType, file: Path, rule: FromColumn) -> pl.Expr:
+def _instant(
+    column: pl.Expr,
+    found: pl.DataType,
+    file: Path,
+    name: str,
+    zone: str | None,
+    date_format: str | None,
+    epoch: str | None,
+) -> pl.Expr:
+    """Return instants in UTC; null where a cell cannot be read, or carries no zone and none is stated."""
+    if epoch is not None and (found.is_numeric() or isinstance(found, pl.String)):
+        whole, ticks = column.cast(pl.Int64, strict=False), TICKS[epoch]
+        fine = (column.cast(pl.Float64, strict=False) * ticks).round(0)
+        exact = pl.lit(True) if isinstance(found, pl.String) or found.is_integer() else whole == column
+        number = pl.coalesce(pl.when(exact).then(whole * ticks), fine.cast(pl.Int64, strict=False))
+        return (number // 1_000 if epoch == "ns" else number).cast(INSTANT)
     if isinstance(found, pl.String):
-        if rule.zone is None:
-            return column.str.to_datetime(time_zone="UTC", strict=False).cast(INSTANT)
-        column, found = column.str.to_datetime(strict=False), pl.Datetime("us")
+        is_zoned = pl.lit("%z" in date_format.lower()) if date_format else column.str.contains(ZONED)
+        zoned = pl.when(is_zoned).then(column).str.to_datetime(date_format, time_zone="UTC", strict=False).cast(INSTANT)
+        if zone is None or (date_format and "%z" in date_format.lower()):
+            return zoned
+        plain = pl.when(~is_zoned).then(column).str.to_datetime(date_format, strict=False).cast(pl.Datetime("us"))
+        return pl.coalesce(zoned, _in_zone(plain, zone))
     if not isinstance(found, pl.Datetime):
-        raise WrongTypeError(file, rule.column, "instants", str(found))
+        raise WrongTypeError(file, name, "instants, or 'epoch' for numbers", str(found))
     if found.time_zone is None:
-        if rule.zone is None:
-            raise WrongTypeError(file, rule.column, "instants with a zone, or known_at.zone", str(found))
-        column = column.dt.replace_time_zone(rule.zone, ambiguous="latest", non_existent="null")
+        if zone is None:
+            raise WrongTypeError(file, name, "instants with a zone, or 'zone'", str(found))
+        return _in_zone(column, zone)
     return column.dt.convert_time_zone("UTC").cast(INSTANT)
+
+
+def _in_zone(column: pl.Expr, zone: str) -> pl.Expr:
+    # Of the two instants of an hour that is repeated in autumn the later one: nothing is known before it was.
+    placed = column.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null")
+    return placed.dt.convert_time_zone("UTC").cast(INSTANT)
 
 
 def _first_line(error: Exception) -> str:

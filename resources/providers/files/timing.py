@@ -14,7 +14,8 @@ from resources.providers.files.reading import collected, open_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from resources.providers.files.config import Adjustment, QuoteTime, ReleaseLag
+    from resources.providers.files.config import Adjustment, QuoteTime
+    from resources.providers.files.known_at import Evening, ReleaseLag
 
 INSTANT = pl.Datetime("us", "UTC")
 
@@ -62,15 +63,16 @@ def with_release(frame: pl.DataFrame, rule: ReleaseLag) -> pl.DataFrame:
     )
 
 
-def session_of_instant(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add ``session``: the first one at whose close ``known_at`` had passed."""
-    return (
-        frame.sort("known_at", maintain_order=True)
-        .join_asof(
-            schedule().select("session", "close_at"), left_on="known_at", right_on="close_at", strategy="forward"
-        )
-        .drop_nulls("session")
+def with_session(frame: pl.DataFrame, instant: str) -> pl.DataFrame:
+    """Add ``session``: the first one whose close is at or after ``instant``; null after the end of the calendar."""
+    return frame.sort(instant, maintain_order=True).join_asof(
+        schedule().select("session", "close_at"), left_on=instant, right_on="close_at", strategy="forward"
     )
+
+
+def evening_at(rule: Evening) -> pl.Expr:
+    """Return the instant (UTC) of the evening of ``session``."""
+    return _new_york(pl.col("session"), pl.lit(rule.time))
 
 
 def forward_factors(file: Path, rule: Adjustment) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -271,6 +271,29 @@ def test_more_gamma_at_every_node_is_more_work(profile, more):
     assert high.up > low.up and high.down > low.down
 
 
+@settings(max_examples=40)
+@given(st.floats(1e-8, 1e-4), st.floats(1.01, 10.0), st.lists(st.floats(-1e3, 1e3), min_size=101, max_size=101))
+def test_a_steeper_slope_is_less_stiffness_and_less_work(slope, steeper, gammas):
+    low, high = (physics.path_work(S, 1 / value + np.array(gammas)) for value in (slope * steeper, slope))
+    assert high.up > low.up and high.down > low.down
+    assert physics.depth_from_lambda(S, slope) > physics.depth_from_lambda(S, slope * steeper)
+
+
+@settings(max_examples=40)
+@given(positive, st.floats(-0.9, 5.0), st.floats(0.001, 5.0))
+def test_more_dealer_gamma_is_less_amplification(depth, g, more):
+    calm, nervous = physics.amplification(depth, depth * (g + more)), physics.amplification(depth, depth * g)
+    assert calm < nervous
+
+
+@pytest.mark.parametrize("g", [-50e9, -80e9])
+def test_an_unstable_book_has_no_amplification_but_finite_work(g):
+    assert np.isnan(physics.amplification(50e9, g)) and np.isnan(physics.log_return(1e6, 50e9, g))
+    work = physics.path_work(S, np.full(101, (50e9 + g) / S**2))
+    assert np.isfinite(work).all() and work.up <= 0.0
+    assert physics.fragility(50e9, g) >= 1.0
+
+
 def test_pressure_changes_sign_with_the_book():
     forced = physics.pressure(S, 1.0, 2.0, 5.0, ADV)
     turned = physics.pressure(S, -1.0, -2.0, -5.0, ADV)

@@ -60,13 +60,13 @@ def make_elasticity(n: int = N, seed: int = 2) -> pl.DataFrame:
     frame = keys(n)
     frame = frame.with_columns(
         as_of=pl.col("close_at") - pl.duration(minutes=15), known_at=pl.col("close_at") - pl.duration(minutes=15),
-        movement_energy=pl.Series(rng.lognormal(0, 0.4, frame.height)), amplification_regime=pl.lit("neutral"),
+        hedge_movement_energy=pl.Series(rng.lognormal(0, 0.4, frame.height)), amplification_regime=pl.lit("neutral"),
         confidence=0.3, spot=100.0, revaluation=pl.lit("sticky_moneyness"), reasons=pl.lit("DEPTH_PROXY"),
         provider=pl.lit("chains"), synthetic=True,
     )  # fmt: skip
     frame = frame.join(pl.DataFrame({"sign_convention": ["naive", "inverted"]}), how="cross")
     other = pl.col("sign_convention") == "inverted"
-    frame = frame.with_columns(movement_energy=pl.when(other).then(99.0).otherwise("movement_energy"))
+    frame = frame.with_columns(hedge_movement_energy=pl.when(other).then(99.0).otherwise("hedge_movement_energy"))
     return as_table(frame, "engines.elasticity")
 
 
@@ -108,9 +108,9 @@ def test_size_is_the_product_of_its_factors() -> None:
     closes = bars.filter(pl.col("symbol") == "A")["close"].to_numpy()
     sigma_d = np.std(np.diff(np.log(closes))[-20:], ddof=1)
     energy = elasticity.filter((pl.col("symbol") == "A") & (pl.col("sign_convention") == "naive"))[
-        "movement_energy"
+        "hedge_movement_energy"
     ].to_numpy()
-    row = one(movement_energy=1.5)
+    row = one(hedge_movement_energy=1.5)
     scale = min(0.10 / (sigma_d * math.sqrt(252)), 1.0)
     median = float(np.median(energy[:-1]))
     assert row["sigma_d"] == pytest.approx(sigma_d, rel=1e-12)
@@ -118,11 +118,11 @@ def test_size_is_the_product_of_its_factors() -> None:
     assert row["energy_scale"] == pytest.approx(median / 1.5, rel=1e-12)
     assert row["target_weight"] == pytest.approx(min(scale * median / 1.5 / 3, 0.10), rel=1e-12)
     assert (row["side"], row["veto"]) == ("long", None)
-    assert one(p_up=0.2, p_down=0.6, movement_energy=1.5)["target_weight"] == -row["target_weight"]
+    assert one(p_up=0.2, p_down=0.6, hedge_movement_energy=1.5)["target_weight"] == -row["target_weight"]
 
 
 def test_rationale_is_one_sentence_with_units() -> None:
-    text = one(movement_energy=1.5)["rationale"]
+    text = one(hedge_movement_energy=1.5)["rationale"]
     assert text.startswith("Long ")
     for part in ("% of equity from the next open", "P(up) 60.0 % against P(down) 20.0 % over 5 sessions", "% a year"):
         assert part in text
@@ -179,7 +179,7 @@ def test_an_old_bar_tells_no_volatility() -> None:
 
 
 def test_unknown_energy_leaves_the_size_and_is_mentioned() -> None:
-    row = one(movement_energy=None)
+    row = one(hedge_movement_energy=None)
     assert row["energy_scale"] == 1.0
     assert "unknown, so it does not change the size" in row["rationale"]
     short = ideas(
@@ -265,7 +265,7 @@ def test_what_happens_later_changes_nothing_before(cut: int) -> None:
     storm = pl.when(later).then(pl.lit("storm", dtype=regime)).otherwise("amplification_regime")
     poisons = [
         [poison("p_up", 0.99)],
-        [poison("movement_energy", 1e9), storm.alias("amplification_regime")],
+        [poison("hedge_movement_energy", 1e9), storm.alias("amplification_regime")],
         [poison("close", 1e-3), poison("adjustment_factor", 7.0)],
     ]
     poisoned = ideas(
@@ -309,7 +309,7 @@ def test_a_bigger_edge_is_never_smaller(first: float, second: float) -> None:
 @given(st.floats(0.01, 50.0), st.floats(0.01, 50.0))
 @settings(max_examples=15, deadline=None)
 def test_more_movement_energy_is_never_bigger(first: float, second: float) -> None:
-    low, high = (one(movement_energy=energy) for energy in sorted((first, second)))
+    low, high = (one(hedge_movement_energy=energy) for energy in sorted((first, second)))
     assert high["target_weight"] <= low["target_weight"]
     assert 0.5 <= high["energy_scale"] <= low["energy_scale"] <= 1.0
 

@@ -53,7 +53,11 @@ def test_the_example_of_the_documentation_is_valid(tmp_path):
     ("table", "source", "message"),
     [
         ("raw.equity_bars", BARS | {"colums": {}}, r"raw\.equity_bars\.0\.colums: expected no such key"),
-        ("raw.equity_bars", BARS | {"format": "xlsx"}, r"format: .*'parquet', 'csv' or 'quotedata', found 'xlsx'"),
+        (
+            "raw.equity_bars",
+            BARS | {"format": "xlsx"},
+            r"format: .*'parquet', 'csv', 'quotedata'.* or 'tardis_snapshot', found 'xlsx'",
+        ),
         (
             "raw.equity_bars",
             BARS | {"columns": {"session": "date"}},
@@ -95,7 +99,7 @@ def test_mistakes_are_named(tmp_path, table, source, message):
     ("content", "message"),
     [
         ("tables: [", "expected YAML, found"),
-        ({"tables": {"raw.news": [BARS]}}, r"tables\.raw\.news.*'raw\.equity_bars'"),
+        ({"tables": {"raw.rumours": [BARS]}}, r"tables\.raw\.rumours.*'raw\.equity_bars'"),
         ({"tables": {}}, "tables: .*at least 1"),
         ({"tables": {"raw.equity_bars": []}}, "at least 1"),
         ({"table": {}}, "table: expected no such key"),

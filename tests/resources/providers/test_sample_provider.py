@@ -55,7 +55,7 @@ def test_a_night_gives_what_a_range_gives(table):
     assert_frame_equal(pl.concat(nights).sort(TABLES[table].key), together)
 
 
-@pytest.mark.parametrize("table", ["raw.option_quotes", "raw.macro"])
+@pytest.mark.parametrize("table", sorted(SampleProvider.tables - {"raw.equity_bars", "raw.index_levels"}))
 def test_generated_tables_depend_on_the_seed_and_say_so(table):
     one, other = (SampleProvider(seed=seed).fetch(table, WEEK[-1:]).frame for seed in (1, 2))
     assert not one.equals(other)
@@ -189,8 +189,8 @@ def test_unknown_symbol():
 
 
 def test_unknown_table(provider):
-    with pytest.raises(UnknownTableError, match=r"expected one of the tables .*found 'raw.news'"):
-        provider.fetch("raw.news", WEEK)
+    with pytest.raises(UnknownTableError, match=r"expected one of the tables .*found 'raw.dividends'"):
+        provider.fetch("raw.dividends", WEEK)
 
 
 def test_session_outside_the_range(provider):
@@ -216,3 +216,35 @@ def test_a_damaged_package_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(UnreadableFileError, match=r"stocks\.csv\.gz: expected a whole CSV file"):
         SampleProvider().fetch("raw.equity_bars", WEEK)
+
+
+@pytest.mark.parametrize("table", ["raw.intraday_bars", "raw.order_books", "raw.trades"])
+def test_a_run_that_begins_before_a_bulky_table_has_the_rows_that_exist(provider, table):
+    first = provider.coverage[table][0]
+    days = sessions_between(dt.date(2012, 8, 31), first)
+    fetched = provider.fetch(table, days)
+    assert fetched.frame["session"].unique().to_list() == [first]
+    assert provider.fetch(table, days[:1]).frame.is_empty()
+    with pytest.raises(SessionNotCoveredError, match="from 2000-03-01 to 2013-03-01, found 2013-03-04"):
+        provider.fetch(table, [dt.date(2013, 3, 4)])
+
+
+@pytest.mark.parametrize("table", ["raw.posts", "raw.news", "raw.short_volume"])
+def test_nothing_is_said_about_a_stock_before_it_was_listed(provider, bars, table):
+    days = sessions_between(dt.date(2012, 5, 14), dt.date(2012, 6, 15))
+    found = provider.fetch(table, days).frame.filter(symbol="FB")
+    assert found["session"].min() >= bars.filter(symbol="FB")["session"].min()
+    assert not found.is_empty()
+
+
+def test_bars_within_the_day_make_up_the_observed_bars(provider, bars):
+    minutes = provider.fetch("raw.intraday_bars", WEEK).frame.filter(frequency="1min").sort("symbol", "session", "ts")
+    made = minutes.group_by("session", "symbol", maintain_order=True).agg(
+        pl.col("open").first(),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        pl.col("close").last(),
+        pl.col("volume").sum(),
+    )
+    observed = bars.filter(pl.col("session").is_in(WEEK)).sort("symbol", "session").select(made.columns)
+    assert_frame_equal(made, observed, check_exact=True)

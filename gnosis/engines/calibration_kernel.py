@@ -1,0 +1,93 @@
+"""Compiled loops behind :mod:`gnosis.engines.calibration`: regressions over trailing windows with Newey-West errors."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from gnosis.engines.points import Floats, Integers
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def newey_west_lags(n: int) -> int:
+    """Return the number of lags floor(4 (n/100)^(2/9)) of Newey & West (1994)."""
+    return int(np.floor(4.0 * (n / 100.0) ** (2.0 / 9.0)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def slope(x: Floats, y: Floats) -> tuple[float, float, float]:
+    """Return slope, Newey-West standard error and R2 of y on 1 and x, pairs in time order; NaN when x is constant."""
+    n = x.size
+    mean_x, mean_y = x.mean(), y.mean()
+    sxx = ((x - mean_x) ** 2).sum()
+    if not sxx > 1e-24 * max(1.0, mean_x * mean_x) * n:
+        return np.nan, np.nan, np.nan
+    b = ((x - mean_x) * (y - mean_y)).sum() / sxx
+    a = mean_y - b * mean_x
+    score = np.empty(n)
+    squares = 0.0
+    for i in range(n):
+        u = y[i] - a - b * x[i]
+        squares += u * u
+        # The slope's part of the sandwich: the score is orthogonal to the intercept once x is centred.
+        score[i] = u * (x[i] - mean_x)
+    long_run = (score * score).sum()
+    lags = newey_west_lags(n)
+    for lag in range(1, lags + 1):
+        cross = 0.0
+        for i in range(lag, n):
+            cross += score[i] * score[i - lag]
+        long_run += 2.0 * (1.0 - lag / (lags + 1.0)) * cross
+    error = np.sqrt(max(long_run, 0.0) * n / (n - 2.0)) / sxx
+    total = ((y - mean_y) ** 2).sum()
+    return b, error, 1.0 - squares / total if total > 0.0 else np.nan
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def trailing_slopes(
+    x: Floats, y: Floats, symbol: Integers, column: Integers, window: int, fewest: int, out: Floats
+) -> None:
+    """Fill n, slope, error, R2, mean of y at x > 0 and at x = 0, and the first column used, for each point.
+
+    ``x`` and ``y`` have shape (symbols, sessions, pairs per session); those of a session were known at its own point,
+    and windows hold the ``window`` sessions up to the point.
+    """
+    pairs = x.shape[2]
+    xs, ys = np.empty(window * pairs), np.empty(window * pairs)
+    for i in range(symbol.size):
+        n = 0
+        first = -1
+        for j in range(max(column[i] - window + 1, 0), column[i] + 1):
+            for k in range(pairs):
+                if not (np.isnan(x[symbol[i], j, k]) or np.isnan(y[symbol[i], j, k])):
+                    xs[n], ys[n] = x[symbol[i], j, k], y[symbol[i], j, k]
+                    n += 1
+                    if first < 0:
+                        first = j
+        out[i, :] = np.nan
+        out[i, 0] = n
+        out[i, 6] = first
+        if n < fewest:
+            continue
+        out[i, 1], out[i, 2], out[i, 3] = slope(xs[:n], ys[:n])
+        n_treated, treated, reference = 0, 0.0, 0.0
+        for k in range(n):
+            if xs[k] > 0.0:
+                n_treated += 1
+                treated += ys[k]
+            else:
+                reference += ys[k]
+        if n_treated:
+            out[i, 4] = treated / n_treated
+        if n > n_treated:
+            out[i, 5] = reference / (n - n_treated)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def trailing_members(members: Integers, symbol: Integers, column: Integers, window: int) -> Integers:
+    """Return the union of bit sets over the sessions of each window."""
+    out = np.zeros(symbol.size, np.int64)
+    for i in range(symbol.size):
+        for j in range(max(column[i] - window + 1, 0), column[i] + 1):
+            out[i] |= members[symbol[i], j]
+    return out

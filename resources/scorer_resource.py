@@ -1,0 +1,53 @@
+"""The scorer of texts as a Dagster resource: FinBERT from a local folder, or word lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from gnosis.engines.scoring import Scorer
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Where the scorer's files are; without any, the word lists that are shipped score.
+
+    Attributes
+    ----------
+    finbert
+        Folder with a FinBERT model in ONNX form.
+    lexicon
+        CSV of the Loughran-McDonald master dictionary, whose words are added to those that are shipped.
+    """
+
+    finbert: Path | None = None
+    lexicon: Path | None = None
+
+    def scorer(self) -> Scorer:
+        """Return the scorer, loaded.
+
+        Raises
+        ------
+        ScorerError
+            When a folder or file was named and cannot be used; nothing else takes its place.
+        """
+        from resources.scorers import configured_scorer
+
+        return configured_scorer(self.finbert, self.lexicon)
+
+
+class ScorerResource(dg.ConfigurableResource):
+    """Names the files of the scorer."""
+
+    finbert: str | None = None
+    lexicon: str | None = None
+
+    def scoring(self) -> Scoring:
+        """Return where the scorer's files are; it is loaded when texts are scored."""
+        return Scoring(
+            finbert=Path(self.finbert) if self.finbert else None, lexicon=Path(self.lexicon) if self.lexicon else None
+        )

@@ -1,0 +1,56 @@
+"""Which scorer an installation has, and the word lists that the user brings."""
+
+from __future__ import annotations
+
+import pytest
+
+from gnosis.engines.scoring import LexiconScorer
+from resources.scorers import ScorerError, configured_scorer
+
+HEADING = "Word,Seq_num,Negative,Positive,Uncertainty\n"
+
+
+def test_the_lexicon_unless_something_is_given():
+    assert configured_scorer().content_hash == LexiconScorer().content_hash
+
+
+def test_finbert_when_its_folder_is_given(finbert_folder, tmp_path):
+    assert configured_scorer(finbert_folder).name == "finbert"
+    assert configured_scorer(str(finbert_folder), tmp_path / "unread").name == "finbert"
+
+
+def test_a_folder_that_cannot_be_used_is_an_error(finbert_folder):
+    (finbert_folder / "model.onnx").unlink()
+    with pytest.raises(ScorerError, match=r"expected model\.onnx"):
+        configured_scorer(finbert_folder)
+
+
+def test_words_of_the_master_dictionary_are_counted_in_their_category(tmp_path):
+    path = tmp_path / "dictionary.csv"
+    path.write_text(HEADING + "MURK,1,2009,0,0\nGLORY,2,0,2011,0\nFOG,3,-2020,0,2009\nPROFIT,4,2009,0,0\n")
+    scorer = configured_scorer(lexicon_path=path)
+    murk, glory, fog, profit = scorer.score(["murk", "glory", "fog", "profit rose"])
+    assert scorer.name == "lexicon" and scorer.content_hash != LexiconScorer().content_hash
+    assert murk[1] > murk[0] and glory[0] > glory[1] and fog[0] == fog[1]
+    assert (profit == LexiconScorer().score(["profit rose"])[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "expected a file at .*, found none; put the master dictionary there"),
+        (
+            "word,positive\n",
+            "expected the columns Word, Negative, Positive .*, found none called Word, Negative, Positive",
+        ),
+        ("", "expected the columns"),
+        (HEADING + "FOG,3,0,0,2009\n", "expected words with a year in 'Positive' or 'Negative', found none"),
+        (HEADING + "FOG,3,yes,0,2009\n", "line 2: expected a year or 0 in 'Negative', found 'yes'"),
+    ],
+)
+def test_a_table_that_is_not_the_master_dictionary(tmp_path, content, expected):
+    path = tmp_path / "dictionary.csv"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ScorerError, match=expected):
+        configured_scorer(lexicon_path=path)
