@@ -5,11 +5,14 @@ from __future__ import annotations
 import polars as pl
 
 from assets.checks import Finding, Stored, TableCheck
+from gnosis.engines.scoring import NEWS_SOURCE
 from gnosis.tables.engines import PROCESSORS
 
 SURE = 0.8
 """A row with less confidence than this says why."""
 ROUNDING = 1e-9
+LINK = r"https?://\S+|www\.\S+"
+"""A text of which nothing else is left has no score."""
 
 
 def _low_confidence_has_reasons(stored: Stored) -> Finding:
@@ -28,7 +31,7 @@ def _amplification_is_depth_over_stiffness(stored: Stored) -> Finding:
     stiffness = pl.col("stiffness_usd_per_pct") * 100
     is_stable = stiffness > 0
     depth = pl.col("depth_usd_per_unit")
-    apart = (pl.col("amplification") * stiffness - depth).abs() > ROUNDING * depth
+    apart = ((pl.col("amplification") * stiffness - depth).abs() > ROUNDING * depth).fill_null(depth.is_not_null())
     wrong = pl.when(is_stable).then(apart).otherwise(pl.col("amplification").is_not_null())
     rows, bad = stored.rows.select(stiffness.count(), wrong.sum()).collect().row(0)
     return Finding(
@@ -43,10 +46,17 @@ def _texts_scored(stored: Stored) -> Finding:
         return Finding(True, "no session to compare")
     first, last = stored.sessions[0], stored.sessions[-1]
     texts = pl.concat(
-        stored.lake.scan(name, first, last).filter(pl.col("text").is_not_null()).select("session", doc_id=identifier)
-        for name, identifier in (("raw.posts", "post_id"), ("raw.news", "item_id"))
+        stored.lake.scan(name, first, last)
+        .filter(pl.col("text").str.replace_all(LINK, "").str.contains(r"\w"))
+        .select(
+            "session",
+            doc_id=identifier,
+            source=pl.lit(NEWS_SOURCE) if source is None else pl.col(source).cast(pl.String),
+        )
+        for name, identifier, source in (("raw.posts", "post_id", "source"), ("raw.news", "item_id", None))
     ).unique()
-    missing = texts.join(stored.rows, on=["session", "doc_id"], how="anti").select(pl.len()).collect().item()
+    key = ["session", "doc_id", "source"]
+    missing = texts.join(stored.rows, on=key, how="anti").select(pl.len()).collect().item()
     total = texts.select(pl.len()).collect().item()
     by_scorer = dict(stored.rows.group_by(pl.col("scorer").cast(pl.String)).len().sort("scorer").collect().rows())
     words = ", ".join(f"{count} by {name}" for name, count in by_scorer.items()) or "none"

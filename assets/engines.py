@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import partial
 
 import polars as pl
@@ -56,7 +57,7 @@ def liquidity(night: Night) -> TableRows:
     rows = liquidity_engine.liquidity(
         bars,
         intraday=night.read("raw.intraday_bars", lookback=liquidity_engine.PROFILE_SESSIONS),
-        books=night.read("raw.order_books"),
+        books=_books(night, liquidity_engine.BOOKS_SESSIONS),
         trades=night.read("raw.trades", lookback=liquidity_engine.TRADES_SESSIONS),
         shorts=night.read("raw.short_volume", lookback=SHORTS),
         stored=night.history(YEAR),
@@ -153,11 +154,17 @@ def sentiment(night: Night) -> pl.DataFrame:
     )
 
 
-def _collected(night: Night) -> frozenset[str]:
-    """Return the sources of documents that the provider collects: news, and the social sources it ever had posts of."""
-    news = {"news"} if night.serves("raw.news") else set()
-    sources = night.read_all("raw.posts", columns=["source"])["source"].unique().cast(pl.String)
-    return frozenset(news | set(sources))
+def _collected(night: Night) -> dict[str, dt.date]:
+    """Return since when each source of texts has been collected: a social source since its first post."""
+    posts = night.scan("raw.posts").group_by(pl.col("source").cast(pl.String)).agg(pl.col("session").min()).collect()
+    news = {"news": dt.date.min} if night.serves("raw.news") else {}
+    return news | dict(posts.sort("source").iter_rows())
+
+
+def _books(night: Night, lookback: int) -> pl.DataFrame:
+    """Return the books of the night, and of the sessions before the best prices, of which only mids are read."""
+    is_own = pl.col("session") >= night.first
+    return night.read("raw.order_books", lookback=lookback, where=is_own | (pl.col("level") == 1))
 
 
 @table_asset(

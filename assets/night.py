@@ -114,6 +114,16 @@ class Night:
         rows = self._lake_of(table).scan(table, first, self.last).filter(where)
         return (rows if columns is None else rows.select(columns)).collect()
 
+    def scan(self, table: str) -> pl.LazyFrame:
+        """Return every row of a declared table up to the last session of this night, lazily.
+
+        Raises
+        ------
+        UndeclaredReadError
+            When the asset does not declare the table.
+        """
+        return self._lake_of(table).scan(table, last=self.last)
+
     def history(self, lookback: int) -> pl.DataFrame:
         """Return the rows of the table in the making of the ``lookback`` sessions before this night."""
         rows = self.lake.scan(self.table, self.session_before(lookback), self.last)

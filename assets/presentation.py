@@ -54,14 +54,11 @@ def definition_metadata(table: Table, reads: Iterable[str]) -> dict[str, Any]:
 
 
 def show_counts(context: dg.AssetExecutionContext, table: Table, frame: pl.DataFrame) -> None:
-    """Attach to each session of the run the number of its rows."""
-    counts = dict(frame.group_by("session").len().iter_rows())
-    for session in context.partition_keys:
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": counts.get(dt.date.fromisoformat(session), 0)},
-            asset_key=dg.AssetKey([table.room, table.short_name]),
-            partition_key=session,
-        )
+    """Attach to each session of the run that has rows their number."""
+    asset_key = dg.AssetKey([table.room, table.short_name])
+    counts = frame.group_by("session").len().sort("session").select(pl.col("session").cast(pl.String), "len")
+    for key, rows in counts.filter(pl.col("session").is_in(list(context.partition_keys))).iter_rows():
+        context.add_asset_metadata({"dagster/partition_row_count": rows}, asset_key=asset_key, partition_key=key)
 
 
 def show(

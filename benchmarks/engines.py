@@ -1,151 +1,182 @@
-"""Time the elasticity engine: one chain of 2,000 contracts, and 1,260 sessions of 5 symbols with 170 contracts each.
+"""Speed of the three engines: one symbol and session in parts, 500 symbols for one session, one symbol for ten years.
 
-Run with ``POLARS_MAX_THREADS=1 python benchmarks/engines.py`` for one thread.
+Run as ``python benchmarks/engines.py``, with ``--profile`` for the functions in which each call spends its time; it
+takes some two minutes and 6 GB. Polars keeps to one thread; only walls and zero-gamma spots of many chains take two.
+The tables are random and in memory: reading, scoring of texts and writing are not in the figures.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+
+# Read when the libraries are loaded.
+os.environ |= {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
 import datetime as dt
-import time
-from collections.abc import Callable
+import platform
+from collections.abc import Callable, Mapping
+from functools import partial
 
-import numpy as np
 import polars as pl
+from engine_world import market
+from engine_world.measuring import Used, inner_ms, line, median_ms, peak_mb, profiled
+from engine_world.parts import Parts
+from engine_world.tables import Tables, elasticity_of, liquidity_of, run, sentiment_of, tables_of
+from option_peers.measuring import one_processor
 
-from gnosis.engines import physics
-from gnosis.engines.elasticity import elasticity
-from gnosis.options.arrays import frozen
-from gnosis.options.positioning.exposure import exposure
-from gnosis.options.positioning.gamma_profile import smile_slopes
-from gnosis.options.positioning.gamma_profile_kernel import add_gamma
-from gnosis.options.pricing.black_scholes import greeks
-from gnosis.sessions import schedule, shift_session
-from gnosis.tables import TABLES
+from gnosis.engines.elasticity import elasticity_surface
+from gnosis.engines.elasticity import inputs as elasticity_inputs
+from gnosis.engines.elasticity import state as elasticity_state
+from gnosis.engines.liquidity import inputs as liquidity_inputs
+from gnosis.engines.liquidity import state as liquidity_state
+from gnosis.engines.points import daily_points
+from gnosis.engines.sentiment import state as sentiment_state
+from gnosis.engines.sentiment.breadth import universe_breadth
+from gnosis.engines.sentiment.dark_index import dark_index
+from gnosis.options import levels
+from gnosis.options.positioning import levels as level_rows
+from gnosis.sessions import sessions_between, shift_session
 
-RATE = 0.03
+ENGINE_LIMIT_MS, SURFACE_LIMIT_MS = 10.0, 500.0
+UNIVERSE_LIMIT_S, YEARS_LIMIT_S = 10.0, 30.0
+LAST = dt.date(2023, 12, 28)
+YEAR, YEARS, UNIVERSE = 252, 10, 500
+ENGINES = ("liquidity", "elasticity", "sentiment")
+
+# What the engine computes from arrays before its processors run counts as the engine's work.
+OF_CONTRACTS = {"sums of Greeks and profile of 263 nodes": (elasticity_inputs, "greek_field")}
+OF_LEVELS = {
+    "bands of levels(), four expiry sets": (level_rows, "_sums"),
+    "zero-gamma spots of levels(), four expiry sets": (level_rows, "zero_gamma"),
+    "walls of levels(), four expiry sets": (level_rows, "walls"),
+}
+OF_INPUTS: dict[str, dict[str, tuple[object, str]]] = {
+    "liquidity": {"order books": (liquidity_inputs, "OrderBooks"), "intraday bars": (liquidity_inputs, "_intraday")},
+    "elasticity": {"listing and quotes": (elasticity_inputs, "listed_contracts")} | OF_CONTRACTS,
+    "sentiment": {"documents, repeats left out": (sentiment_state, "Documents")},
+}
 
 
-def listed_chains(sessions: list[dt.date], symbols: list[str], n_expiries: int, n_strikes: int) -> pl.DataFrame:
-    """Return Greeks of n_expiries x n_strikes x 2 contracts per chain, with a skewed smile."""
-    calendar = schedule().filter(pl.col("session").is_in(sessions)).select("session", "chain_at")
-    rng = np.random.default_rng(1)
-    rows = calendar.join(pl.DataFrame({"symbol": symbols, "spot": 100.0 + 7.0 * np.arange(len(symbols))}), how="cross")
-    rows = rows.join(pl.DataFrame({"dte_days": 3 + 9 * np.arange(n_expiries, dtype=np.int64) ** 2}), how="cross")
-    rows = rows.join(pl.DataFrame({"moneyness": np.linspace(0.75, 1.25, n_strikes)}), how="cross")
-    rows = rows.join(pl.DataFrame({"right": ["C", "P"]}), how="cross")
-    tau = rows["dte_days"].to_numpy() / 365
-    spot = rows["spot"].to_numpy()
-    strike = np.round(spot * rows["moneyness"].to_numpy(), 3)
-    forward, discount = spot * np.exp(RATE * tau), np.exp(-RATE * tau)
-    k = np.log(strike / forward)
-    iv = 0.2 - 0.3 * k + 0.8 * k * k
-    values = greeks(spot, strike, tau, forward, discount, iv, (rows["right"] == "C").to_numpy())
-    before = {day: shift_session(day, -1) for day in sessions}
-    table = TABLES["greeks.option_greeks"].polars_schema
-    frame = rows.with_columns(
-        **{name: pl.Series(getattr(values, name)) for name in values._fields[1:]},
-        expiry=pl.col("session") + pl.duration(days=pl.col("dte_days")),
-        settlement=pl.lit("pm"),
-        strike=pl.Series(strike),
-        root=pl.col("symbol"),
-        ts=pl.col("chain_at"),
-        mid=pl.Series(values.price),
-        tau_years=pl.Series(tau),
-        is_tau_floored=pl.lit(False),
-        forward=pl.Series(forward),
-        forward_source=pl.lit("parity"),
-        style=pl.lit("E"),
-        exercise_model=pl.lit("closed_form"),
-        is_vertical=pl.lit(False),
-        is_butterfly=pl.lit(False),
-        deliverable_shares=pl.lit(100.0),
-        **{name: pl.lit(None, dtype=pl.Float64) for name in ("iv_bid", "iv_ask", "iv_error")},
-        discount=pl.Series(discount),
-        iv=pl.Series(iv),
-        iv_source=pl.lit("own"),
-        reason=pl.lit(None, dtype=pl.String),
-        open_interest=pl.Series(rng.integers(0, 5000, rows.height).astype(np.float64)),
-        oi_session=pl.col("session").replace_strict(before),
-        multiplier=pl.lit(100.0),
-        known_at=pl.col("chain_at"),
-        provider=pl.lit("simulate"),
-        synthetic=pl.lit(True),
+def past_of(rows: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Return the rows that each engine stored in the 252 sessions before the last."""
+    before = sessions_between(shift_session(LAST, -YEAR), shift_session(LAST, -1))
+    return {name: market.stored_rows(rows[name], before) for name in ENGINES}
+
+
+def market_wide(tables: Tables) -> dict[str, pl.DataFrame]:
+    """Return breadth and dark index of the session, which all symbols share."""
+    cut_offs = daily_points(tables.bars, tables.sessions).frame
+    sessions = sessions_between(shift_session(LAST, -320), LAST)
+    universe = market.daily_bars(sessions, [f"S{i:03d}" for i in range(100)])
+    return {
+        "breadth": universe_breadth(cut_offs, universe, tables.index_levels),
+        "dark": dark_index(cut_offs, tables.dix),
+    }
+
+
+def one_session(with_profile: bool) -> None:
+    """One symbol and session: each engine in its parts, beside the budget."""
+    tables = tables_of(["AAA"], [LAST])
+    rows = run(tables).rows
+    past = past_of(rows)
+    shared = market_wide(tables)
+    of_levels, of_liquidity, of_elasticity = (rows[name] for name in ("levels", "liquidity", "elasticity"))
+    calls: dict[str, Callable[[], pl.DataFrame]] = {
+        "liquidity": partial(liquidity_of, tables, past["liquidity"]),
+        "elasticity": partial(elasticity_of, tables, of_levels, of_liquidity, past["elasticity"]),
+        "sentiment": partial(sentiment_of, tables, of_elasticity, past["sentiment"], **shared),
+    }
+    inner = {
+        "liquidity": (liquidity_state, ("process", "interpret"), liquidity_state._PROCESS),
+        "elasticity": (elasticity_state, ("processed", "interpreted", "rows"), elasticity_state.PROCESSES),
+        "sentiment": (sentiment_state, ("process", "interpret"), sentiment_state.PROCESSES),
+    }
+    print(f"\nOne symbol and session, median CPU of 50 calls after 5\n  rows: {tables.rows()}")
+    print(f"  and {YEAR} stored rows of each engine under each convention; breadth and dark index made before")
+    for name, call in calls.items():
+        parts = Parts(call, *inner[name])
+        work = median_ms(parts.done, parts.prepared)
+        print(f"\n{name}")
+        if name == "elasticity":
+            print(line("eight processors and interpreter, two conventions", work, "ms"))
+            sums = inner_ms(parts.prepared, OF_CONTRACTS) | inner_ms(
+                lambda: levels(tables.chains, threads=1), OF_LEVELS
+            )
+            for label, value in sums.items():
+                print(line(label, value, "ms"))
+            print(line("together", work + sum(sums.values()), "ms", ENGINE_LIMIT_MS))
+            print(line("levels() out of frames", median_ms(lambda: levels(tables.chains, threads=1)), "ms"))
+        else:
+            print(line("eight processors and interpreter", work, "ms", ENGINE_LIMIT_MS))
+        print(line("inputs out of frames", median_ms(parts.prepared), "ms"))
+        for label, value in inner_ms(parts.prepared, OF_INPUTS[name]).items():
+            print(line(f"  {label}", value, "ms"))
+        print(line("whole call out of frames", median_ms(call), "ms"))
+        each = parts.processor_ms()
+        total = sum(each.values())
+        for processor, value in each.items():
+            print(line(f"  {processor}", value, "ms", note=f"{value / total:4.0%} of the processors"))
+        if with_profile:
+            print(profiled(call))
+    surface = partial(elasticity_surface, tables.chains, of_elasticity, 200, 60)
+    print("\non request")
+    print(
+        line(
+            "elasticity surface 200 x 60, two conventions",
+            median_ms(surface, runs=5, warm_ups=1),
+            "ms",
+            SURFACE_LIMIT_MS,
+        )
     )
-    return frame.select(list(table)).cast(table)
 
 
-def daily_bars(sessions: list[dt.date], symbols: list[str]) -> pl.DataFrame:
-    """Return bars of random walks."""
-    calendar = schedule().filter(pl.col("session").is_in(sessions)).select("session", "close_at")
-    rng = np.random.default_rng(2)
-    rows = calendar.join(pl.DataFrame({"symbol": symbols}), how="cross").sort("symbol", "session")
-    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, rows.height)))
-    table = TABLES["raw.equity_bars"].polars_schema
-    frame = rows.with_columns(
-        **{name: pl.Series(close) for name in ("open", "high", "low", "close")},
-        ts=pl.col("close_at"),
-        known_at=pl.col("close_at"),
-        volume=pl.lit(1e6),
-        adjustment_factor=pl.lit(1.0),
-        provider=pl.lit("simulate"),
-        synthetic=pl.lit(True),
-    )
-    return frame.select(list(table)).cast(table)
+def print_used(used: Mapping[str, Used], limit_s: float) -> None:
+    for name, took in used.items():
+        print(line(name, took.wall_s, "s", note=f"CPU {took.cpu_s:.2f} s"))
+    engines = sum((used[name] for name in ENGINES), Used())
+    print(line("three engines, wall", engines.wall_s, "s", limit_s, f"CPU {engines.cpu_s:.2f} s"))
+    whole = engines + used["levels"]
+    print(line("three engines and greeks.levels, wall", whole.wall_s, "s", limit_s, f"CPU {whole.cpu_s:.2f} s"))
+    print(line("largest resident set of this process so far", peak_mb(), "MB"))
 
 
-def median_ms(call: Callable[[], object], runs: int, warm_ups: int) -> float:
-    """Return the median CPU time of ``runs`` calls after ``warm_ups``."""
-    times = []
-    for _ in range(warm_ups + runs):
-        start = time.process_time()
-        call()
-        times.append(time.process_time() - start)
-    return 1000 * float(np.median(times[warm_ups:]))
+def universe() -> None:
+    """500 symbols for one session."""
+    symbols = [f"S{i:03d}" for i in range(UNIVERSE)]
+    run(tables_of(symbols[:2], [LAST], 50))
+    tables = tables_of(symbols, [LAST])
+    past = past_of(run(tables_of(symbols, [LAST], 5)).rows)
+    print(f"\n{UNIVERSE} symbols for one session, everything out of frames\n  rows: {tables.rows()}")
+    print(f"  and {YEAR} stored rows of each symbol, engine and convention; breadth and dark index within")
+    print_used(run(tables, past).used, UNIVERSE_LIMIT_S)
 
 
-def arrays_of_one_chain(n_expiries: int, n_strikes: int) -> Callable[[], object]:
-    """Return a call of the compiled profile and the works of both conventions, on arrays already in memory."""
-    n = n_expiries * n_strikes
-    tau = np.repeat((3 + 9 * np.arange(n_expiries) ** 2) / 365, n_strikes)
-    k = np.tile(np.log(np.linspace(0.75, 1.25, n_strikes)), n_expiries) - RATE * tau
-    iv = 0.2 - 0.3 * k + 0.8 * k * k
-    starts, chain = n_strikes * np.arange(n_expiries + 1), np.zeros(n_expiries, dtype=np.int64)
-    scale, size = 1 / (100 * np.sqrt(2 * np.pi * tau)), np.full(n, 1e5)
-    ratios, logs = physics.PATH_RATIOS, np.log(physics.PATH_RATIOS)
-    slope = smile_slopes(starts, k, iv)
-    arrays = (starts, chain, k, iv, slope, np.sqrt(tau), scale, size, size, ratios, logs)
-    lines = [frozen(values, values.shape) for values in arrays]
-
-    def run() -> object:
-        call, put = np.zeros((2, 1, 101))
-        add_gamma(*lines, False, call, put)
-        return [physics.path_work(100.0, 1e6 + sign * call - put) for sign in (1.0, -1.0)]
-
-    return run
+def ten_years() -> None:
+    """One symbol for 2,520 sessions."""
+    total = dict.fromkeys(("levels", *ENGINES), Used())
+    stored: dict[str, pl.DataFrame] = {}
+    for year in reversed(range(YEARS)):
+        end = shift_session(LAST, -YEAR * year)
+        tables = tables_of(["AAA"], sessions_between(shift_session(end, 1 - YEAR), end), n_documents=50)
+        made = run(tables, stored)
+        stored = {name: made.rows[name] for name in ENGINES}
+        total = {name: took + made.used[name] for name, took in total.items()}
+    print(f"\nOne symbol for {YEAR * YEARS:,} sessions, a year at a time, everything out of frames")
+    print(f"  rows of the last year: {tables.rows()}\n  and the stored rows of the year before")
+    print_used(total, YEARS_LIMIT_S)
 
 
 def main() -> None:
-    days = schedule()["session"]
-    last = int(days.search_sorted(dt.date(2023, 12, 29)))
-    history = days[last - 1260 - 20 : last].to_list()
-
-    run = arrays_of_one_chain(10, 100)
-    print(f"profile and works, 2,000 contracts as arrays: {median_ms(run, 50, 5):.2f} ms")
-
-    one = listed_chains(history[-1:], ["AAA"], 10, 100)
-    bars = daily_bars(history[-21:], ["AAA"])
-    sums = exposure(one)
-    milliseconds = median_ms(lambda: elasticity(one, sums, bars), 50, 5)
-    print(f"elasticity() of one chain, {one.height:,} contracts: {milliseconds:.1f} ms")
-
-    symbols = [f"S{i}" for i in range(5)]
-    many = listed_chains(history[20:], symbols, 5, 17)
-    bars = daily_bars(history, symbols)
-    sums = exposure(many)
-    start = time.perf_counter()
-    rows = elasticity(many, sums, bars)
-    seconds = time.perf_counter() - start
-    print(f"elasticity() of {rows.height // 2:,} chains, {many.height:,} contracts: {seconds:.2f} s")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--profile", action="store_true", help="print where each call spends its time")
+    with_profile = parser.parse_args().profile
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    print(f"{platform.machine()}, {os.cpu_count()} processors, load {load}, Python {platform.python_version()}")
+    with one_processor():
+        one_session(with_profile)
+    universe()
+    ten_years()
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def _band(row: Mapping[str, float | None]) -> str:
     value, low, high = (row[name] for name in ("stiffness_usd_per_pct", "stiffness_p10", "stiffness_p90"))
     if value is None:
         return "-"
-    return f"{value / 1e6:,.0f}" + (f" ({low / 1e6:,.0f} to {high / 1e6:,.0f})" if low and high else "")
+    return f"{value / 1e6:,.0f}" + ("" if low is None or high is None else f" ({low / 1e6:,.0f} to {high / 1e6:,.0f})")
 
 
 def _number(value: float | None, form: str) -> str:
@@ -195,7 +195,7 @@ def _seconds(console: Console, reports: Sequence[RunReport], seconds: float) -> 
 
 
 def _next(console: Console, settings: Settings, lake: Lake) -> None:
-    if lake.read("raw.option_quotes", columns=["synthetic"])["synthetic"].any():
+    if lake.scan("raw.option_quotes").select(pl.col("synthetic").any()).collect().item():
         console.print(
             "Bars and index levels are real (see docs/data.md); option quotes, macro vintages, VIX before 2014, books, "
             "intraday bars, short volume and texts are generated, and every row that rests on them says so: synthetic."

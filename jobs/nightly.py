@@ -40,7 +40,7 @@ nightly_job = dg.define_asset_job(
 history_job = dg.define_asset_job(
     HISTORY,
     selection=keys_of(HISTORY_TABLES),
-    description="Bars, levels, macro and published volumes before the first night, for the lookbacks of what comes of them.",
+    description="Bars, levels, macro and published volumes before the first night, for the lookbacks.",
     executor_def=dg.in_process_executor,
 )
 

@@ -56,13 +56,18 @@ class LakeIOManager(dg.ConfigurableIOManager):
         context.add_output_metadata(
             {
                 "dagster/row_count": sum(entry.rows for entry in lake.manifest(table.name).entries.values()),
-                "rows_of_run": good.height,
-                "sessions_of_run": len(sessions) if sessions is not None else 1,
-                "quarantined_rows": quarantined.height,
-                "files_written": len(commit.files),
-                "bytes_written": commit.size_bytes,
-                "version": commit.version,
-                "changed": commit.changed,
+                # One entry instead of seven: it stands in the event of every session of the run.
+                "run": dg.MetadataValue.json(
+                    {
+                        "rows": good.height,
+                        "sessions": len(sessions) if sessions is not None else 1,
+                        "quarantined_rows": quarantined.height,
+                        "files_written": len(commit.files),
+                        "bytes_written": commit.size_bytes,
+                        "version": commit.version,
+                        "changed": commit.changed,
+                    }
+                ),
             }
         )
 

@@ -25,9 +25,11 @@ READINGS = {
 """Readings of the sentiment engine and their names in a picture."""
 
 
-def amplification(frame: pl.DataFrame) -> bytes:
+def amplification(frame: pl.DataFrame) -> bytes | None:
     """Amplification of each symbol under the naive convention."""
-    naive = frame.filter(pl.col("sign_convention") == "naive")
+    naive = frame.filter((pl.col("sign_convention") == "naive") & pl.col("amplification").is_not_null())
+    if naive.is_empty():
+        return None
 
     def draw(axes: Axes) -> None:
         lines(naive, "session", "amplification", "symbol", axes)
@@ -57,7 +59,7 @@ def elasticity_surface(greeks: pl.DataFrame, state: pl.DataFrame) -> bytes | Non
     def draw(axes: Axes) -> None:
         values = stiffness.select(pl.exclude("horizon_days") / 1e6).to_numpy()
         shown = axes.pcolormesh(prices, stiffness["horizon_days"], values, cmap="RdYlBu", shading="nearest")
-        axes.figure.colorbar(shown, ax=axes, pad=0.01).ax.tick_params(labelsize=7)  # type: ignore[union-attr]
+        axes.figure.colorbar(shown, ax=axes, pad=0.01).ax.tick_params(labelsize=7)
         axes.axvline(row["spot"], color=GREY, linewidth=1, linestyle="--", label=f"spot {row['spot']:.2f}")
 
     title = f"{row['symbol']} flow for a move of 1 % [$m], naive signs, {row['session']}{origin_note(newest)}"
@@ -94,6 +96,8 @@ def liquidity_profile(rows: pl.DataFrame, bars: pl.DataFrame) -> bytes | None:
 
 def sentiment_by_source(frame: pl.DataFrame) -> bytes | None:
     """Readings of the eight processors for each symbol of the newest session; a gap where a source says nothing."""
+    if frame.is_empty():
+        return None
     newest = frame.filter(pl.col("session") == frame["session"].max()).sort("symbol")
     readings = {name: READINGS[name] for name in READINGS if newest[name].count()}
     if not readings:

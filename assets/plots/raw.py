@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def closes(frame: pl.DataFrame) -> bytes:
+def closes(frame: pl.DataFrame) -> bytes | None:
     """Closing price of each symbol relative to its first."""
+    if frame.is_empty():
+        return None
     relative = frame.sort("session").with_columns(
         relative=pl.col("close") / pl.col("close").first().over("symbol") * 100
     )
@@ -44,8 +46,10 @@ def quoted_spreads(frame: pl.DataFrame) -> bytes | None:
     )
 
 
-def series(frame: pl.DataFrame) -> bytes:
+def series(frame: pl.DataFrame) -> bytes | None:
     """Observations of each series by reference date."""
+    if frame.is_empty():
+        return None
     latest = frame.sort("known_at").unique(["series_id", "ref_date"], keep="last")
     return picture(
         lambda axes: lines(latest, "ref_date", "value", "series_id", axes),
@@ -76,9 +80,12 @@ def order_book(frame: pl.DataFrame) -> bytes | None:
         return None
     symbol = newest["symbol"].sort()[0]
     one = newest.filter(pl.col("symbol") == symbol)
-    last = one.filter(pl.col("ts") == one["ts"].max()).sort("side", "level")
-    best = last.filter(pl.col("level") == 1)
-    mid = float(best["price"].mean())  # type: ignore[arg-type]
+    best = one.filter(pl.col("level") == 1).group_by("ts").agg(sides=pl.len(), mid=pl.col("price").mean())
+    whole = best.filter(pl.col("sides") == 2).sort("ts")
+    if whole.is_empty():
+        return None
+    mid = whole["mid"][-1]
+    last = one.filter(pl.col("ts") == whole["ts"][-1]).sort("side", "level")
     shown = last.with_columns(
         bps=(pl.col("price") / mid - 1) * 1e4,
         cumulative=(pl.col("price") * pl.col("size")).cum_sum().over("side") / 1e6,

@@ -84,7 +84,8 @@ def calibration(
     polars.DataFrame
         ``engines.calibration``. A test with fewer than 63 pairs, or whose predictor never
         varied, says ``too_few`` and has no estimate; otherwise the
-        verdict follows from the 95 % interval. ``SHORT_HISTORY`` where the pairs are fewer than the window holds.
+        verdict follows from the 95 % interval. ``SHORT_HISTORY`` where the pairs are fewer than 504, in comparisons of
+        sessions with and without a flip or a touched wall fewer than 63.
 
     Raises
     ------
@@ -105,6 +106,9 @@ def calibration(
         every = Points.of(rows.select("symbol", "session", "as_of"))
         rows = rows.sort("symbol", "session")
         wanted = np.ones(len(every), bool) if sessions is None else rows["session"].is_in(list(sessions)).to_numpy()
+        # A session without a chain has nothing to say about the engine.
+        if not wanted.any():
+            continue
         made.append(
             _of_convention(rows, every, every.only(wanted), bars)
             .with_columns(sign_convention=pl.lit(convention))
@@ -131,7 +135,12 @@ def _of_convention(rows: pl.DataFrame, every: Points, points: Points, bars: pl.D
     members = np.zeros(shape, np.int64)
     # One bit beyond the providers says that a row rests on generated data.
     members[place] = origin.members(rows["provider"]) | (rows["synthetic"].to_numpy().astype(np.int64) << 62)
-    union = calibration_kernel.trailing_members(members, points.symbol, column, WINDOW_SESSIONS + 1)
+    said_at = np.zeros(shape, np.int64)
+    said_at[place] = every.as_of
+    union = calibration_kernel.trailing_members(
+        members, said_at, points.symbol, column, points.as_of, WINDOW_SESSIONS + 1
+    )
+    before = np.roll(said_at, 1, axis=1)
     parts = []
     for test in CALIBRATION_TESTS:
 
@@ -139,7 +148,7 @@ def _of_convention(rows: pl.DataFrame, every: Points, points: Points, bars: pl.D
             x, y = _pairs(test, known, _outcomes(panel, first, shape))
             out = np.empty((len(seen), 7))
             calibration_kernel.trailing_slopes(
-                x, y, seen.symbol, seen.position - first, WINDOW_SESSIONS, LEAST_PAIRS, out
+                x, y, before, seen.symbol, seen.position - first, seen.as_of, WINDOW_SESSIONS, LEAST_PAIRS, out
             )
             return out
 

@@ -45,12 +45,21 @@ def slope(x: Floats, y: Floats) -> tuple[float, float, float]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def trailing_slopes(
-    x: Floats, y: Floats, symbol: Integers, column: Integers, window: int, fewest: int, out: Floats
+    x: Floats,
+    y: Floats,
+    said_at: Integers,
+    symbol: Integers,
+    column: Integers,
+    as_of: Integers,
+    window: int,
+    fewest: int,
+    out: Floats,
 ) -> None:
     """Fill n, slope, error, R2, mean of y at x > 0 and at x = 0, and the first column used, for each point.
 
-    ``x`` and ``y`` have shape (symbols, sessions, pairs per session); those of a session were known at its own point,
-    and windows hold the ``window`` sessions up to the point.
+    ``x`` and ``y`` have shape (symbols, sessions, pairs per session), ``said_at`` (symbols, sessions) is when x became
+    known; what became known after the cut-off ``as_of`` of a point is not read. Windows hold the ``window`` sessions up
+    to the point.
     """
     pairs = x.shape[2]
     xs, ys = np.empty(window * pairs), np.empty(window * pairs)
@@ -58,6 +67,8 @@ def trailing_slopes(
         n = 0
         first = -1
         for j in range(max(column[i] - window + 1, 0), column[i] + 1):
+            if said_at[symbol[i], j] > as_of[i]:
+                continue
             for k in range(pairs):
                 if not (np.isnan(x[symbol[i], j, k]) or np.isnan(y[symbol[i], j, k])):
                     xs[n], ys[n] = x[symbol[i], j, k], y[symbol[i], j, k]
@@ -84,10 +95,13 @@ def trailing_slopes(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def trailing_members(members: Integers, symbol: Integers, column: Integers, window: int) -> Integers:
-    """Return the union of bit sets over the sessions of each window."""
+def trailing_members(
+    members: Integers, said_at: Integers, symbol: Integers, column: Integers, as_of: Integers, window: int
+) -> Integers:
+    """Return the union of bit sets over the sessions of each window that were known at the cut-off of the point."""
     out = np.zeros(symbol.size, np.int64)
     for i in range(symbol.size):
         for j in range(max(column[i] - window + 1, 0), column[i] + 1):
-            out[i] |= members[symbol[i], j]
+            if said_at[symbol[i], j] <= as_of[i]:
+                out[i] |= members[symbol[i], j]
     return out

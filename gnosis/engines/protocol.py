@@ -67,7 +67,7 @@ def joined_reasons(reasons: Mapping[str, Bools], n: int) -> pl.Series:
     texts = [",".join(code for bit, code in enumerate(given) if mask >> bit & 1) for mask in distinct.tolist()]
     if len(texts) == 1:
         return pl.Series([texts[0]], dtype=pl.String).new_from_index(0, n)
-    return pl.Series(texts, dtype=pl.String).gather(which)
+    return pl.Series(texts, dtype=pl.String)[which]
 
 
 def united_reasons(results: Mapping[str, ProcessorResult]) -> dict[str, Bools]:
@@ -117,62 +117,88 @@ def engine_frame(keys: pl.DataFrame, results: Mapping[str, ProcessorResult], tab
     Raises
     ------
     ValueError
-        When a column of the table is missing or a value is infinite.
+        When a column of the table is missing or a value does not fit its column (:func:`columns_of`).
     """
     schema = TABLES[table].polars_schema
     columns: dict[str, pl.Series] = {name: keys[name] for name in keys.columns}
     n = keys.height
+    given: dict[str, object] = {}
     for processor, result in results.items():
-        given = dict(result.values)
+        given |= result.values
         given[f"{processor}_confidence"] = result.confidence
-        columns |= {name: column_of(name, values, schema) for name, values in given.items()}
-        proxy = np.zeros(n, dtype=bool) if result.is_proxy is None else result.is_proxy
-        columns[f"{processor}_is_proxy"] = pl.Series(f"{processor}_is_proxy", proxy)
-        columns[f"{processor}_reasons"] = joined_reasons(result.reasons, n).alias(f"{processor}_reasons")
-    columns |= {name: column_of(name, values, schema) for name, values in own.items()}
+        given[f"{processor}_is_proxy"] = np.zeros(n, dtype=bool) if result.is_proxy is None else result.is_proxy
+        given[f"{processor}_reasons"] = joined_reasons(result.reasons, n)
+    columns |= columns_of(given | own, schema)
     if missing := [name for name in schema if name not in columns]:
         raise ValueError(f"{table}: expected columns {missing} from the processors or the interpreter, found none")
     typed = [
-        columns[name].alias(name) if columns[name].dtype == dtype else columns[name].cast(dtype).alias(name)
-        for name, dtype in schema.items()
+        columns[name] if columns[name].dtype == dtype else columns[name].cast(dtype) for name, dtype in schema.items()
     ]
     return pl.DataFrame(typed).sort(TABLES[table].key)
 
 
-def column_of(name: str, values: object, schema: Mapping[str, pl.DataType]) -> pl.Series:
-    """Return values as a column of their table: NaN becomes null, positions become labels.
+def columns_of(given: Mapping[str, object], schema: Mapping[str, pl.DataType]) -> dict[str, pl.Series]:
+    """Return values as columns of their table: NaN becomes null, positions become labels.
 
     Raises
     ------
     ValueError
-        When the table has no such column, a value is infinite, or a position has no label.
+        When the table has no such column, a value is infinite, a count is not whole, or a position has no label.
 
     Examples
     --------
     >>> schema = TABLES["engines.liquidity"].polars_schema
-    >>> column_of("spread_regime", np.array([2.0, np.nan]), schema).to_list()
+    >>> columns_of({"spread_regime": np.array([2.0, np.nan])}, schema)["spread_regime"].to_list()
     ['wide', None]
     """
-    if name not in schema:
-        raise ValueError(f"expected a column of the table, found {name!r}")
-    if isinstance(values, pl.Series):
-        return values.alias(name)
-    array = np.asarray(values)
-    dtype = schema[name]
-    if array.dtype.kind != "f":
-        return pl.Series(name, array)
-    if np.isinf(array).any():
+    columns: dict[str, pl.Series] = {}
+    floats: dict[str, Floats] = {}
+    for name, values in given.items():
+        if name not in schema:
+            raise ValueError(f"expected a column of the table, found {name!r}")
+        if isinstance(values, pl.Series):
+            columns[name] = values.alias(name)
+            continue
+        array = np.asarray(values)
+        if array.dtype.kind == "f":
+            floats[name] = array
+        else:
+            columns[name] = pl.Series(name, array)
+    if not floats:
+        return columns
+    # Making a series costs more than filling it: one for all, of which each column is a part.
+    every = np.concatenate(list(floats.values()))
+    if np.isinf(every).any():
+        name, array = next((name, array) for name, array in floats.items() if np.isinf(array).any())
         raise ValueError(f"{name}: expected finite values, NaN where unknown, found {array[np.isinf(array)][0]}")
-    series = pl.Series(name, array, nan_to_null=True)
+    series, start = pl.Series(every, nan_to_null=True), 0
+    for name, array in floats.items():
+        column, dtype = series.slice(start, array.size), schema[name]
+        typed = column if isinstance(dtype, pl.Float64) else _typed(name, array, column, dtype)
+        columns[name] = typed.alias(name)
+        start += array.size
+    return columns
+
+
+def column_of(name: str, values: object, schema: Mapping[str, pl.DataType]) -> pl.Series:
+    """Return one column as :func:`columns_of` does."""
+    return columns_of({name: values}, schema)[name]
+
+
+def _typed(name: str, array: Floats, series: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Return numbers as labels, flags or counts."""
     if isinstance(dtype, pl.Enum):
         labels = _labels(dtype)
         if not ((np.floor(array) == array) & (array >= 0) & (array < len(labels)) | np.isnan(array)).all():
             raise ValueError(f"{name}: expected positions in {labels.to_list()}, NaN where unknown, found {array}")
-        return labels.gather(series.cast(pl.UInt32)).alias(name)
+        return labels[series.cast(pl.UInt32)]
     if dtype == pl.Boolean:
         return series.cast(pl.Boolean)
     if dtype == pl.Int64:
-        return series.round().cast(pl.Int64)
+        is_whole = (np.floor(array) == array) | np.isnan(array)
+        if not is_whole.all():
+            raise ValueError(f"{name}: expected whole numbers, NaN where unknown, found {array[~is_whole][0]}")
+        return series.cast(pl.Int64)
     return series
 
 

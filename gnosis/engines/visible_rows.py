@@ -119,14 +119,12 @@ def _sorted(
     points: Points, frame: pl.DataFrame, time: str, table: str
 ) -> tuple[Integers, Integers, Integers, Integers, Integers]:
     """Return rows of the points' symbols in order, their symbol, session rank, event and known_at."""
-    names = pl.Series(points.symbols, dtype=pl.String)
-    distinct = frame["symbol"].unique().sort()
-    if len(distinct) == 1 and len(names) == 1 and distinct[0] == names[0]:
+    distinct = frame["symbol"].unique()
+    if len(distinct) == 1 and points.symbols == (distinct[0],):
         symbol = np.zeros(frame.height, dtype=np.int64)
     else:
-        code = names.search_sorted(frame["symbol"]).to_numpy().astype(np.int64) if frame.height else np.zeros(0, int)
-        found = names.gather(np.minimum(code, max(len(names) - 1, 0))) if frame.height else frame["symbol"]
-        symbol = np.where((found == frame["symbol"]).to_numpy(), code, -1)
+        codes = frame["symbol"].cast(pl.Enum(points.symbols), strict=False).to_physical()
+        symbol = codes.cast(pl.Int64).fill_null(-1).to_numpy()
     event = frame[time].to_physical().to_numpy().astype(np.int64)
     known_at = frame["known_at"].dt.epoch("us").to_numpy().astype(np.int64)
     rows = np.arange(frame.height)

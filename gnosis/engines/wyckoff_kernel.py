@@ -8,26 +8,20 @@ from numba import njit
 A, B, C, D, E, UNKNOWN = range(6)
 BARS = 146
 SCORE_WINDOW = 60
-SCORE_FEWEST = 15
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def unusual_volume(volume: np.ndarray, first: int, last: int) -> bool:
-    """Return whether a volume from first to last is more than 2 sd above the mean of the 60 before it."""
+    """Return whether a volume from first to last is more than 2 sd above the mean of the 60 before it; all known."""
     for j in range(first, last + 1):
-        count, total = 0, 0.0
-        for k in range(max(j - SCORE_WINDOW, 0), j):
-            if not np.isnan(volume[k]):
-                count += 1
-                total += volume[k]
-        if count < SCORE_FEWEST:
-            continue
-        mean = total / count
+        total = 0.0
+        for k in range(j - SCORE_WINDOW, j):
+            total += volume[k]
+        mean = total / SCORE_WINDOW
         squares = 0.0
-        for k in range(max(j - SCORE_WINDOW, 0), j):
-            if not np.isnan(volume[k]):
-                squares += (volume[k] - mean) ** 2
-        sd = np.sqrt(squares / (count - 1))
+        for k in range(j - SCORE_WINDOW, j):
+            squares += (volume[k] - mean) ** 2
+        sd = np.sqrt(squares / (SCORE_WINDOW - 1))
         if sd > 1e-14 * mean and volume[j] - mean > 2.0 * sd:
             return True
     return False

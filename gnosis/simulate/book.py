@@ -137,6 +137,7 @@ def order_books(
     half_spread_bps: float = 2.0,
     size_noise: float = 0.2,
     loss_chance: float = 0.01,
+    depth: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return generated books at the end of every minute of the session, on given daily bars.
 
@@ -158,13 +159,15 @@ def order_books(
         Levels per side; half of the quoted spread in basis points of mid; log standard deviation of level sizes.
     loss_chance
         Probability of a sudden loss per side and minute.
+    depth
+        ``session``, ``symbol`` and ``depth_share``: what is displayed as a multiple of the law; 1 where no row says so.
 
     Returns
     -------
     frame : polars.DataFrame
         Columns of raw.order_books, sorted by (session, symbol, ts, side, level); ``known_at`` is ``ts``.
     truth : polars.DataFrame
-        ``session``, ``symbol``, ``adv_usd``, ``move`` (sigma_d) of the planted law.
+        ``session``, ``symbol``, ``adv_usd``, ``move`` (sigma_d) and ``depth_share`` of the planted law.
 
     Raises
     ------
@@ -195,6 +198,7 @@ def order_books(
         adv_usd=pl.col("adv_shares") * pl.col("reference_usd"),
         move=pl.col("volatility") / SESSIONS_PER_YEAR**0.5,
     ).sort("session", "symbol")
+    truth = _with_share(truth, depth)
     known = bars.join(truth, on=["session", "symbol"], how="inner", maintain_order="left")
     steps = (2.0 * np.arange(1, levels + 1) - 1) * half_spread_bps / 1e4
     frames = [
@@ -204,6 +208,16 @@ def order_books(
     if not frames:
         raise ValueError("expected bars with 64 sessions before the wanted ones, found none; pass a longer history")
     return pl.concat(frames).sort("session", "symbol", "ts", "side", "level"), truth
+
+
+def _with_share(truth: pl.DataFrame, depth: pl.DataFrame | None) -> pl.DataFrame:
+    if depth is None:
+        return truth.with_columns(depth_share=pl.lit(1.0))
+    given = depth.select("session", "symbol", "depth_share")
+    if not (given["depth_share"] > 0).fill_null(value=False).all():
+        raise ValueError("depth: expected depth_share > 0, found others")
+    joined = truth.join(given, on=["session", "symbol"], how="left", maintain_order="left", validate="m:1")
+    return joined.with_columns(pl.col("depth_share").fill_null(1.0))
 
 
 def _book_rows(
@@ -222,7 +236,7 @@ def _book_rows(
         lack[:, n] = np.maximum(lack[:, n], left)
     sides = np.array([-1.0, 1.0])
     leaning = np.exp(-sides * TILT * tilt[:, :, None] - TILT**2 / 2) * (1 - lack)
-    law = group.rows["adv_usd"].to_numpy() / group.rows["move"].to_numpy() ** 2
+    law = (group.rows["adv_usd"] * group.rows["depth_share"]).to_numpy() / group.rows["move"].to_numpy() ** 2
     dollars = law[:, None, None, None] * np.diff(steps**2, prepend=0.0) * leaning[..., None]
     price = group.close[:, :, None, None] * (1 + sides[:, None] * steps)
     size = dollars * np.exp(size_noise * noise - size_noise**2 / 2) / price

@@ -72,7 +72,8 @@ class MarketTruth:
     Attributes
     ----------
     daily
-        Per session and symbol: ``regime``, ``volatility_per_year``, ``depth_usd_per_unit`` (D of the linear law with
+        Per session and symbol: ``regime``, ``depth_factor``, ``volatility_per_year``, ``depth_usd_per_unit`` (D of the
+        linear law with
         Y = 1: usual dollar volume over daily volatility), ``dealer_gamma_usd_per_unit`` (G; null without options),
         ``amplification`` (D / (D + G); null when D + G <= 0 or G is unknown), ``dealer_side_call``, ``dealer_side_put``
         (x), ``edge_signal`` (known at the close) and ``edge_return`` (what it adds to the next session's open-to-close
@@ -170,6 +171,7 @@ def market(preset: str | MarketSpec, symbols: Sequence[str], sessions: Sequence[
                 "session",
                 pl.lit(symbol).alias("symbol"),
                 pl.col("name").alias("regime"),
+                "depth_factor",
                 "open_interest_factor",
                 "dealer_side_call",
                 "dealer_side_put",

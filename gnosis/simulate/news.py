@@ -40,9 +40,10 @@ def news_items(
     """Return generated articles, and for every quarter one earnings call of two sections and one filing.
 
     The mood of a symbol is a persistent standard normal m, independent of prices. A sentence is positive with
-    probability 0.8 / (1 + exp(-m)), negative with 0.8 / (1 + exp(m)), otherwise neutral. The call takes place between
-    16:00 and 18:00 New York, two to seven weeks after the end of the quarter; its prepared part sounds better (m + 0.4)
-    than the answers (m - 0.4). Articles appear in the 24 hours before a session's close.
+    probability 0.8 / (1 + exp(-m)), negative with 0.8 / (1 + exp(m)), otherwise neutral. The call begins an hour after
+    a close, an early one included, two to seven weeks after the end of the quarter; the answers follow 45 minutes later
+    and each part is known two hours after it begins. The prepared part sounds better (m + 0.4) than the answers
+    (m - 0.4). Articles appear in the 24 hours before a session's close.
 
     Parameters
     ----------

@@ -27,13 +27,19 @@ REPEATED, NEARLY_REPEATED = 0.05, 0.05
 
 
 def social_posts(
-    symbols: Sequence[str], sessions: Sequence[dt.date], seed: int, posts_per_session: float = 20.0
+    symbols: Sequence[str],
+    sessions: Sequence[dt.date],
+    seed: int,
+    posts_per_session: float | pl.DataFrame = 20.0,
+    *,
+    has_details: bool = False,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return generated posts in the 24 hours before each session's close.
 
     The mood of a symbol is a persistent standard normal m, independent of prices. The number of posts is Poisson; a
     post is tagged bullish with probability 0.8 / (1 + exp(-m)), bearish with 0.8 / (1 + exp(m)), otherwise none. Its
     text is positive, negative or neutral accordingly; 5% repeat the text of the post before and 5% change its ending.
+    There are 240 texts: a crowd of many posts repeats itself, and engines count a text once, unless posts have details.
 
     Parameters
     ----------
@@ -42,7 +48,10 @@ def social_posts(
     seed
         Integer >= 0.
     posts_per_session
-        Expected number per symbol and session, > 0.
+        Expected number per symbol and session, > 0; or ``session``, ``symbol``, ``posts_per_session`` of every one, as
+        in the truth of a scripted market.
+    has_details
+        Whether each post that repeats no other adds figures of its own: shares, prices of entry and exit.
 
     Returns
     -------
@@ -55,7 +64,7 @@ def social_posts(
     Raises
     ------
     ValueError
-        When ``posts_per_session`` is not positive or the seed is not an integer >= 0.
+        When ``posts_per_session`` is not positive everywhere or the seed is not an integer >= 0.
 
     Examples
     --------
@@ -67,8 +76,6 @@ def social_posts(
     from scipy.special import pdtrik
 
     check_seed(seed)
-    if not posts_per_session > 0:
-        raise ValueError(f"expected posts_per_session > 0, found {posts_per_session}")
     calendar = schedule().with_row_index("place").filter(pl.col("session").is_in(pl.Series(sessions).implode()))
     places = calendar["place"].to_numpy()
     moods = pl.concat(
@@ -80,7 +87,8 @@ def social_posts(
         for symbol in sorted(set(symbols))
     ).sort("session", "symbol")
     chance = keyed_uniform(seed, "posts.count", text_keys(moods["symbol"]), date_keys(moods["session"]))
-    counts = np.maximum(np.ceil(pdtrik(chance, posts_per_session)), 0).astype(np.int64)
+    expected = _expected(moods, posts_per_session)
+    counts = np.maximum(np.ceil(pdtrik(chance, expected.to_numpy())), 0).astype(np.int64)
     rows = moods.with_columns(number=pl.int_ranges(pl.Series(counts))).explode(
         "number", empty_as_null=False, keep_nulls=False
     )
@@ -99,7 +107,7 @@ def social_posts(
         ts=pl.col("close_at") - pl.Series((draw["time"] * 86_000).astype(np.int64) + 301) * pl.duration(seconds=1),
         tag=np.array(["bullish", "bearish", "none"])[stance],
         engagement=np.floor(np.exp(1 + loudness)).astype(np.int64),
-        **_texts(rows, stance, draw["text"], draw["repeat"]),
+        **_texts(rows, stance, draw["text"], draw["repeat"], _details(seed, keys) if has_details else None),
     ).select(
         "session",
         name.alias("post_id"),
@@ -116,12 +124,45 @@ def social_posts(
         provider=pl.lit("simulate"),
         synthetic=pl.lit(True),
     )
-    truth = moods.select("session", "symbol", "mood", posts_expected=pl.lit(float(posts_per_session)))
+    truth = moods.select("session", "symbol", "mood", posts_expected=expected)
     return frame.sort("session", "symbol", "post_id"), truth
 
 
+def _expected(moods: pl.DataFrame, posts_per_session: float | pl.DataFrame) -> pl.Series:
+    """Return the expected number of posts of every row."""
+    if isinstance(posts_per_session, pl.DataFrame):
+        given = posts_per_session.select("session", "symbol", "posts_per_session")
+        expected = moods.join(given, on=["session", "symbol"], how="left", maintain_order="left", validate="m:1")[
+            "posts_per_session"
+        ].cast(pl.Float64)
+    else:
+        expected = pl.Series([float(posts_per_session)], dtype=pl.Float64).new_from_index(0, moods.height)
+    if not (expected > 0).fill_null(value=False).all():
+        raise ValueError(f"expected posts_per_session > 0 for every symbol and session, found {posts_per_session}")
+    return expected
+
+
+def _details(seed: int, keys: tuple[NDArray[np.uint64], ...]) -> pl.Series:
+    """Return figures that tell one author's position from another's."""
+    shares, entry, reach = (keyed_uniform(seed, f"posts.{name}", *keys) for name in ("shares", "entry", "reach"))
+    price = np.round(10 + 190 * entry, 2)
+    return pl.select(
+        pl.format(
+            ", {} shares in at {} and out at {} or {}",
+            pl.Series(1 + (shares * 5_000).astype(np.int64)),
+            pl.Series(price),
+            pl.Series(np.round(price * (1.05 + reach), 2)),
+            pl.Series(np.round(price * (0.95 - 0.3 * reach), 2)),
+        )
+    ).to_series()
+
+
 def _texts(
-    rows: pl.DataFrame, stance: NDArray[np.int64], chance: NDArray[np.float64], repeat: NDArray[np.float64]
+    rows: pl.DataFrame,
+    stance: NDArray[np.int64],
+    chance: NDArray[np.float64],
+    repeat: NDArray[np.float64],
+    details: pl.Series | None,
 ) -> dict[str, pl.Series]:
     """Return the columns ``text`` and ``text_hash``; a post repeats the one before it in its session, never another."""
     words = sentences("posts")
@@ -131,13 +172,16 @@ def _texts(
     said = np.where(repeats, np.concatenate([written[:1], written[:-1]]), written)
     ending = np.where(repeats & (repeat < NEARLY_REPEATED), 1 + (said % (len(ENDINGS) - 1)), 0)
     lines = [line for of_tone in words for line in of_tone]
-    found = pl.DataFrame({"symbol": rows["symbol"], "said": said, "ending": ending})
+    found = pl.DataFrame({"symbol": rows["symbol"], "said": said, "ending": ending}).with_columns(detail=pl.lit(""))
+    if details is not None:
+        found = found.with_columns(detail=details.gather(np.arange(rows.height) - repeats))
     distinct = found.unique(maintain_order=True).with_columns(
         text=(
             pl.col("said").replace_strict(list(range(len(lines))), lines, return_dtype=pl.String)
+            + pl.col("detail")
             + pl.col("ending").replace_strict(list(range(len(ENDINGS))), ENDINGS, return_dtype=pl.String)
         ).str.replace("{symbol}", pl.col("symbol"), literal=True)
     )
     hashed = distinct.with_columns(text_hash=pl.Series(list(map(text_hash, distinct["text"])), dtype=pl.String))
-    texts = found.join(hashed, on=["symbol", "said", "ending"], how="left", maintain_order="left")
+    texts = found.join(hashed, on=["symbol", "said", "ending", "detail"], how="left", maintain_order="left")
     return {"text": texts["text"], "text_hash": texts["text_hash"]}

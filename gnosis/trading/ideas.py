@@ -33,7 +33,8 @@ class IdeaParameters:
     edge_threshold
         p_up - p_down must be beyond this, probability.
     confidence_floor
-        Least confidence of the elasticity row. The proxy for market depth caps that confidence, so the floor is low.
+        Least confidence of the movement energy of the elasticity row, the smaller of those of its chain and of market
+        depth. The proxy for depth caps it, so the floor is low.
     requires_elasticity
         True: a symbol without a known elasticity row stays flat with ``low_confidence``. False: it may be traded, with
         an energy scale of 1 that the rationale mentions.
@@ -246,7 +247,7 @@ def _with_elasticity(rows: pl.DataFrame, elasticity: pl.DataFrame, parameters: I
             "median_provider",
             "median_synthetic",
             "amplification_regime",
-            elasticity_confidence="confidence",
+            elasticity_confidence="movement_energy_confidence",
             elasticity_known_at="known_at",
             elasticity_provider="provider",
             elasticity_synthetic="synthetic",

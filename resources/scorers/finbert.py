@@ -226,7 +226,12 @@ def _tokenizer(path: Path, longest: int, fixed: int | None) -> Any:
 
 def _vocabulary(path: Path) -> dict[str, int]:
     """Return the number of each token."""
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ScorerError(
+            f"{path}: expected text in UTF-8, found: {error}; take the file that came with the model"
+        ) from error
     if path.suffix == ".txt":
         return {token: number for number, token in enumerate(text.rstrip("\n").replace("\r\n", "\n").split("\n"))}
     try:

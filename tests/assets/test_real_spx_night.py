@@ -187,7 +187,8 @@ def test_an_index_without_volume_has_dealer_gamma_but_no_depth(lake, totals):
     unknown += ["fragility", "energy_up_usd", "hedge_movement_energy", "amplification_regime"]
     assert rows.select(unknown).count().sum_horizontal().item() == 0
     assert rows["reasons"].str.contains("SOURCE_MISSING").all()
-    assert (rows["confidence"] == 0).all()
+    for name in ("elasticity_field_confidence", "movement_energy_confidence"):
+        assert (rows[name] == 0).all()
     naive = rows.filter(pl.col("sign_convention") == "naive").sort("session")
     assert naive["session"].to_list() == totals["session"].to_list()
     assert naive["dealer_gamma_usd_per_unit"].to_list() == pytest.approx(
@@ -274,13 +275,33 @@ def test_the_night_after_the_holiday_stands_alone(folder, tmp_path, lake):
         assert_frame_equal(alone.read(name, first=day, last=day), lake.read(name, first=day, last=day))
 
 
+AGAINST_ITS_PAST = {
+    "engines.liquidity": {
+        *("cost_regime", "impact_regime", "spread_regime", "depth_regime", "book_pressure"),
+        *("liq_score", "liq_regime", "liq_regime_confidence", "liq_confidence", "liq_polr_strength"),
+        *("structure_and_regime_confidence", "toxicity_percentile", "toxicity_regime"),
+    },
+    "engines.sentiment": {
+        *("sent_flow_regime", "sentiment_regime", "momentum"),
+    },
+}
+"""Values that are read against earlier rows of the same table, so that a home with a longer past knows more."""
+
+
 @pytest.mark.parametrize(
     "name",
     [name for name, table in TABLES.items() if table.room in ("raw", "greeks", "engines", "features")]
     + ["models.labels"],
 )
 def test_a_month_is_what_three_years_make_of_it(lake, long_lake, name):
-    assert_frame_equal(long_lake.read(name, first=FIRST, last=LAST), lake.read(name, first=FIRST, last=LAST))
+    month, years = (home.read(name, first=FIRST, last=LAST) for home in (lake, long_lake))
+    if name == "engines.processors":
+        engines = pl.col("engine").is_in(["liquidity", "sentiment"])
+        month, years = month.filter(~engines), years.filter(~engines)
+    past = AGAINST_ITS_PAST.get(name, ())
+    # The reasons say SHORT_HISTORY where the past is short.
+    columns = [column for column in month.columns if not past or (column not in past and "reasons" not in column)]
+    assert_frame_equal(years.select(columns), month.select(columns))
 
 
 def test_three_years_of_bars_train_models_that_answer_on_the_chains(long_lake):

@@ -40,6 +40,23 @@ def test_every_model_stands_beside_both_baselines(words, trained_home):
     assert set(scores["model_name"]) == {"majority", "logistic", "xgboost"}
 
 
+def test_the_engines_speak_of_the_newest_session_with_bands_and_confidences(words, trained_home):
+    lake = Lake(trained_home)
+    newest = lake.sessions("engines.elasticity")[-1]
+    rows = lake.read("engines.elasticity", first=newest, last=newest).filter(pl.col("sign_convention") == "naive")
+    assert f"Engines, {newest}, naive dealer signs" in words
+    for row in rows.iter_rows(named=True):
+        (line,) = [line for line in words.splitlines() if line.split()[:1] == [row["symbol"]] and " to " in line]
+        for value in ("stiffness_usd_per_pct", "stiffness_p10", "stiffness_p90"):
+            assert f"{row[value] / 1e6:,.0f}" in line
+        assert row["interpretation"] in line
+        assert f"{row['confidence']:.2f}" in line
+    calibration = lake.read("engines.calibration", first=newest, last=newest)
+    flat = " ".join(words.split())
+    for row in calibration.filter(test="range_on_amplification", sign_convention="naive").iter_rows(named=True):
+        assert f"± {row['standard_error']:.2f} {row['verdict']}" in flat
+
+
 def test_the_backtest_stands_beside_buy_and_hold_with_units(words, trained_home):
     metrics = Lake(trained_home).read("backtests.metrics")
     values = {(series, metric): value for series, metric, value in metrics.select("series", "metric", "value").rows()}
@@ -50,7 +67,7 @@ def test_the_backtest_stands_beside_buy_and_hold_with_units(words, trained_home)
 
 def test_generated_data_and_the_next_commands_are_told(words, trained_home):
     flat = " ".join(words.split())
-    assert "every row that rests on generated data says synthetic = true" in flat
+    assert "every row that rests on them says so: synthetic" in flat
     assert re.search(r"Quarantined rows", flat)
     for command in (
         "make up",

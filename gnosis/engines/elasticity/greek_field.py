@@ -26,6 +26,8 @@ PATH, POTENTIAL = slice(0, PATH_RATIOS.size), slice(PATH_RATIOS.size, None)
 BUCKET_ENDS = (1, 7, 35)
 MICROSECONDS_PER_DAY = 86_400e6
 MICROSECONDS_PER_YEAR = SECONDS_PER_YEAR * 1e6
+# Results do not depend on it.
+THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ def delta_after(
     is_over = left <= 0
     left = np.where(is_over, tau, left)
     share = left / tau
-    found = greeks(s, k, left, s * (f / s) ** share, df**share, sigma, calls).delta
+    found = greeks(s, k, left, s * (f / s) ** share, df**share, sigma, calls, threads=THREADS).delta
     return np.where(is_over, intrinsic_delta(s, k, calls), found)
 
 
@@ -263,7 +265,9 @@ def _deltas(contracts: Contracts, smiles: Smiles, rows: Integers, revaluation: s
             moved = np.empty(k.size)
             gamma_profile_kernel.smile_at(starts, k, iv, slope, np.log(ratio), moved)
             sigma = moved[line[rows]]
-        found.append(greeks(spot * ratio, strike, tau, forward * ratio, discount, sigma, is_call).delta)
+        found.append(
+            greeks(spot * ratio, strike, tau, forward * ratio, discount, sigma, is_call, threads=THREADS).delta
+        )
     return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gnosis.engines.elasticity.contracts import Contracts, Smiles
 from gnosis.engines.elasticity.inputs import ElasticityInputs
-from gnosis.engines.elasticity.labels import LOW_CONFIDENCE, terciles
+from gnosis.engines.elasticity.labels import LOW_CONFIDENCE, terciles, united
 from gnosis.engines.elasticity.listing import Listed
 from gnosis.engines.elasticity.oi_distribution import group_median
 from gnosis.engines.elasticity.parameters import ElasticityParameters
@@ -194,6 +194,13 @@ def process(
     An expiry with fewer than three strikes has no smile and contributes nothing. A maturity that the expiries do not
     reach around, and a delta beyond the listed strikes, are unknown.
     """
+    found = inputs.once("greek_field_mapper", lambda: _mapped(inputs))
+    rank = terciles(history.series("skew_25d_volpts", np.asarray(found.values["skew_25d_volpts"])).percentile_rank())
+    is_short = {"SHORT_HISTORY": np.isnan(rank) & ~found.reasons["NO_CHAIN"]}
+    return ProcessorResult({**found.values, "skew_regime": rank}, found.confidence, united(found.reasons, is_short))
+
+
+def _mapped(inputs: ElasticityInputs) -> ProcessorResult:
     n, contracts, smiles = inputs.n, inputs.contracts, inputs.smiles
     is_smile = (np.diff(smiles.starts) >= LEAST_STRIKES).astype(np.float64)
     point, tau = contracts.point[smiles.of_expiry], contracts.tau_years[smiles.of_expiry]
@@ -215,7 +222,6 @@ def process(
         "term_slope_volpts": 100.0 * (atm_90 - atm_30),
         "hedge_confidence": quality,
     }
-    values["skew_regime"] = terciles(history.series("skew_25d_volpts", values["skew_25d_volpts"]).percentile_rank())
     quoted, fresh, covered, tight = factors.T
     worst = factors.min(axis=1)
     is_low = quality < LOW_CONFIDENCE
@@ -232,6 +238,5 @@ def process(
         "WIDE_SPREADS": lacks(tight) & inputs.has_quotes,
         "CERTIFICATE_FAILED": inputs.has_failed_certificate == 1.0,
         "SOURCE_MISSING": np.full(n, not inputs.has_quotes),
-        "SHORT_HISTORY": has_chain & np.isnan(values["skew_regime"]),
     }
     return ProcessorResult(values, quality, reasons)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as made_by
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -23,6 +25,7 @@ from gnosis.options.positioning.conventions import require_conventions
 
 WINDOW = 20
 """Sessions of average volume, of daily volatility, of the volatility of VIX and of its correlation."""
+T = TypeVar("T")
 VIX = "^VIX"
 VIX_SESSIONS = YEAR + WINDOW + 1
 
@@ -103,6 +106,14 @@ class ElasticityInputs:
     known_at: pl.Series
     provider: pl.Series
     is_synthetic: NDArray[np.bool_]
+    _once: dict[str, Any] = made_by(default_factory=dict, repr=False, compare=False)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what a processor makes of the inputs alone; made once for all sign conventions."""
+        if name not in self._once:
+            self._once[name] = make()
+        found: T = self._once[name]
+        return found
 
     @property
     def n(self) -> int:
@@ -151,9 +162,9 @@ def elasticity_inputs(
     points = Points.of(cut_offs)
     contracts = contracts_of(chains)
     smiles = smiles_of(contracts)
-    field = greek_field(contracts, smiles, chains.spot, chains.ts, points.position, revaluation)
+    sums = greek_field(contracts, smiles, chains.spot, chains.ts, points.position, revaluation)
     for name in names:
-        dealers[name].require_same_greeks(name, field.exposures["gex_usd_per_pct"], chains)
+        dealers[name].require_same_greeks(name, sums.exposures["gex_usd_per_pct"], chains)
     length = max(parameters.beta_sessions, WINDOW) + 1
     of_bars = seen_rows(points, bars, length, "raw.equity_bars")
     daily = _daily(of_bars, bars)
@@ -172,7 +183,7 @@ def elasticity_inputs(
         contracts=contracts,
         smiles=smiles,
         listed=listed,
-        field=field,
+        field=sums,
         has_quotes=quotes is not None,
         has_listing=listing is not None,
         daily=daily,

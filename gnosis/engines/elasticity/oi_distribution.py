@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gnosis.engines.elasticity.inputs import ElasticityInputs
-from gnosis.engines.elasticity.labels import LOW_CONFIDENCE, terciles
+from gnosis.engines.elasticity.labels import LOW_CONFIDENCE, terciles, united
 from gnosis.engines.elasticity.parameters import ElasticityParameters
 from gnosis.engines.points import Floats, Integers
 from gnosis.engines.protocol import ProcessorResult
@@ -55,6 +55,14 @@ def process(
     Null without any contract whose open interest is known; shares are null where it is zero everywhere. The change
     needs the listing: it is over contracts whose open interest is of a later session than that of the listing.
     """
+    found = inputs.once("oi_distribution", lambda: _distribution(inputs))
+    rank = terciles(history.series("oi_hhi", np.asarray(found.values["oi_hhi"])).percentile_rank())
+    is_short = {"SHORT_HISTORY": np.isnan(rank) & ~found.reasons["OI_MISSING"]}
+    values = {**found.values, "oi_concentration": rank}
+    return ProcessorResult(values, found.confidence, united(found.reasons, is_short))
+
+
+def _distribution(inputs: ElasticityInputs) -> ProcessorResult:
     n, contracts, listed = inputs.n, inputs.contracts, inputs.listed
     known = np.flatnonzero(np.isfinite(contracts.open_interest))
     point, held = contracts.point[known], contracts.open_interest[known]
@@ -83,7 +91,6 @@ def process(
         "oi_notional_usd": np.where(has_oi, notional, np.nan),
         "oi_change_contracts": np.where(pairs > 0, change, np.nan),
     }
-    values["oi_concentration"] = terciles(history.series("oi_hhi", hhi).percentile_rank())
     fresh, coverage, median_age = freshness(listed.oi_age, listed.point, n)
     undated = np.isfinite(contracts.open_interest) & (contracts.oi_session < 0)
     is_low = fresh < LOW_CONFIDENCE
@@ -92,7 +99,7 @@ def process(
         "OI_MISSING": ~has_oi,
         "OI_STALE": (median_age > 1) | (has_oi & is_low & (coverage >= LOW_CONFIDENCE)),
         "OI_SESSION_UNKNOWN": np.bincount(contracts.point, undated, n) > 0,
-        "SHORT_HISTORY": has_oi & (np.isnan(values["oi_concentration"]) | (pairs == 0)),
+        "SHORT_HISTORY": has_oi & (pairs == 0),
     }
     return ProcessorResult(values, np.where(has_oi, fresh, 0.0), reasons)
 

@@ -156,6 +156,12 @@ def regime_stability(regime: Series, gamma_z: Series) -> Floats:
     return (1.0 - changes / STABILITY_SESSIONS) * np.exp(-np.abs(gamma_z.values - gamma_z.lag(1)))
 
 
+def _vix_terms(vix: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the volatility of VIX, its z-score and that of VIX."""
+    sd = rolling_sd(np.diff(np.log(vix), axis=1), WINDOW)
+    return sd[:, -1], z_of_last(sd), z_of_last(vix)
+
+
 def process(
     inputs: ElasticityInputs,
     history: History,
@@ -167,12 +173,9 @@ def process(
     Without a root there are no flips, which is an answer and not an unknown.
     """
     dealer = earlier["dealer_positioning"]
-    changes = np.diff(np.log(inputs.vix), axis=1)
-    sd = rolling_sd(changes, WINDOW)
+    vix_sd, *z_of_vix = inputs.once("vix", lambda: _vix_terms(inputs.vix))
     short_skew = np.asarray(earlier["greek_field_mapper"].values["skew_25d_10d_volpts"])
-    z_terms = np.stack(
-        [z_of_last(sd), z_of_last(inputs.vix), history.series("skew_25d_10d_volpts", short_skew).z(YEAR)], axis=1
-    )
+    z_terms = np.stack([*z_of_vix, history.series("skew_25d_10d_volpts", short_skew).z(YEAR)], axis=1)
     score = jump_score(z_terms, np.asarray(dealer.values["hedge_dealer_gamma_sign"]))
     risk = jump_risk_regime(score)
     pressures = {
@@ -192,7 +195,7 @@ def process(
         **{name: inputs.dealer.values[name] for name in FROM_LEVELS},
         "jump_score": score,
         "vix": inputs.vix[:, -1],
-        "vix_change_sd": sd[:, -1],
+        "vix_change_sd": vix_sd,
         "gamma_pressure_u": gamma,
         "hedge_jump_risk_regime": risk,
         "hedge_primary_regime": primary,

@@ -117,6 +117,11 @@ def _beta(
     return slope, pairs, np.where(np.isnan(slope), np.nan, np.where(has_chain, CHAIN, VIX))
 
 
+def _with_vix(inputs: ElasticityInputs) -> Floats:
+    changes = np.diff(inputs.vix[:, -WINDOW - 1 :], axis=1)
+    return correlation(inputs.daily.returns[:, -WINDOW:], changes, least(WINDOW))
+
+
 def process(
     inputs: ElasticityInputs,
     history: History,
@@ -136,7 +141,11 @@ def process(
     sure = dealer.confidence * np.minimum(1.0, pairs / parameters.beta_sessions)
     vix = inputs.vix[:, -1]
     pressure = vex / adv
-    regime = vanna_regime(history.series("hedge_vanna_pressure", pressure), vix, above_own_quantile(inputs.vix, 0.8))
+    regime = vanna_regime(
+        history.series("hedge_vanna_pressure", pressure),
+        vix,
+        inputs.once("vix_is_high", lambda: above_own_quantile(inputs.vix, 0.8)),
+    )
     values: dict[str, Floats] = {
         "hedge_vanna_pressure": pressure,
         "vanna_flow_usd_volpt_down": vex,
@@ -145,9 +154,7 @@ def process(
         "spot_vol_beta_source": source,
         "gex_vol_adjusted_usd_per_pct": adjusted,
         "gex_vol_adjusted_confidence": np.where(np.isnan(adjusted), 0.0, sure),
-        "hedge_cross_asset_correlation": correlation(
-            inputs.daily.returns[:, -WINDOW:], np.diff(inputs.vix[:, -WINDOW - 1 :], axis=1), least(WINDOW)
-        ),
+        "hedge_cross_asset_correlation": inputs.once("correlation", lambda: _with_vix(inputs)),
         "hedge_vanna_regime": regime,
     }
     lacks_history: NDArray[np.bool_] = np.isnan(slope) | np.isnan(regime)

@@ -141,8 +141,9 @@ def process(
 ) -> ProcessorResult:
     """Return lambda, depth and impact at every point; the linear law stands in for an insignificant slope.
 
-    The linear law needs all of the last 21 daily bars. Prices of the regression are mids at the end of the bars, or closes of bars without a snapshot. The confidence is
-    0.7 x share of the expected 5-minute bars of 20 sessions + 0.3 x share of their daily bars.
+    The linear law needs all of the last 21 daily bars. Prices of the regression are mids at the end of the bars, or
+    closes of bars without a snapshot. The confidence is 0.7 x share of the expected 5-minute bars of 20 sessions
+    + 0.3 x share of their daily bars.
     """
     del earlier
     slope, t_stat, n_bars, root_slope = _regressions(inputs)

@@ -30,9 +30,13 @@ FACTORS = {"negated": -0.5, "intended": 0.25}
 NEUTRAL = {"text": 1.0, "sentence": 0.5}
 # Between a profit and a loss; 'against' also insures.
 SWINGS = frozenset({"compared", "comparing", "versus", "vs", "from"})
+LOSSES = frozenset({"loss", "losses", "deficit", "deficits"})
+# Between what was and what is, after 'from'.
+_ARRIVALS = frozenset({"to", "into"})
 # A movement does not look beyond these for what moved after it.
 _ENDS_AFTER = frozenset(Part) - {Part.THING, Part.STATE, Part.INTENTION}
 _ENDS_STATE = _ENDS_AFTER - {Part.MOVEMENT, Part.EVENT, Part.NEGATION}
+_ENDS_SWING = frozenset({Part.BREAK, Part.MOVEMENT})
 
 
 class Evidence(NamedTuple):
@@ -148,20 +152,23 @@ def _compared(tokens: list[Token], k: int, explained: set[int]) -> float:
     or both amounts; an amount without a unit has that of the other.
     """
     word = tokens[k]
+    if word.word == "from" and (turn := _turn(tokens, k)):
+        explained.update(turn)
+        return TOKENS["swing"] * _sign(tokens[turn[1]].value)
     is_bracket = word.part is Part.BRACKET
     now = _number_before(tokens, k)
     earlier = _number_after(tokens, k, REACH["bracket" if is_bracket else "comparison"])
     if word.word == "from" and earlier is not None:
         then = _number_after(tokens, earlier, REACH["range"])
-        if then is not None and any(t.part is Part.STOP and t.word == "to" for t in tokens[earlier:then]):
+        if then is not None and _arrives(tokens, earlier, then):
             now = then
     thing = _thing_before(tokens, k, REACH["before"])
     if thing is None:
         return 0.0
     polarity = _sign(tokens[thing].value)
     if word.word in SWINGS:
-        other = _thing_after(tokens, k, REACH["range"], frozenset({Part.BREAK, Part.MOVEMENT}))
-        if other is not None and tokens[thing].value * tokens[other].value == -2:
+        other = _thing_after(tokens, k, REACH["range"], _ENDS_SWING)
+        if other is not None and _are_opposite(tokens[thing], tokens[other]):
             explained.update((thing, other))
             return TOKENS["swing"] * polarity
     if now is None or earlier is None or not polarity:
@@ -171,6 +178,26 @@ def _compared(tokens: list[Token], k: int, explained: set[int]) -> float:
         return 0.0
     explained.add(thing)
     return TOKENS["compared"] * _sign(_amount(new, old) - _amount(old, new)) * polarity
+
+
+def _turn(tokens: list[Token], k: int) -> tuple[int, int] | None:
+    """Return places of the loss and the profit, or the other way round, of 'from Y to X'; None without both."""
+    was = _thing_after(tokens, k, REACH["range"], _ENDS_SWING)
+    if was is None:
+        return None
+    now = _thing_after(tokens, was, REACH["comparison"], _ENDS_SWING)
+    if now is None or not _arrives(tokens, was, now) or not _are_opposite(tokens[was], tokens[now]):
+        return None
+    return was, now
+
+
+def _arrives(tokens: list[Token], was: int, now: int) -> bool:
+    return any(token.part is Part.STOP and token.word in _ARRIVALS for token in tokens[was:now])
+
+
+def _are_opposite(one: Token, other: Token) -> bool:
+    """Return whether one is a loss and the other something that is good to have."""
+    return one.value * other.value == -2 and any(not LOSSES.isdisjoint(token.word.split()) for token in (one, other))
 
 
 def _amount(number: Token, other: Token) -> float:

@@ -20,6 +20,7 @@ _EXAMPLES = (
     "net sales fell 5 % but the loss narrowed",
     "the margin was 8.2 % (6.9 %)",
     "a profit of $1.2 bn, compared with a loss of $900 m a year earlier",
+    "it turned from a loss into a profit",
     "costs did not fall despite weak demand",
     "the solution helps customers to reduce costs",
     "record fine; strong orders",

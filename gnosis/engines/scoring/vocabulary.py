@@ -259,7 +259,7 @@ COMPARISONS = "against compared comparing from than versus vs"
 BREAKS = "although but even however though whereas while yet"
 # A movement does not look beyond them for what moved.
 STOPS = """
-after amid and as at because by due following for on or owing since thanks that to when which who with
+after amid and as at because by due following for into on or owing since thanks that to when which who with
 """
 
 # Value of a word of the list: its sign is the direction or the polarity, 2 the stronger kind.

@@ -48,14 +48,8 @@ def process(
     counts from the instant at which the call was known first. Calls that begin within 60 days of each other are one,
     whose age is that of the last.
     """
-    n = len(inputs.points)
-    if "news" not in inputs.collected:
-        unknown = np.full(n, np.nan)
-        names = ("v", "n_documents")
-        values = {f"earnings_tone_{name}": unknown for name in names}
-        values |= dict.fromkeys(("tone_prepared", "tone_qa", "tone_gap", "tone_surprise_z", "earnings_tone"), unknown)
-        return ProcessorResult(values, np.zeros(n), {"SOURCE_MISSING": np.ones(n, dtype=bool)})
-    found = _tones(inputs, parameters)
+    is_collected = inputs.collected["news"]
+    found = np.where(is_collected[:, None], _tones(inputs, parameters), np.nan)
     prepared, qa, age, documents, by_model, by_words, priors, mean, sd = np.ascontiguousarray(found.T)
     tone = np.where(np.isnan(prepared), qa, np.where(np.isnan(qa), prepared, (prepared + qa) / 2.0))
     z = tone_surprise(tone, mean, sd)
@@ -67,7 +61,7 @@ def process(
     has_call = ~np.isnan(age)
     values = {
         "earnings_tone_v": v,
-        "earnings_tone_n_documents": np.where(has_call, documents, 0.0),
+        "earnings_tone_n_documents": np.where(is_collected, np.where(has_call, documents, 0.0), np.nan),
         "tone_prepared": prepared,
         "tone_qa": qa,
         "tone_gap": qa - prepared,
@@ -75,7 +69,8 @@ def process(
         "earnings_tone": np.where(np.isnan(z), np.nan, 1.0 + (z >= 1.0) - (z <= -1.0)),
     }
     reasons = {
-        "FEW_DOCUMENTS": confidence < SURE,
+        "SOURCE_MISSING": ~is_collected,
+        "FEW_DOCUMENTS": is_collected & (confidence < SURE),
         "SCORER_FALLBACK": has_call & (by_words > 0),
         "SHORT_HISTORY": has_call & (priors < MOST_PRIOR),
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from gnosis.engines.documents import Documents
 from gnosis.engines.intraday_bars import IntradayBars
@@ -15,7 +17,8 @@ from gnosis.engines.points import DailyBars, Floats, Points
 from gnosis.engines.sentiment.chain_sums import ChainSums
 from gnosis.options.origin import require_table
 
-SOURCES = frozenset({"news", "x", "reddit", "stocktwits"})
+SOURCES = ("news", "x", "reddit", "stocktwits")
+Bools = NDArray[np.bool_]
 ELASTICITY = (
     "atm_iv_30d",
     "skew_25d_volpts",
@@ -54,7 +57,7 @@ class SentimentInputs:
     intraday1
         Bars of one minute; None: not collected.
     collected
-        Sources of texts that were collected, out of ``news``, ``x``, ``reddit`` and ``stocktwits``.
+        Where texts were collected, by source: ``news``, ``x``, ``reddit`` and ``stocktwits``.
     stocktwits_hours
         Hours before each cut-off over which the posts of StockTwits were followed, at most 24.
     """
@@ -68,8 +71,41 @@ class SentimentInputs:
     elasticity: Mapping[str, Floats]
     books: OrderBooks | None
     intraday1: IntradayBars | None
-    collected: frozenset[str]
+    collected: Mapping[str, Bools]
     stocktwits_hours: Floats
+
+
+def collected_at(points: Points, collected: Collection[str] | Mapping[str, dt.date]) -> dict[str, Bools]:
+    """Return where each source of texts was collected.
+
+    Parameters
+    ----------
+    points
+        Points of the rows in the making.
+    collected
+        Sources, collected from the beginning; or by source the first session of which it was collected.
+
+    Raises
+    ------
+    ValueError
+        When a source does not exist.
+
+    Examples
+    --------
+    >>> close = dt.datetime(2012, 1, 3, 21, tzinfo=dt.UTC)
+    >>> points = Points.of(pl.DataFrame({"symbol": ["A"], "session": [close.date()], "as_of": [close]}))
+    >>> found = collected_at(points, {"news": dt.date(2012, 1, 3), "x": dt.date(2012, 1, 4)})
+    >>> {source: where.item() for source, where in found.items()}
+    {'news': True, 'x': False, 'reddit': False, 'stocktwits': False}
+    """
+    if unknown := set(collected) - set(SOURCES):
+        raise ValueError(f"collected: expected sources out of {sorted(SOURCES)}, found {sorted(unknown)}")
+    since = dict(collected) if isinstance(collected, Mapping) else dict.fromkeys(collected, dt.date.min)
+    sessions = points.frame["session"]
+    return {
+        source: (sessions >= since[source]).to_numpy() if source in since else np.zeros(len(points), dtype=bool)
+        for source in SOURCES
+    }
 
 
 def elasticity_at(points: Points, elasticity: pl.DataFrame | None) -> dict[str, Floats]:

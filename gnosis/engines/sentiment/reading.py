@@ -37,7 +37,7 @@ class Reading:
     confidence, reasons
         As in :class:`gnosis.engines.protocol.ProcessorResult`.
     is_collected
-        Whether the source was collected.
+        Where the source was collected.
     """
 
     window: Window
@@ -46,11 +46,11 @@ class Reading:
     v: Floats
     confidence: Floats
     reasons: Mapping[str, Bools]
-    is_collected: bool
+    is_collected: Bools
 
     def collected(self, values: Floats) -> Floats:
         """Return values, NaN where the source was not collected."""
-        return values if self.is_collected else np.full_like(values, np.nan)
+        return np.where(self.is_collected, values, np.nan)
 
 
 def stream_reading(
@@ -62,20 +62,9 @@ def stream_reading(
     of its values are equal there is no z-score either: then the level stands for it with all of the confidence.
     """
     window = inputs.documents.window(stream)
-    n = len(inputs.points)
-    if stream not in inputs.collected:
-        unknown = np.full(n, np.nan)
-        return Reading(
-            window,
-            unknown,
-            unknown,
-            unknown,
-            np.zeros(n),
-            {"SOURCE_MISSING": np.ones(n, dtype=bool)},
-            is_collected=False,
-        )
+    is_collected = inputs.collected[stream]
     shrinkage = parameters.documents.shrinkage_documents
-    level = shrunk(window.mean, window.mass, shrinkage)
+    level = np.where(is_collected, shrunk(window.mean, window.mass, shrinkage), np.nan)
     levels = history.series(level_column, level)
     surprise_z = levels.z(REFERENCE)
     v = np.where(np.isnan(surprise_z), level, np.tanh(surprise_z / 2.0))
@@ -83,11 +72,12 @@ def stream_reading(
     confidence = information_confidence(window.mass, window.model_mass, shrinkage) * np.where(is_short, 0.5, 1.0)
     confidence = np.where(np.isnan(v), 0.0, confidence)
     reasons = {
-        "FEW_DOCUMENTS": (window.mass < 1.0) | (window.mass / (window.mass + shrinkage) < SURE),
-        "SCORER_FALLBACK": window.model_mass < window.mass,
+        "SOURCE_MISSING": ~is_collected,
+        "FEW_DOCUMENTS": is_collected & ((window.mass < 1.0) | (window.mass / (window.mass + shrinkage) < SURE)),
+        "SCORER_FALLBACK": is_collected & (window.model_mass < window.mass),
         "UNCALIBRATED": ~np.isnan(v) & np.isnan(surprise_z),
     }
-    return Reading(window, level, surprise_z, v, confidence, reasons, is_collected=True)
+    return Reading(window, level, surprise_z, v, confidence, reasons, is_collected)
 
 
 def transformed(series: Series, function: Callable[[Floats], Floats]) -> Series:

@@ -29,7 +29,7 @@ from gnosis.engines.sentiment.breadth import breadth_at, universe_breadth
 from gnosis.engines.sentiment.chain_sums import ChainSums
 from gnosis.engines.sentiment.dark_index import dark_index, dark_index_at
 from gnosis.engines.sentiment.fusion import Fused, fuse, fusion_weights
-from gnosis.engines.sentiment.inputs import SOURCES, SentimentInputs, elasticity_at, hours_at
+from gnosis.engines.sentiment.inputs import SentimentInputs, collected_at, elasticity_at, hours_at
 from gnosis.engines.sentiment.parameters import SentimentParameters
 from gnosis.engines.sentiment.reading import banded, posts_over_time
 from gnosis.engines.sentiment_field import gamma_shift, price_impulse, sentiment_amplification
@@ -91,7 +91,7 @@ def sentiment(
     stored: pl.DataFrame | None = None,
     symbols: Collection[str] | None = None,
     sessions: Collection[dt.date] | None = None,
-    collected: Collection[str] = frozenset(),
+    collected: Collection[str] | Mapping[str, dt.date] = frozenset(),
     error_variances: Mapping[str, float] | None = None,
     parameters: SentimentParameters | None = None,
 ) -> pl.DataFrame:
@@ -127,7 +127,8 @@ def sentiment(
     symbols, sessions
         Wanted symbols and sessions; all of the bars by default.
     collected
-        Sources of texts that were collected, out of ``news``, ``x``, ``reddit`` and ``stocktwits``: that one of them
+        Sources of texts that were collected, out of ``news``, ``x``, ``reddit`` and ``stocktwits``, or by source the
+        first session of which it was: that one of them
         has no document then means that nothing was written. Texts of other sources do not count.
     error_variances
         By processor the variance of its reading's error out of sample; None: equal weights.
@@ -152,8 +153,6 @@ def sentiment(
     0
     """
     settings = SentimentParameters() if parameters is None else parameters
-    if unknown := set(collected) - SOURCES:
-        raise ValueError(f"collected: expected sources out of {sorted(SOURCES)}, found {sorted(unknown)}")
     weights = _weights(error_variances, settings)
     wanted = bars if symbols is None else bars.filter(pl.col("symbol").is_in(list(symbols)))
     points = daily_points(wanted, sessions)
@@ -176,7 +175,7 @@ def sentiment(
         elasticity=elasticity_at(points, elasticity),
         books=None if books is None or books.is_empty() else OrderBooks(points, books),
         intraday1=None if minutes is None or minutes.is_empty else minutes,
-        collected=frozenset(collected),
+        collected=collected_at(points, collected),
         stocktwits_hours=hours_at(points, stocktwits_hours),
     )
     market = [_of_every_symbol(points, frame) for frame in (index_levels, dix)]

@@ -55,7 +55,5 @@ def process(
         "message_velocity_per_h": reading.collected(window.count_24h / np.where(hours > 0, hours, np.nan)),
         "stocktwits_attention": attention(history, counts),
     }
-    reasons = reading.reasons
-    if reading.is_collected:
-        reasons = {**reasons, "LOW_COVERAGE": hours < HOURS}
+    reasons = {**reading.reasons, "LOW_COVERAGE": reading.is_collected & (hours < HOURS)}
     return ProcessorResult(values, reading.confidence * hours / HOURS, reasons)

@@ -48,6 +48,7 @@ NET = {
 }
 """Net exposures that have a band, and the unit in the names of their columns."""
 
+COUNTS = ["n_listed", "n_priced", "n_known", "n_contracts", "n_without_iv", "n_undated", "all_interest"]
 ATM_DAYS = 30
 SESSIONS_PER_YEAR = 252
 
@@ -150,7 +151,13 @@ def _sums(book: DealerBook) -> pl.DataFrame:
     has_interest = pl.col("open_interest").is_not_null()
     is_held = (pl.col("open_interest") > 0).fill_null(False)
     interest = pl.col("open_interest").fill_null(0.0)
+    exposures = unsigned_exposures()
     facts = live.select(
+        "group",
+        "prior_mean",
+        "prior_sd",
+        *(f"x_{name}" for name in book.conventions),
+        *(exposures[f"{quantity}_{unit}"].alias(quantity) for quantity, unit in NET.items()),
         n_listed=pl.lit(1.0),
         n_priced=is_priced().cast(pl.Float64),
         n_known=has_interest.cast(pl.Float64),
@@ -158,17 +165,19 @@ def _sums(book: DealerBook) -> pl.DataFrame:
         n_without_iv=(is_held & ~is_priced()).cast(pl.Float64),
         n_undated=(is_held & pl.col("oi_session").is_null()).cast(pl.Float64),
         all_interest=interest,
+        counted=is_priced() & has_interest,
     )
     columns: dict[str, NDArray[Any]] = {
-        name: np.repeat(np.bincount(cells, facts[name].to_numpy()[rows], n_cells), n) for name in facts.columns
+        name: np.repeat(np.bincount(cells, facts[name].to_numpy()[rows], n_cells), n) for name in COUNTS
     }
 
-    counted, held, age = live.select(is_priced() & has_interest, held=interest, age=_age(live)).to_numpy().T
-    kept = counted[rows] == 1.0
+    counted, held, age = facts["counted"].to_numpy(), facts["all_interest"].to_numpy(), _age(live).to_numpy()
+    kept = counted[rows]
     rows, cells = rows[kept], cells[kept]
     known = np.bincount(cells, minlength=n_cells) > 0
-    group, mean, sd = (live[name].fill_null(0).to_numpy()[rows] for name in ("group", "prior_mean", "prior_sd"))
-    sides = [live[f"x_{name}"].to_numpy()[rows] for name in book.conventions]
+    group = facts["group"].fill_null(0).to_numpy()[rows]
+    mean, sd = (facts[name].to_numpy()[rows] for name in ("prior_mean", "prior_sd"))
+    sides = [facts[f"x_{name}"].to_numpy()[rows] for name in book.conventions]
 
     def by_side(values: Floats) -> Floats:
         return np.stack([np.bincount(cells, np.where(np.isnan(x), 0.0, values), n_cells) for x in sides], axis=1)
@@ -180,10 +189,8 @@ def _sums(book: DealerBook) -> pl.DataFrame:
     total = by_side(dated)
     aged = by_side(dated * np.nan_to_num(age)[rows])
     columns["oi_age_sessions"] = np.divide(aged, total, np.full(total.shape, np.nan), where=total > 0).ravel()
-    exposures = unsigned_exposures()
-    unsigned = live.select(exposures[f"{quantity}_{unit}"].alias(quantity) for quantity, unit in NET.items())
     for quantity, unit in NET.items():
-        weights = unsigned[quantity].to_numpy()[rows]
+        weights = facts[quantity].to_numpy()[rows]
         found = band(*net_moments(weights, group, mean, sd, book.prior.correlation, cells, n_cells))
         for name, values in found._asdict().items():
             column = f"{quantity}_{name}" if name == "positive_probability" else f"{quantity}_{name}_{unit}"

@@ -27,7 +27,7 @@ from gnosis.options.chain.layout import changes
 from gnosis.options.positioning.contracts import require_threads
 from gnosis.options.positioning.dealer_book import N_GROUPS, DealerBook
 from gnosis.options.positioning.exposure import unsigned_exposures
-from gnosis.options.positioning.zero_gamma import LABELS
+from gnosis.options.positioning.zero_gamma import cells_of
 from gnosis.tables.greeks import EXPIRY_SETS
 
 SAME_DISTANCE = 1e-9
@@ -65,14 +65,11 @@ def walls(book: DealerBook, threads: int = 2) -> pl.DataFrame:
     held = book.contracts.filter(pl.col("open_interest") > 0)
     if not held.is_empty():
         _fill(book, held, threads, found, shares, interest)
-    names = [(s, c) for s in EXPIRY_SETS for c in book.conventions] * shape[0]
     columns = {name: found[..., kind] for kind, name in enumerate(WALLS)}
     columns |= {f"{name}_share": shares[..., kind] for kind, name in enumerate(WALLS)}
     columns["oi_wall"] = np.broadcast_to(interest[..., None], shape)
-    return pl.DataFrame(names, schema=LABELS, orient="row").select(
-        pl.Series("chain", np.repeat(np.arange(shape[0]), shape[1] * shape[2])),
-        *LABELS,
-        *(pl.Series(name, values.ravel()).fill_nan(None) for name, values in columns.items()),
+    return cells_of(book).with_columns(
+        pl.Series(name, values.ravel(), nan_to_null=True) for name, values in columns.items()
     )
 
 
@@ -129,8 +126,9 @@ def _fill(
         strike=strike[first],
     )
     holdings = walls_kernel.Holdings(*(frozen(values, values.shape) for values in holdings))
-    cells = np.unique(of_row * N_GROUPS + group) // N_GROUPS
-    needed = N_GROUPS + int(np.bincount(chain[first[cells]]).max())
+    is_cell = np.zeros((first.size, N_GROUPS), dtype=bool)
+    is_cell[of_row, group] = True
+    needed = N_GROUPS + int(np.bincount(chain[first], is_cell.sum(axis=1)).max())
     normals = _normals(1 << (needed - 1).bit_length())
     spot = frozen(book.chains["spot"].to_numpy(), (book.chains.height,))
     cuts = np.searchsorted(holdings.starts, np.linspace(0, chain.size, threads + 1)[1:-1])

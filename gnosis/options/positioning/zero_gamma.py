@@ -92,10 +92,8 @@ def zero_gamma(book: DealerBook, revaluation: str = "sticky_moneyness", threads:
     each_spot = np.broadcast_to(spot, shape).ravel()
     found = pl.DataFrame({"row": row, "flip": each_spot[row] * np.exp(np.concatenate([*flips, np.empty(0)]))})
     lists = found.group_by("row", maintain_order=True).agg(flips="flip")
-    names = [(s, c) for s in EXPIRY_SETS for c in book.conventions] * book.chains.height
-    rows = pl.DataFrame(names, schema=LABELS, orient="row").with_columns(
+    rows = cells_of(book).with_columns(
         row=pl.int_range(pl.len()),
-        chain=pl.Series(np.repeat(np.arange(shape[0]), shape[1] * shape[2])),
         n_flips=pl.Series(counts.ravel()),
         sign=pl.Series(signs.ravel()),
         nearest_flip=pl.Series((spot * np.exp(nearest)).ravel()).fill_nan(None),
@@ -121,6 +119,21 @@ def zero_gamma(book: DealerBook, revaluation: str = "sticky_moneyness", threads:
             "flip_zone_high",
         )
     )
+
+
+def cells_of(book: DealerBook) -> pl.DataFrame:
+    """Return ``chain``, ``expiry_set`` and ``sign_convention`` of every row of the levels, in that order."""
+    n_sets, n = len(EXPIRY_SETS), len(book.conventions)
+    codes = {
+        "expiry_set": np.repeat(np.arange(n_sets), n),
+        "sign_convention": np.tile([SIGN_CONVENTIONS.index(name) for name in book.conventions], n_sets),
+    }
+    of_chain = {
+        name: LABELS[name].categories.gather(pl.Series(code)).cast(LABELS[name]) for name, code in codes.items()
+    }
+    every = pl.Series(np.tile(np.arange(n_sets * n), book.chains.height))
+    chain = np.repeat(np.arange(book.chains.height), n_sets * n)
+    return pl.DataFrame({"chain": chain} | {name: labels.gather(every) for name, labels in of_chain.items()})
 
 
 def _search(

@@ -31,6 +31,7 @@ from resources.providers.files.config import BookRules, SourceSpec
 from resources.providers.files.reading import collected, open_table
 
 LOBSTER_NAME = re.compile(r"(?P<symbol>[^_]+)_(?P<date>\d{4}-\d{2}-\d{2})_\d+_\d+_orderbook_\d+\.csv(\.gz)?")
+SECONDS = r"^(?P<whole>\d{1,5})(?:\.(?P<fraction>\d*))?$"
 LOBSTER_UNIT = 10_000.0
 LOBSTER_EMPTY = 9_999_999_999.0
 """Price that stands for a level that does not exist; negative on the bid side."""
@@ -82,15 +83,16 @@ def _lobster(file: Path) -> States:
     messages = messages_of(file)
     if not messages.is_file():
         raise MissingFileError(messages.name, file.parent, "put the messages beside the books: they hold the instants")
-    book, message = (_numbers(path) for path in (file, messages))
-    if book.shape[1] % 4 or len(book) != len(message) or message.shape[1] < 6:
+    book, message = _numbers(_texts(file), file), _texts(messages)
+    _numbers(message, messages)
+    if book.shape[1] % 4 or len(book) != len(message) or message.width < 6:
         raise UnreadableFileError(
             file,
             "four columns per level and one row per message of six columns",
-            f"{book.shape[1]} columns, {len(book)} rows, {len(message)} messages of {message.shape[1]} columns",
+            f"{book.shape[1]} columns, {len(book)} rows, {len(message)} messages of {message.width} columns",
         )
     midnight = dt.datetime.combine(dt.date.fromisoformat(named["date"]), dt.time(), NEW_YORK)
-    instants = round(midnight.timestamp()) * 1_000_000 + np.floor(message[:, 0] * 1e6).astype(np.int64)
+    instants = round(midnight.timestamp()) * 1_000_000 + _microseconds(message.to_series(0), messages)
     levels = book.reshape(len(book), -1, 2, 2)
     is_empty = np.abs(levels[..., 0]) == LOBSTER_EMPTY
     # The file has the ask first.
@@ -98,12 +100,28 @@ def _lobster(file: Path) -> States:
     return States(named["symbol"], instants, instants, price / LOBSTER_UNIT, size, np.full(len(book), ""), instants)
 
 
-def _numbers(file: Path) -> np.ndarray:
+def _texts(file: Path) -> pl.DataFrame:
     try:
-        table = pl.read_csv(file, has_header=False, infer_schema=False, glob=False)
-        return table.select(pl.all().cast(pl.Float64)).to_numpy()
+        return pl.read_csv(file, has_header=False, infer_schema=False, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UnreadableFileError(file, "a whole CSV file of numbers", str(error).splitlines()[0]) from error
+
+
+def _numbers(table: pl.DataFrame, file: Path) -> np.ndarray:
+    try:
+        return table.select(pl.all().cast(pl.Float64)).to_numpy()
+    except pl.exceptions.PolarsError as error:
+        raise UnreadableFileError(file, "a whole CSV file of numbers", str(error).splitlines()[0]) from error
+
+
+def _microseconds(seconds: pl.Series, file: Path) -> np.ndarray:
+    """Return seconds as they are written in full microseconds: the nearest number of binary digits may lie below."""
+    parts = seconds.str.extract_groups(SECONDS).struct.unnest()
+    if parts["whole"].has_nulls():
+        wrong = seconds.filter(parts["whole"].is_null())[0]
+        raise UnreadableFileError(file, "seconds after midnight such as 34200.004241176", repr(wrong))
+    fraction = parts["fraction"].fill_null("").str.pad_end(6, "0").str.slice(0, 6)
+    return (parts["whole"].cast(pl.Int64) * 1_000_000 + fraction.cast(pl.Int64)).to_numpy()
 
 
 def _tardis(file: Path) -> list[States]:

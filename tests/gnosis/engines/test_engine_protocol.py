@@ -37,9 +37,7 @@ def results(value=0.5, **extra):
     for name, part in PROCESSORS["liquidity"].items():
         own = {f"{name}_confidence", f"{name}_is_proxy", f"{name}_reasons"}
         columns = [column for column in part.columns() if column not in own]
-        values = {
-            column: np.full(2, 1.0 if isinstance(SCHEMA[column], pl.Enum | pl.Boolean) else value) for column in columns
-        }
+        values = {column: np.full(2, value if isinstance(SCHEMA[column], pl.Float64) else 1.0) for column in columns}
         made[name] = ProcessorResult(values, np.array([0.25, 0.75]), {"NO_BOOK": np.array([True, False])})
     return made | extra
 
@@ -99,6 +97,12 @@ def test_whole_numbers_flags_and_series_pass():
 def test_a_position_without_a_label_is_an_error(code):
     with pytest.raises(ValueError, match=r"spread_regime: expected positions in \['tight', 'normal', 'wide'\]"):
         column_of("spread_regime", np.array([1.0, code]), SCHEMA)
+
+
+@pytest.mark.parametrize("count", [2.7, -0.5, 3.0 + 1e-12])
+def test_a_count_that_is_not_whole_is_an_error(count):
+    with pytest.raises(ValueError, match=f"liq_n_voids: expected whole numbers, NaN where unknown, found {count}"):
+        column_of("liq_n_voids", np.array([1.0, np.nan, count]), SCHEMA)
 
 
 def test_infinite_values_are_an_error():

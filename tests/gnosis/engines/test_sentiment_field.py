@@ -38,6 +38,13 @@ def test_cross_derivative_is_its_finite_difference(kappa, sentiment, depth, gamm
     assert price_impulse(kappa, sentiment, depth, gamma, call_gamma) == pytest.approx(slope, rel=1e-6)
 
 
+@pytest.mark.parametrize(("kappa", "gamma"), [(0.5, -49.0), (0.0, -50.0)])
+def test_without_any_stiffness_it_is_null(kappa, gamma):
+    assert 50.0 + gamma + gamma_shift(kappa, 1.0, 2.0) == 0.0
+    assert np.isnan(price_impulse(kappa, 1.0, 50.0, gamma, 2.0))
+    assert np.isnan(sentiment_amplification(50.0, gamma, gamma_shift(kappa, 1.0, 2.0)))
+
+
 def test_unstable_or_unknown_is_null():
     assert np.isnan(sentiment_amplification(50e9, -49e9, gamma_shift(0.1, 1.0, 20e9)))
     assert np.isnan(price_impulse(0.1, 1.0, 50e9, -49e9, 20e9))

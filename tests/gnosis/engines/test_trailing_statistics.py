@@ -106,6 +106,40 @@ def test_made_together_or_one_by_one_is_the_same_to_the_bit():
     assert History(points).sessions(60)[at].tolist() == History(Points.of(now), whole).sessions(60).tolist() == [60, 60]
 
 
+STATISTICS = {
+    "count": lambda series, window: series.count(window),
+    "mean": lambda series, window: series.mean(window),
+    "sd": lambda series, window: series.sd(window),
+    "z": lambda series, window: series.z(window),
+    "rank": lambda series, window: series.percentile_rank(window),
+    "quantile": lambda series, window: series.quantile(0.8, window),
+    "mad": lambda series, window: series.mad(window),
+}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(10, 40), st.sampled_from(["in order", "with gaps", "in disorder"]))
+def test_runs_of_points_say_what_each_point_says_alone_to_the_bit(seed, window, kind):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 90))
+    # Few distinct values, zeros of both signs among them, and some unknown or known late.
+    matrix = rng.choice([-1.5, -0.0, 0.0, 0.1, 0.3, 2.0, rng.normal(), np.nan], size=(2, n))
+    known_at = np.tile(10 * np.arange(n), (2, 1))
+    known_at[rng.random((2, n)) < rng.choice([0.0, 0.05])] += 10 * int(rng.integers(1, 30)) + 5
+    at = np.flatnonzero(rng.random(2 * n) < (0.7 if kind == "with gaps" else 1.0))
+    at = rng.permutation(at) if kind == "in disorder" else at
+    symbol, column = at // n, at % n
+
+    def series_at(points):
+        own, day = symbol[points], column[points]
+        return Series(matrix, own, day, matrix[own, day], known_at, known_at[own, day])
+
+    for name, statistic in STATISTICS.items():
+        together = statistic(series_at(np.arange(at.size)), window)
+        alone = [statistic(series_at(np.array([i])), window) for i in range(at.size)]
+        assert together.tobytes() == b"".join(one.tobytes() for one in alone), name
+
+
 def test_later_rows_change_nothing():
     past = rows(300, x=pl.Series(np.arange(300.0)))
     points = Points.of(rows(1, first=100))

@@ -99,6 +99,18 @@ def test_each_point_sees_the_last_known_version_of_each_event_of_its_window(rows
         assert seen[at] == list(last.values())
 
 
+def test_a_row_that_became_known_late_does_not_hide_the_later_ones():
+    points = points_of([("A", day, CLOSE[day]) for day in DAYS[:4]])
+    known = [CLOSE[DAYS[3]], CLOSE[DAYS[1]], CLOSE[DAYS[2]]]
+    frame = pl.DataFrame({"symbol": "A", "session": DAYS[:3], "known_at": known, "provider": "p"})
+    frame = frame.with_columns(pl.col("known_at").cast(pl.Datetime("us", "UTC")))
+    seen = {}
+    for visible in visible_rows(points, frame, "session", "test"):
+        starts, ends = visible.between(visible.points.position - 3, visible.points.position)
+        seen |= {int(at): visible.rows[s:e].tolist() for at, s, e in zip(visible.at, starts, ends, strict=True)}
+    assert seen == {0: [], 1: [1], 2: [1, 2], 3: [0, 1, 2]}
+
+
 def test_bars_of_own_and_earlier_sessions_and_of_the_last_half_hour():
     bars = five_minute_bars(("AAA", "BBB"))
     early = dt.date(2019, 11, 29)

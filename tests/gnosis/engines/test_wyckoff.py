@@ -142,6 +142,36 @@ def test_every_phase_by_hand():
     assert phase(outside) == "unknown"
 
 
+@pytest.mark.parametrize(("bar", "expected"), [(-10, "unknown"), (-11, "B")])
+def test_phase_b_looks_at_ten_bars(bar, expected):
+    outside = calm()
+    outside[0][0, bar] = 102.5
+    assert phase(outside) == expected
+
+
+@pytest.mark.parametrize(("bar", "expected"), [(-5, "B"), (-6, "D"), (-20, "D"), (-21, "B")])
+@pytest.mark.parametrize("is_low", [True, False], ids=["low", "high"])
+def test_phase_d_follows_a_test_of_the_fifteen_bars_before_the_last_five(bar, expected, is_low):
+    tested = calm()
+    tested[3][0, -5:] = 101.0
+    if is_low:
+        tested[1][0, bar] = 96.9
+        tested[2][0, -1] = tested[0][0, -1] = 101.0
+    else:
+        tested[0][0, bar] = 103.1
+        tested[2][0, -1] = tested[1][0, -1] = 99.0
+    assert phase(tested, low=90.0, high=110.0) == expected
+
+
+def test_phase_d_needs_more_volume_than_the_window():
+    equal = calm()
+    equal[1][0, -15] = 96.0
+    equal[2][0, -1] = equal[0][0, -1] = 101.0
+    assert phase(equal) == "B"
+    equal[3][0, -1] = 100.1
+    assert phase(equal) == "D"
+
+
 def test_the_first_line_that_matches_wins():
     both = calm()
     both[1][0, -4] = 90.0

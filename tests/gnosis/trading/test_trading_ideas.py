@@ -61,7 +61,8 @@ def make_elasticity(n: int = N, seed: int = 2) -> pl.DataFrame:
     frame = frame.with_columns(
         as_of=pl.col("close_at") - pl.duration(minutes=15), known_at=pl.col("close_at") - pl.duration(minutes=15),
         hedge_movement_energy=pl.Series(rng.lognormal(0, 0.4, frame.height)), amplification_regime=pl.lit("neutral"),
-        confidence=0.3, spot=100.0, revaluation=pl.lit("sticky_moneyness"), reasons=pl.lit("DEPTH_PROXY"),
+        movement_energy_confidence=0.3, confidence=0.3, spot=100.0,
+        revaluation=pl.lit("sticky_moneyness"), reasons=pl.lit("DEPTH_PROXY"),
         provider=pl.lit("chains"), synthetic=True,
     )  # fmt: skip
     frame = frame.join(pl.DataFrame({"sign_convention": ["naive", "inverted"]}), how="cross")
@@ -136,11 +137,11 @@ def test_rationale_is_one_sentence_with_units() -> None:
     [
         ({"p_up": None, "abstain_reason": "no_model"}, "no_prediction", "no prediction (no_model)"),
         ({"amplification_regime": "storm"}, "storm", "regime storm"),
-        ({"confidence": 0.09}, "low_confidence", "0.09, below the floor of 0.1"),
+        ({"movement_energy_confidence": 0.09}, "low_confidence", "0.09, below the floor of 0.1"),
         ({"p_up": 0.42, "p_down": 0.38}, "no_edge", "difference of 4.0 points, inside the threshold of 5 points"),
         # The first veto in the fixed order counts.
-        ({"amplification_regime": "storm", "confidence": 0.0, "p_up": 0.2}, "storm", "storm"),
-        ({"confidence": 0.0, "p_up": 0.2}, "low_confidence", "confidence"),
+        ({"amplification_regime": "storm", "movement_energy_confidence": 0.0, "p_up": 0.2}, "storm", "storm"),
+        ({"movement_energy_confidence": 0.0, "p_up": 0.2}, "low_confidence", "confidence"),
         ({"p_up": None, "amplification_regime": "storm"}, "no_prediction", "no prediction"),
     ],
 )
@@ -154,7 +155,12 @@ def test_vetoes(changes: dict[str, object], veto: str, words: str) -> None:
 def test_every_veto_can_occur() -> None:
     seen = {
         one(**changes)["veto"]
-        for changes in ({"p_up": None}, {"amplification_regime": "storm"}, {"confidence": 0.0}, {"p_up": 0.2})
+        for changes in (
+            {"p_up": None},
+            {"amplification_regime": "storm"},
+            {"movement_energy_confidence": 0.0},
+            {"p_up": 0.2},
+        )
     }
     short = ideas(make_predictions(first=5), make_elasticity(), make_bars(), IdeaParameters())
     seen |= set(short["veto"].drop_nulls())

@@ -187,11 +187,23 @@ def test_lobster_prices_are_in_dollars_and_empty_levels_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("seconds", "microsecond"),
+    [("34200.000011", 11), ("34200.000019999", 19), ("34200.5", 500_000), ("34200", 0), ("34200.", 0)],
+)
+def test_lobster_instants_are_those_written(tmp_path, seconds, microsecond):
+    file = lobster(tmp_path, BOOKS.splitlines()[0], f"{seconds},1,1,5,100000,1\n")
+    rows, _ = read_books(file, source("lobster", interval_seconds=None))
+    assert rows["ts"].unique().to_list() == [dt.datetime(2013, 1, 3, 14, 30, 0, microsecond, tzinfo=dt.UTC)]
+
+
+@pytest.mark.parametrize(
     ("books", "messages", "error", "message"),
     [
         (BOOKS, None, MissingFileError, "AAA_.*_message_2.csv.*they hold the instants"),
         (BOOKS, MESSAGES[:24], UnreadableFileError, "one row per message.*2 rows, 1 messages"),
         (BOOKS.replace("7", "x"), MESSAGES, UnreadableFileError, "a whole CSV file of numbers"),
+        (BOOKS, MESSAGES.replace("5,100000", "x"), UnreadableFileError, "message_2.csv.*a whole CSV file of numbers"),
+        (BOOKS, MESSAGES.replace("34200.75", "3.4e4"), UnreadableFileError, "seconds after midnight.*found '3.4e4'"),
     ],
 )
 def test_lobster_files_that_do_not_fit(tmp_path, books, messages, error, message):

@@ -54,3 +54,16 @@ def test_a_table_that_is_not_the_master_dictionary(tmp_path, content, expected):
         path.write_text(content)
     with pytest.raises(ScorerError, match=expected):
         configured_scorer(lexicon_path=path)
+
+
+def test_a_table_in_another_encoding_or_with_a_broken_line(tmp_path):
+    path = tmp_path / "dictionary.csv"
+    for content, expected in (
+        ((HEADING + "CAFÉ,1,2009,0,0\n").encode("latin-1"), "expected text in UTF-8, found: .*0xc9.*; save"),
+        (HEADING.encode() + b" ,1,2009,0,0\n", "line 2: expected a word in 'Word', found none"),
+        (b"Negative,Positive,Word\n2009,0\n", "line 2: expected a word in 'Word', found none"),
+        (HEADING.encode() + b"A" * 140_000 + b",1,2009,0,0\n", "expected CSV, found: field larger than field limit"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ScorerError, match=expected):
+            configured_scorer(lexicon_path=path)

@@ -136,6 +136,13 @@ def test_a_file_that_is_not_what_it_should_be(finbert_folder, name, content, exp
         load_finbert(finbert_folder)
 
 
+@pytest.mark.parametrize("name", ["config.json", "vocab.txt", "tokenizer.json"])
+def test_a_file_in_another_encoding(finbert_folder, name):
+    (finbert_folder / name).write_bytes('{"caf\u00e9": 1}'.encode("latin-1"))
+    with pytest.raises(ScorerError, match=f"{name}: expected (JSON|text in UTF-8), found: .*0xe9.*; take the"):
+        load_finbert(finbert_folder)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

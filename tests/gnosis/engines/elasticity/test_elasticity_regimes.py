@@ -40,12 +40,13 @@ def engine(mini_book, bars, quotes_of, vix_of, row_of):
     def run(convention="naive", vix=CALM_VIX, greeks=mini_book, n=N, index_symbols=(), **columns):
         key = (id(greeks), *index_symbols)
         if key not in made:
-            made[key] = levels(greeks, index_symbols=index_symbols)
+            # Kept with its chain, so that no other one gets its identity.
+            made[key] = levels(greeks, index_symbols=index_symbols), greeks
         given = {"quotes": quotes_of(greeks), "index_levels": vix_of(vix), "index_symbols": index_symbols}
         if "plain" not in made:
             made["plain"] = row_of(elasticity(mini_book, levels(mini_book), history, **given | {"index_symbols": ()}))
         stored = stored_of(made["plain"], n=n, **columns) if n else None
-        return row_of(elasticity(greeks, made[key], history, stored=stored, **given), convention)
+        return row_of(elasticity(greeks, made[key][0], history, stored=stored, **given), convention)
 
     return run
 

@@ -357,18 +357,29 @@ def test_names_of_symbols_do_not_matter(whole, world, quotes_of):
     assert found.drop("symbol").equals(plain.drop("symbol"))
 
 
-def test_the_future_changes_nothing(whole, world, quotes_of):
+def test_the_future_changes_nothing(whole, world, quotes_of, vix_of):
     greeks, bars = world
+    vix = vix_of(np.linspace(15, 20, 280))
     cut = shift_session(SESSION, -1)
     past = pl.col("session") <= cut
-    full = whole().filter(past)
-    assert whole(greeks=greeks.filter(past), bars=bars.filter(past)).equals(full)
+    full = whole(index_levels=vix).filter(past)
+    assert full.select(pl.col("jump_score", "vix").is_not_null().all()).row(0) == (True, True)
+    known = {"greeks": greeks.filter(past), "bars": bars.filter(past), "index_levels": vix.filter(past)}
+    assert whole(**known).equals(full)
     poison = pl.when(pl.col("session") > cut)
     wild = bars.with_columns(
         close=poison.then(pl.col("close") * 1000).otherwise("close"), volume=poison.then(None).otherwise("volume")
     )
     strange = greeks.with_columns(open_interest=poison.then(pl.col("open_interest") * 1000).otherwise("open_interest"))
-    assert whole(greeks=strange, bars=wild, quotes=quotes_of(strange)).filter(past).equals(full)
+    panic = vix.with_columns(close=poison.then(pl.col("close") * 1000).otherwise("close"))
+    found = whole(greeks=strange, bars=wild, quotes=quotes_of(strange), index_levels=panic)
+    assert found.filter(past).equals(full)
+    stored = (
+        whole(index_levels=vix)
+        .with_columns(session=pl.lit(shift_session(SESSION, 1)))
+        .unique(["symbol", "session", "sign_convention"], keep="first", maintain_order=True)
+    )
+    assert whole(index_levels=vix, stored=stored).equals(whole(index_levels=vix))
 
 
 def test_restated_inputs_count_from_the_moment_at_which_they_are_known(whole, world, quotes_of, vix_of):

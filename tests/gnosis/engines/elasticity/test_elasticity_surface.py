@@ -109,6 +109,14 @@ def test_contracts_leave_at_their_settlement_and_the_grid_ends_with_the_monthly_
     assert alive["n_contracts"].to_list() == [54, 54, 54, 36, 18]
 
 
+@pytest.mark.parametrize("prices", [4, 5])
+def test_prices_reach_three_expected_moves_until_the_last_horizon(prices):
+    rows = elasticity_surface(chain(), state(conventions=("naive",)), prices=prices, horizons=2)
+    # 17 May, the next monthly expiry, is 16 days ahead.
+    moves = np.log(rows.filter(pl.col("horizon_number") == 1)["price_usd"] / SPOT) / (0.2 * np.sqrt(16 / 365))
+    np.testing.assert_allclose(moves, np.linspace(-3, 3, prices), rtol=1e-12, atol=1e-12)
+
+
 def test_depth_is_a_constant_number_of_shares_per_dollar():
     rows = elasticity_surface(chain(oi=0.0), state(), prices=3, horizons=1)
     np.testing.assert_allclose(

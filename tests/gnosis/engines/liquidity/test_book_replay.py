@@ -145,6 +145,7 @@ def test_the_state_of_an_interval_is_the_last_one_known_at_it():
 def test_no_state_is_made_up_for_a_silent_source():
     states = np.array([100, 900])
     assert interval_states(states, 100, 150)[0].tolist() == [100, 200, 900]
+    assert interval_states(states, 100, 100)[0].tolist() == [100, 200, 900]
     heard = np.arange(100, 901, 50)
     assert interval_states(states, 100, 150, heard)[0].tolist() == list(range(100, 901, 100))
     assert interval_states(states[:0], 100, 150)[0].tolist() == []
@@ -154,7 +155,7 @@ def test_no_state_is_made_up_for_a_silent_source():
 
 @pytest.mark.real_data
 def test_each_recorded_book_follows_from_the_one_before_it_and_the_message(shared_data):
-    """LOBSTER has ten levels a side and the message behind every change; what was eleventh before is not in the file."""
+    """LOBSTER has ten levels a side and the message behind each change; what was eleventh before is not in the file."""
     folder = shared_data / "orderbook"
     books, found = (
         pl.read_csv(folder / f"AAPL_2012-06-21_34200000_57600000_{kind}_10.csv.gz", has_header=False).to_numpy()

@@ -66,10 +66,19 @@ def test_order_of_rows_and_second_delivery_change_nothing():
 
 
 @pytest.mark.parametrize(
-    "bids", [[(100.02, 100)], [(100.01, 100)], [(99.98, 100), (99.99, 100)]], ids=["crossed", "locked", "disordered"]
+    ("bids", "asks"),
+    [
+        ([(100.02, 100)], ASKS),
+        ([(100.01, 100)], ASKS),
+        ([(99.98, 100), (99.99, 100)], ASKS),
+        (BIDS, [(100.02, 100), (100.01, 100)]),
+        ([(99.98, 100), (99.98, 200)], ASKS),
+        (BIDS, [(100.02, 100), (100.02, 200)]),
+    ],
+    ids=["crossed", "locked", "bids disordered", "asks disordered", "bids at one price", "asks at one price"],
 )
-def test_impossible_books_stay_out_and_are_counted(bids):
-    books = OrderBooks(POINT, pl.concat([snapshot(2, bids, ASKS), snapshot(1, BIDS, ASKS)]))
+def test_impossible_books_stay_out_and_are_counted(bids, asks):
+    books = OrderBooks(POINT, pl.concat([snapshot(2, bids, asks), snapshot(1, BIDS, ASKS)]))
     assert (books.ends - books.starts).tolist() == [1] and books.dropped.tolist() == [1]
     assert books.mid.tolist() == [100.0]
 

@@ -18,6 +18,8 @@ from gnosis.sessions import schedule
 SESSION = dt.date(2019, 5, 1)
 CLOSE = dt.datetime(2019, 5, 1, 20, tzinfo=dt.UTC)
 SURE_POSITIVE, SURE_NEGATIVE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+MICROSECOND = 1 / 3.6e9
+"""In hours."""
 LONG = "the company reports earnings far above what analysts had expected this quarter"
 
 
@@ -89,6 +91,11 @@ def test_similar_texts_more_than_two_days_apart_are_two(texts):
     )
 
 
+def test_similar_texts_two_days_apart_to_the_microsecond_are_one(texts):
+    for age, counted in ((48.0, 1), (48.0 + MICROSECOND, 2)):
+        assert window(texts, [{"age": age, "text": LONG}, {"text": LONG}]).n_documents.item() == counted
+
+
 def test_the_earliest_copy_counts(texts):
     copies = [{"age": age, "hash": "same"} for age in (1.0, 6.0, 2.0)]
     once = window(texts, [copies[1]])
@@ -118,6 +125,13 @@ def test_three_posts_of_an_author_count_in_a_day(texts):
     assert window(texts, [{"age": age, "author": "a"} for age in (1.0, 2.0, 3.0, 25.0)]).n_documents.item() == 4
 
 
+def test_the_day_of_an_author_ends_at_four_in_new_york(texts):
+    later = CLOSE + dt.timedelta(hours=1)
+    for age, counted in ((0.0, 3), (-MICROSECOND, 4)):
+        posts = [{"age": age, "author": "a"} for age in (1.0, 2.0, 3.0, age)]
+        assert window(texts, posts, as_of=later).n_documents.item() == counted
+
+
 def test_the_strongest_posts_of_an_author_count(texts):
     weak, strong = (0.4, 0.3, 0.3), (0.95, 0.03, 0.02)
     documents = [{"age": 1.0 + number, "author": "a", "p": weak} for number in range(3)]
@@ -142,6 +156,15 @@ def test_posts_that_name_many_symbols_or_say_little_are_dropped(texts):
     assert window(texts, [{"text": "$AAA up http://t.co/abc"}]).n_documents.item() == 0
     assert window(texts, [{"text": "$AAA up"}]).n_documents.item() == 0
     assert window(texts, [{"text": "short", "kind": "article"}], "news").n_documents.item() == 1
+
+
+def test_symbols_that_a_post_came_to_name_later_do_not_drop_it(texts):
+    first = {"id": "p", "hash": "p", "age": 6.0}
+    named = [{"id": "p", "hash": "p", "age": 3.0, "symbol": f"S{number}"} for number in range(5)]
+    again = first | {"age": 1.0, "engagement": 9}
+    assert window(texts, [first, *named, again], as_of=CLOSE - dt.timedelta(hours=4)).n_documents.item() == 1
+    assert window(texts, [first, *named, again]).n_documents.item() == 1
+    assert window(texts, [first | {"age": 2.0}, *named, again]).n_documents.item() == 0
 
 
 def test_engagement_weighs_posts_but_not_news(texts):
@@ -180,6 +203,12 @@ def test_a_later_version_of_a_post_changes_only_what_follows(texts):
     found = Documents(point(), **frames).window("x")
     assert found.n_documents.item() == 1
     assert found.weight.item() == pytest.approx(5.0 * found.mass.item())
+
+
+def test_a_day_ends_after_its_last_microsecond(texts):
+    for age, counted in ((24.0, 1), (24.0 + MICROSECOND, 0)):
+        found = Documents(point(), **texts([{"age": age, "source": "reddit"}]))
+        assert found.window("reddit").count_24h.item() == found.mentions_24h("reddit").item() == counted
 
 
 def test_mentions_count_every_symbol(texts):

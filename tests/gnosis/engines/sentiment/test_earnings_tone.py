@@ -13,6 +13,7 @@ from gnosis.engines.documents import Documents
 from gnosis.engines.points import Points
 from gnosis.engines.regimes import EarningsTone
 from gnosis.engines.sentiment import earnings_tone
+from gnosis.engines.sentiment.inputs import collected_at
 from gnosis.engines.sentiment.parameters import SentimentParameters
 from gnosis.engines.trailing import History
 
@@ -39,7 +40,9 @@ def calls(scores, **last):
 def run(texts, documents, collected=("news",), as_of=CLOSE, **given):
     points = Points.of(pl.DataFrame({"symbol": ["AAA"], "session": [SESSION], "as_of": [as_of]}))
     inputs = SimpleNamespace(
-        points=points, documents=Documents(points, **texts(documents, **given)), collected=frozenset(collected)
+        points=points,
+        documents=Documents(points, **texts(documents, **given)),
+        collected=collected_at(points, collected),
     )
     result = earnings_tone.process(inputs, History(points), SentimentParameters(), {})
     values = {name: np.asarray(part).item() for name, part in result.values.items()}

@@ -13,6 +13,7 @@ from gnosis.engines.documents import Documents
 from gnosis.engines.points import Points
 from gnosis.engines.regimes import REGIMES
 from gnosis.engines.sentiment import news_flow, reddit, stocktwits, x_twitter
+from gnosis.engines.sentiment.inputs import collected_at
 from gnosis.engines.sentiment.parameters import SentimentParameters
 from gnosis.engines.sentiment.stocktwits import retail_score
 from gnosis.engines.trailing import History
@@ -36,7 +37,7 @@ def run(
     inputs = SimpleNamespace(
         points=points,
         documents=Documents(points, **texts(documents, **given)),
-        collected=frozenset(collected),
+        collected=collected_at(points, collected),
         stocktwits_hours=np.array([hours]),
     )
     return PROCESSORS[source].process(inputs, History(points, stored), SentimentParameters(), {})
