@@ -7,6 +7,9 @@ import polars as pl
 LEAST_SHARE = 0.6
 """Coverage below which a result counts as incomplete (LOW_COVERAGE and the like)."""
 
+SURE = 0.8
+"""Confidence from which on a row needs no reason."""
+
 REASONS: dict[str, str] = {
     "NO_CHAIN": "no contract has a usable volatility",
     "STALE_QUOTES": "too many quotes near the money are old",

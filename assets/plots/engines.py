@@ -41,6 +41,8 @@ def amplification(frame: pl.DataFrame) -> bytes | None:
 
 def elasticity_surface(greeks: pl.DataFrame, state: pl.DataFrame) -> bytes | None:
     """Stiffness by price and horizon of the largest chain of the newest session, naive convention."""
+    if state.is_empty():
+        return None
     from gnosis.engines.elasticity import elasticity_surface as surface_of
 
     newest = state.filter(
@@ -68,6 +70,8 @@ def elasticity_surface(greeks: pl.DataFrame, state: pl.DataFrame) -> bytes | Non
 
 def liquidity_profile(rows: pl.DataFrame, bars: pl.DataFrame) -> bytes | None:
     """Volume by price of the last 60 sessions for the symbol with the most volume in the newest session."""
+    if rows.is_empty():
+        return None
     from gnosis.engines.liquidity import PROFILE_SESSIONS
     from gnosis.engines.volume_profile import volume_profiles
 
@@ -137,6 +141,8 @@ def tone(frame: pl.DataFrame) -> bytes | None:
 
 def confidences(frame: pl.DataFrame) -> bytes | None:
     """Mean confidence of each processor in the newest session."""
+    if frame.is_empty():
+        return None
     newest = frame.filter((pl.col("session") == frame["session"].max()) & (pl.col("name") == "confidence"))
     if newest.is_empty():
         return None

@@ -29,6 +29,8 @@ def closes(frame: pl.DataFrame) -> bytes | None:
 
 def quoted_spreads(frame: pl.DataFrame) -> bytes | None:
     """Median quoted spread by moneyness in the newest session."""
+    if frame.is_empty():
+        return None
     newest = frame.filter((pl.col("session") == frame["session"].max()) & (pl.col("bid") > 0))
     if newest.is_empty():
         return None
@@ -61,6 +63,8 @@ def series(frame: pl.DataFrame) -> bytes | None:
 
 def volume_of_day(frame: pl.DataFrame) -> bytes | None:
     """Volume of the five-minute bars of the newest session by symbol."""
+    if frame.is_empty():
+        return None
     newest = frame.filter((pl.col("session") == frame["session"].max()) & (pl.col("frequency") == "5min"))
     if newest.is_empty():
         return None
@@ -75,6 +79,8 @@ def volume_of_day(frame: pl.DataFrame) -> bytes | None:
 
 def order_book(frame: pl.DataFrame) -> bytes | None:
     """Displayed dollars by distance from mid in the last snapshot of the newest session, one symbol."""
+    if frame.is_empty():
+        return None
     newest = frame.filter(pl.col("session") == frame["session"].max())
     if newest.is_empty():
         return None

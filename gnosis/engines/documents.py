@@ -37,6 +37,8 @@ class Window:
         Sum over authors of their squared weight.
     wsb_posts, wsb_weight, wsb_score
         Scored posts of 24 hours in r/wallstreetbets, sums of 1 + ln(1 + upvotes), and of it times s.
+    newest_known_at
+        Instant at which the newest of the scored documents was known as it is, with its score; microseconds since 1970.
     """
 
     n_documents: Floats
@@ -53,6 +55,7 @@ class Window:
     wsb_posts: Floats
     wsb_weight: Floats
     wsb_score: Floats
+    newest_known_at: Floats
 
     @cached_property
     def mean(self) -> Floats:
@@ -71,6 +74,8 @@ class Documents:
 
     Equal texts within ten half-lives, and similar ones within 48 hours, are one document: the first. Of several
     versions of a document, with a changed engagement or a new score, the one known last counts, its age from the first.
+    Of one author and symbol the three strongest posts of a day count; the day is not a sliding one, it ends at 16:00 in
+    New York: with a sliding day one post less could let two others in, and raise a confidence.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ Bools = NDArray[np.bool_]
 
 NEVER = np.iinfo(np.int64).max
 DAY_US = 86_400_000_000
-WIDTH = 14
+WIDTH = 15
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -108,6 +108,7 @@ def windows(
         Number of authors and of outlets.
     """
     out = np.zeros((as_of.size, WIDTH))
+    out[:, 14] = np.nan
     by_author = np.zeros(sizes[0])
     last_seen = np.full(sizes[1], -1, dtype=np.int64)
     for p in range(as_of.size):
@@ -125,6 +126,8 @@ def windows(
                 decay = np.exp2(-age / half_life_us)
                 weight = confidence * floats[2, i] * decay
                 out[p, 0] += 1.0
+                # Rows stand in the order of their instants.
+                out[p, 14] = instants[0, i]
                 out[p, 1] += confidence * decay
                 out[p, 2] += floats[3, i] * confidence * decay
                 out[p, 3] += weight

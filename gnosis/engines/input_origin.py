@@ -52,6 +52,44 @@ def input_origin(points: Points, inputs: Sequence[tuple[pl.DataFrame | None, int
     return providers.joined(members), synthetic
 
 
+def market_origin(
+    cut_offs: pl.DataFrame, inputs: Sequence[tuple[pl.DataFrame | None, int, Bools]]
+) -> tuple[pl.Series, Bools]:
+    """Return the same of what is not about one symbol: the rows of all symbols count for every knowledge cut-off.
+
+    Parameters
+    ----------
+    cut_offs
+        ``session`` and ``as_of``.
+    inputs
+        As for :func:`input_origin`, ``symbol`` left out or not read, each with the cut-offs whose values rest on it.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> close = dt.datetime(2012, 1, 3, 21, tzinfo=dt.UTC)
+    >>> rows = pl.DataFrame({"session": [close.date()], "known_at": [close], "provider": ["a"], "synthetic": [True]})
+    >>> cut_offs = pl.DataFrame({"session": [close.date()], "as_of": [close]})
+    >>> provider, synthetic = market_origin(cut_offs, [(rows, 1, np.array([True]))])
+    >>> provider.to_list(), synthetic.tolist()
+    (['a'], [True])
+    """
+    position = session_ranks(cut_offs["session"], "cut-offs")
+    as_of = cut_offs["as_of"].dt.epoch("us").to_numpy().astype(np.int64)
+    points = Points(cut_offs, ("",), np.zeros_like(position), position, as_of)
+    found = [
+        (input_origin(points, [(frame.with_columns(symbol=pl.lit("")), sessions)]), rests_on)
+        for frame, sessions, rests_on in inputs
+        if frame is not None and rests_on.any()
+    ]
+    providers = Providers(*(provider for (provider, _), _ in found))
+    members, synthetic = np.zeros(len(points), dtype=np.int64), np.zeros(len(points), dtype=bool)
+    for (provider, generated), rests_on in found:
+        members |= np.where(rests_on, providers.members(provider), 0)
+        synthetic |= rests_on & generated
+    return providers.joined(members), synthetic
+
+
 def _blocks(frame: pl.DataFrame) -> pl.DataFrame:
     """Return neighbouring rows of one symbol, session and origin as one, with the earliest ``known_at`` of them.
 

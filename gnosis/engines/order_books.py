@@ -40,6 +40,8 @@ class OrderBooks:
     A row counts for a point when it was known at the point's cut-off; of several versions of a level the one known
     last. A snapshot that is crossed, locked, or whose prices do not get worse from level to level is left out and
     counted. Arrays of levels have the shape (snapshots, levels), best level first, NaN where a level is absent.
+    :meth:`mid_before` alone judges snapshots by their best prices and not by deeper levels, so that sessions of which
+    only level 1 is at hand give the mids that the whole books give.
 
     Attributes
     ----------
@@ -123,8 +125,7 @@ class OrderBooks:
         position
             Rank of a session in the exchange calendar for each of them.
         """
-        at = self._block_of(point, position)
-        return np.where(at >= 0, self._block_start[at], 0), np.where(at >= 0, self._block_end[at], 0)
+        return self._slices(point, position, self._edges)
 
     def regular(self, lag: int = 0, minutes: int | None = None) -> tuple[Integers, Integers]:
         """Return the slice of the regular session, or of its last minutes, both ends included.
@@ -146,6 +147,8 @@ class OrderBooks:
     def mid_before(self, point: Integers, position: Integers, instant: Integers, longest_us: int) -> Floats:
         """Return the last mid that points see before instants of sessions, NaN where there is none.
 
+        Every snapshot counts whose best bid is below its best ask, whatever its deeper levels are.
+
         Parameters
         ----------
         point, position
@@ -162,9 +165,9 @@ class OrderBooks:
         """
         from gnosis.engines.order_books_kernel import first_at, last_value_before
 
-        starts, ends = self.of(point, position)
-        ends = first_at(self.ts, starts, ends, instant)
-        return last_value_before(self.ts, self.mid, starts, ends, instant, longest_us)
+        starts, ends = self._slices(point, position, self._quoted_edges)
+        ends = first_at(self._quoted_ts, starts, ends, instant)
+        return last_value_before(self._quoted_ts, self._quoted_mid, starts, ends, instant, longest_us)
 
     def _visible(self, runs: _Runs) -> _Runs:
         """Return the runs that some point sees, ``visible_from`` as position among the views, first at their use."""
@@ -226,17 +229,24 @@ class OrderBooks:
         block = (np.cumsum(is_new_block) - 1)[first]
         n_blocks = int(is_new_block.sum())
         self._block_dropped = np.bincount(block[wrong], minlength=n_blocks)
+        best_bid, best_ask = prices[:, 0, 0], prices[:, 1, 0]
+        self._quoted_mid = np.where(best_bid < best_ask, (best_bid + best_ask) / 2, np.nan)
+        self._quoted_ts = runs.ts[first]
+        self._quoted_edges = np.searchsorted(block, np.arange(n_blocks + 1))
         if wrong.any():
             prices, sizes, first, block = prices[~wrong], sizes[~wrong], first[~wrong], block[~wrong]
         self.bid_price, self.ask_price = (np.ascontiguousarray(prices[:, side]) for side in (0, 1))
         self.bid_size, self.ask_size = (np.ascontiguousarray(sizes[:, side]) for side in (0, 1))
         self.mid: Floats = (self.bid_price[:, 0] + self.ask_price[:, 0]) / 2
         self.ts, self.position = runs.ts[first], runs.position[first]
-        edges = np.searchsorted(block, np.arange(n_blocks + 1))
-        self._block_start, self._block_end = np.append(edges[:-1], 0), np.append(edges[1:], 0)
+        self._edges = np.searchsorted(block, np.arange(n_blocks + 1))
         heads = np.flatnonzero(is_new_block)
         self._block_symbol, self._block_position = runs.symbol[heads], runs.position[heads]
         self._block_view = runs.visible_from[heads]
+
+    def _slices(self, point: Integers, position: Integers, edges: Integers) -> tuple[Integers, Integers]:
+        at = self._block_of(point, position)
+        return np.where(at >= 0, edges[at], 0), np.where(at >= 0, edges[at + 1], 0)
 
     def _block_of(self, point: Integers, position: Integers) -> Integers:
         """Return which version of which session's block a point sees, -1 for none."""

@@ -16,8 +16,8 @@ NO_CONVENTION = "none"
 def processor_rows(engines: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Return ``engines.processors`` of the tables of the engines.
 
-    Every processor has a row ``confidence``; values that are unknown have none. Flags are 0 and 1; a label is its code
-    and, in ``text``, its name.
+    Every processor has a row ``confidence``; values that are unknown have none, nor have lists and instants.
+    Flags are 0 and 1; a label is its code and, in ``text``, its name.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class ProcessorResult:
     ----------
     values
         By column of the processor's part of the table: float64 with NaN where unknown, flags as 0 and 1, labels as
-        their position in the enumeration; lists as a Polars series.
+        their position in the enumeration, instants as microseconds since 1970 UTC; lists as a Polars series.
     confidence
         Quality of the data in [0, 1], 0 where there is no output. It never rises when input rows are removed.
     reasons
@@ -186,7 +186,7 @@ def column_of(name: str, values: object, schema: Mapping[str, pl.DataType]) -> p
 
 
 def _typed(name: str, array: Floats, series: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Return numbers as labels, flags or counts."""
+    """Return numbers as labels, flags, counts or instants."""
     if isinstance(dtype, pl.Enum):
         labels = _labels(dtype)
         if not ((np.floor(array) == array) & (array >= 0) & (array < len(labels)) | np.isnan(array)).all():
@@ -194,11 +194,11 @@ def _typed(name: str, array: Floats, series: pl.Series, dtype: pl.DataType) -> p
         return labels[series.cast(pl.UInt32)]
     if dtype == pl.Boolean:
         return series.cast(pl.Boolean)
-    if dtype == pl.Int64:
+    if dtype in (pl.Int64, pl.Datetime):
         is_whole = (np.floor(array) == array) | np.isnan(array)
         if not is_whole.all():
             raise ValueError(f"{name}: expected whole numbers, NaN where unknown, found {array[~is_whole][0]}")
-        return series.cast(pl.Int64)
+        return series.cast(pl.Int64).cast(dtype)
     return series
 
 

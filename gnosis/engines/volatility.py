@@ -9,7 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gnosis.engines.trailing import least
+
 Floats = NDArray[np.float64]
+SIGMA_SESSIONS = 20
+"""Daily log returns behind sigma_d."""
+CHUNK = 256
 
 
 def _log(values: ArrayLike) -> Floats:
@@ -92,3 +97,41 @@ def yang_zhang_variance(open: ArrayLike, high: ArrayLike, low: ArrayLike, close:
     within = np.var(_log(c[..., 1:]) - _log(o[..., 1:]), axis=-1, ddof=1)
     mean_range = rogers_satchell_variance(o[..., 1:], h[..., 1:], low_[..., 1:], c[..., 1:]).mean(axis=-1)
     return overnight + kappa * within + (1 - kappa) * mean_range
+
+
+def trailing_sd(values: Floats, length: int) -> Floats:
+    """Return the standard deviation (n - 1) of the last values up to each, along the last axis; NaN with too few.
+
+    Of (rows, m) values come (rows, m - length + 1); max(10, length/4) of each window must be known, other than with
+    :func:`gnosis.engines.indicators.rolling_sd`, which asks for all.
+
+    Examples
+    --------
+    >>> trailing_sd(np.array([[1.0, -1.0] * 10 + [np.nan]]), 20).round(6).tolist()
+    [[1.025978, 1.025978]]
+    """
+    parts = []
+    for start in range(0, max(values.shape[0], 1), CHUNK):
+        window = np.lib.stride_tricks.sliding_window_view(values[start : start + CHUNK], length, axis=1)
+        is_known = ~np.isnan(window)
+        n = is_known.sum(axis=2)
+        enough = np.where(n >= least(length), n, np.nan)
+        filled = np.where(is_known, window, 0.0)
+        mean = filled.sum(axis=2) / enough
+        squares = np.where(is_known, (filled - mean[..., None]) ** 2, 0.0).sum(axis=2)
+        parts.append(np.sqrt(squares / (enough - 1)))
+    return np.concatenate(parts)
+
+
+def daily_sigma(returns: Floats) -> Floats:
+    """Return sigma_d, the standard deviation (n - 1) of the last 20 daily log returns of each row.
+
+    NaN with fewer than 10 of them, or without the last: without today's bar nothing is known about today.
+
+    Examples
+    --------
+    >>> daily_sigma(np.array([[0.01, -0.01] * 10, [0.01, -0.01] * 9 + [0.01, np.nan]])).round(6).tolist()
+    [0.01026, nan]
+    """
+    last = returns[:, -SIGMA_SESSIONS:]
+    return np.where(np.isnan(last[:, -1]), np.nan, trailing_sd(last, SIGMA_SESSIONS)[:, -1])

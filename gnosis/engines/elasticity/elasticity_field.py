@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 from gnosis.engines import physics
 from gnosis.engines.elasticity.greek_field import PATH
 from gnosis.engines.elasticity.inputs import ElasticityInputs
-from gnosis.engines.elasticity.labels import LOW_CONFIDENCE, first_label, passed_on, united
+from gnosis.engines.elasticity.labels import first_label, passed_on, united
 from gnosis.engines.elasticity.parameters import ElasticityParameters
 from gnosis.engines.elasticity.sources import LINEAR_LAW, REGRESSION, Depth
 from gnosis.engines.points import Floats
 from gnosis.engines.protocol import Bools, ProcessorResult
 from gnosis.engines.regimes import AMPLIFYING_UP_TO, DAMPING_BELOW, NEUTRAL_UP_TO, AmplificationRegime
 from gnosis.engines.trailing import History
-from gnosis.reasons import REASONS
+from gnosis.reasons import REASONS, SURE
 
 
 def amplification_regime(stiffness: ArrayLike, amplification: ArrayLike) -> Floats:
@@ -106,6 +106,6 @@ def _of_depth(depth: Depth) -> dict[str, Bools]:
         having = [text for text in texts if code in text.split(",")]
         if having:
             found[code] = depth.reasons.is_in(having).fill_null(False).to_numpy()
-    is_bare = (depth.confidence < LOW_CONFIDENCE) & (depth.reasons.fill_null("") == "").to_numpy()
+    is_bare = (depth.confidence < SURE) & (depth.reasons.fill_null("") == "").to_numpy()
     own = {"DEPTH_PROXY": depth.source == LINEAR_LAW, "LOW_COVERAGE": is_bare & (depth.source == REGRESSION)}
     return united(found, own)

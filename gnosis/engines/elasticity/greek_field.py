@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gnosis.engines.elasticity.contracts import EXPOSURES, Contracts, Smiles
-from gnosis.engines.physics import PATH_RATIOS, POTENTIAL_RATIOS
+from gnosis.engines.physics import PATH_RATIOS
 from gnosis.engines.points import Floats, Integers
+from gnosis.engines.potential import POTENTIAL_RATIOS
 from gnosis.options.arrays import frozen
 from gnosis.options.chain.clock import SECONDS_PER_YEAR
 from gnosis.options.positioning.bands import summed as added

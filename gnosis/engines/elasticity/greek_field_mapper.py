@@ -8,14 +8,14 @@ import numpy as np
 
 from gnosis.engines.elasticity.contracts import Contracts, Smiles
 from gnosis.engines.elasticity.inputs import ElasticityInputs
-from gnosis.engines.elasticity.labels import LOW_CONFIDENCE, terciles, united
+from gnosis.engines.elasticity.labels import terciles, united
 from gnosis.engines.elasticity.listing import Listed
 from gnosis.engines.elasticity.oi_distribution import group_median
 from gnosis.engines.elasticity.parameters import ElasticityParameters
 from gnosis.engines.points import Floats, Integers
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.trailing import History
-from gnosis.reasons import LEAST_SHARE
+from gnosis.reasons import LEAST_SHARE, SURE
 
 LEAST_STRIKES = 3
 DAYS_PER_YEAR = 365.0
@@ -116,7 +116,8 @@ def constant_maturity(tau_years: Floats, iv: Floats, group: Integers, n: int, ye
     low, high = np.clip(low, 0, size), np.clip(high, 0, size)
     width = np.where(tau[high] > tau[low], tau[high] - tau[low], 1.0)
     variance = w[low] + (years - tau[low]) / width * (w[high] - w[low])
-    return np.where(is_between, np.sqrt(variance / years), np.nan)
+    # Where nothing lies beyond the maturity the next group's expiry stands at ``high``, and the line may be negative.
+    return np.asarray(np.sqrt(np.where(is_between, variance / years, np.nan)))
 
 
 def hedge_confidence(factors: Floats) -> Floats:
@@ -224,7 +225,7 @@ def _mapped(inputs: ElasticityInputs) -> ProcessorResult:
     }
     quoted, fresh, covered, tight = factors.T
     worst = factors.min(axis=1)
-    is_low = quality < LOW_CONFIDENCE
+    is_low = quality < SURE
 
     def lacks(factor: Floats) -> np.ndarray:
         return (factor < LEAST_SHARE) | (is_low & (factor == worst))

@@ -17,7 +17,8 @@ from gnosis.engines.elasticity.listing import Listed, listed_contracts
 from gnosis.engines.elasticity.parameters import ElasticityParameters
 from gnosis.engines.elasticity.sources import Dealers, Depth, SeenRows, dealers_of, depth_of, seen_rows
 from gnosis.engines.points import Floats, Integers, Points
-from gnosis.engines.trailing import YEAR, least
+from gnosis.engines.trailing import YEAR, Series, least
+from gnosis.engines.volatility import daily_sigma
 from gnosis.options.chain.layout import CHAIN
 from gnosis.options.origin import Providers, require_table
 from gnosis.options.positioning.contracts import require_contracts, require_index_symbols, require_revaluation
@@ -207,15 +208,10 @@ def _daily(seen: SeenRows, bars: pl.DataFrame) -> Daily:
     dollars = (close * seen.taken(bars["volume"]))[:, -WINDOW - 1 : -1]
     n_dollars = (~np.isnan(dollars)).sum(axis=1)
     adv = np.nansum(dollars, axis=1) / np.where(n_dollars >= least(WINDOW), n_dollars, np.nan)
-    last = returns[:, -WINDOW:]
-    n_returns = (~np.isnan(last)).sum(axis=1)
-    # A return of the session itself must be among them: without today's bar nothing is known about today.
-    n = np.where((n_returns >= least(WINDOW)) & ~np.isnan(last[:, -1]), n_returns, np.nan)
-    mean = np.nansum(last, axis=1) / n
-    sigma = np.sqrt(np.nansum((last - mean[:, None]) ** 2, axis=1) / (n - 1))
+    n_returns = (~np.isnan(returns[:, -WINDOW:])).sum(axis=1)
     return Daily(
         adv_usd=adv,
-        sigma_d=sigma,
+        sigma_d=daily_sigma(returns),
         returns=returns,
         coverage=(n_dollars + ~np.isnan(log_close[:, -1])) / (WINDOW + 1),
         is_short=(n_dollars < WINDOW) | (n_returns < WINDOW),
@@ -233,6 +229,19 @@ def _vix(points: Points, index_levels: pl.DataFrame | None) -> tuple[Integers, F
     _, one, which = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
     sees = seen_rows(_ordered(of_index.only(one)), index_levels, VIX_SESSIONS, "raw.index_levels")
     return sees.rows[which.ravel()], sees.taken(index_levels["close"])[which.ravel()]
+
+
+def windows(values: Floats) -> Series:
+    """Return values that end at the points, shape (points, sessions), as series: each point sees its own row.
+
+    Examples
+    --------
+    >>> windows(np.arange(100.0)[None, :]).quantile(0.8).round(1).tolist()
+    [78.4]
+    """
+    last = values.shape[1] - 1
+    rows = np.arange(values.shape[0])
+    return Series(np.ascontiguousarray(values), rows, np.full(rows.size, last), values[:, last].copy())
 
 
 def _ordered(points: Points) -> Points:

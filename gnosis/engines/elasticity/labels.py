@@ -1,4 +1,4 @@
-"""Regime labels from conditions, and the level below which a confidence needs a reason."""
+"""Regime labels from conditions, and reasons of several origins together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from gnosis.engines.protocol import Bools, ProcessorResult
 from gnosis.engines.trailing import Series
 
 Label = TypeVar("Label", bound=StrEnum)
-LOW_CONFIDENCE = 0.8
 
 
 def first_label(kind: type[Label], conditions: Mapping[Label, Bools], is_known: ArrayLike) -> Floats:

@@ -11,6 +11,7 @@ from gnosis.engines.elasticity.elasticity_field import path_slopes
 from gnosis.engines.elasticity.greek_field import PATH, POTENTIAL
 from gnosis.engines.elasticity.inputs import ElasticityInputs
 from gnosis.engines.elasticity.parameters import ElasticityParameters
+from gnosis.engines.potential import potential, potential_shapes
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.trailing import History
 
@@ -27,7 +28,7 @@ def process(
     spot = inputs.chains.spot
     work = physics.path_work(spot, path_slopes(inputs, PATH))
     up, down = (physics.normalised_work(side, adv) for side in work)
-    shapes = physics.potential_shapes(physics.potential(spot, path_slopes(inputs, POTENTIAL)))
+    shapes = potential_shapes(potential(spot, path_slopes(inputs, POTENTIAL)))
     values = {
         "energy_up_usd": work.up,
         "energy_down_usd": work.down,

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from gnosis.engines.elasticity.inputs import ElasticityInputs
-from gnosis.engines.elasticity.labels import LOW_CONFIDENCE, terciles, united
+from gnosis.engines.elasticity.labels import terciles, united
 from gnosis.engines.elasticity.parameters import ElasticityParameters
 from gnosis.engines.points import Floats, Integers
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.trailing import History
 from gnosis.options.positioning.bands import summed
+from gnosis.reasons import SURE
 
 BUCKETS = ("oi_share_0_1", "oi_share_2_7", "oi_share_8_35", "oi_share_36_plus")
 BUCKET_ENDS = (1, 7, 35)
@@ -93,11 +94,11 @@ def _distribution(inputs: ElasticityInputs) -> ProcessorResult:
     }
     fresh, coverage, median_age = freshness(listed.oi_age, listed.point, n)
     undated = np.isfinite(contracts.open_interest) & (contracts.oi_session < 0)
-    is_low = fresh < LOW_CONFIDENCE
+    is_low = fresh < SURE
     reasons = {
-        "LOW_COVERAGE": has_oi & is_low & (coverage < LOW_CONFIDENCE),
+        "LOW_COVERAGE": has_oi & is_low & (coverage < SURE),
         "OI_MISSING": ~has_oi,
-        "OI_STALE": (median_age > 1) | (has_oi & is_low & (coverage >= LOW_CONFIDENCE)),
+        "OI_STALE": (median_age > 1) | (has_oi & is_low & (coverage >= SURE)),
         "OI_SESSION_UNKNOWN": np.bincount(contracts.point, undated, n) > 0,
         "SHORT_HISTORY": has_oi & (pairs == 0),
     }

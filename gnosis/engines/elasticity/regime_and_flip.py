@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from gnosis.engines.elasticity.inputs import WINDOW, ElasticityInputs
+from gnosis.engines.elasticity.inputs import WINDOW, ElasticityInputs, windows
 from gnosis.engines.elasticity.labels import first_label, passed_on, united
 from gnosis.engines.elasticity.parameters import ElasticityParameters
 from gnosis.engines.points import Floats
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.regimes import JumpRiskRegime, PrimaryRegime
-from gnosis.engines.trailing import YEAR, History, Series, least
+from gnosis.engines.trailing import YEAR, History, Series
+from gnosis.engines.volatility import trailing_sd
 
 FROM_LEVELS = [
     "nearest_flip",
@@ -30,47 +31,6 @@ FROM_LEVELS = [
 ]
 SHORT_GAMMA_BELOW = -0.3
 STABILITY_SESSIONS = 20
-CHUNK = 256
-
-
-def rolling_sd(values: Floats, length: int) -> Floats:
-    """Return the standard deviation (n - 1) of the last values up to each, along the last axis; NaN with too few.
-
-    Of (rows, m) values come (rows, m - length + 1); max(10, length/4) of each window must be known.
-
-    Examples
-    --------
-    >>> rolling_sd(np.array([[1.0, -1.0] * 10 + [np.nan]]), 20).round(6).tolist()
-    [[1.025978, 1.025978]]
-    """
-    parts = []
-    for start in range(0, max(values.shape[0], 1), CHUNK):
-        window = np.lib.stride_tricks.sliding_window_view(values[start : start + CHUNK], length, axis=1)
-        is_known = ~np.isnan(window)
-        n = is_known.sum(axis=2)
-        enough = np.where(n >= least(length), n, np.nan)
-        filled = np.where(is_known, window, 0.0)
-        mean = filled.sum(axis=2) / enough
-        squares = np.where(is_known, (filled - mean[..., None]) ** 2, 0.0).sum(axis=2)
-        parts.append(np.sqrt(squares / (enough - 1)))
-    return np.concatenate(parts)
-
-
-def z_of_last(window: Floats) -> Floats:
-    """Return (x - mean)/sd of the last value of each row against the 252 before it; NaN where sd is 0 or too few known.
-
-    Examples
-    --------
-    >>> z_of_last(np.array([[1.0, 3.0] * 50 + [4.0]])).round(4).tolist()
-    [1.99]
-    """
-    past, now = window[:, -YEAR - 1 : -1], window[:, -1]
-    is_known = ~np.isnan(past)
-    n = is_known.sum(axis=1)
-    enough = np.where(n >= least(YEAR), n, np.nan)
-    mean = np.where(is_known, past, 0.0).sum(axis=1) / enough
-    sd = np.sqrt(np.where(is_known, (past - mean[:, None]) ** 2, 0.0).sum(axis=1) / (enough - 1))
-    return (now - mean) / np.where(sd > 1e-14 * np.abs(mean), sd, np.nan)
 
 
 def jump_score(z_terms: ArrayLike, gamma_sign: ArrayLike) -> Floats:
@@ -158,8 +118,8 @@ def regime_stability(regime: Series, gamma_z: Series) -> Floats:
 
 def _vix_terms(vix: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the volatility of VIX, its z-score and that of VIX."""
-    sd = rolling_sd(np.diff(np.log(vix), axis=1), WINDOW)
-    return sd[:, -1], z_of_last(sd), z_of_last(vix)
+    sd = trailing_sd(np.diff(np.log(vix), axis=1), WINDOW)
+    return sd[:, -1], windows(sd).z(YEAR), windows(vix).z(YEAR)
 
 
 def process(

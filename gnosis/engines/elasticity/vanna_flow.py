@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gnosis.engines.elasticity.inputs import WINDOW, ElasticityInputs
+from gnosis.engines.elasticity.inputs import WINDOW, ElasticityInputs, windows
 from gnosis.engines.elasticity.labels import absolute, first_label, passed_on, united
 from gnosis.engines.elasticity.parameters import ElasticityParameters
 from gnosis.engines.points import Floats
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.regimes import VannaRegime
-from gnosis.engines.trailing import YEAR, History, Series, least
+from gnosis.engines.trailing import History, Series, least
 
 CHAIN, VIX = 0.0, 1.0
 
@@ -93,15 +93,9 @@ def above_own_quantile(window: Floats, share: float) -> Floats:
     >>> above_own_quantile(np.arange(100.0)[None, :], 0.8).tolist()
     [1.0]
     """
-    past, now = window[:, -YEAR - 1 : -1], window[:, -1]
-    n = (~np.isnan(past)).sum(axis=1)
-    ordered = np.sort(past, axis=1)
-    place = share * np.maximum(n - 1, 0)
-    low = np.floor(place).astype(np.int64)
-    row = np.arange(n.size)
-    below, above = ordered[row, low], ordered[row, np.minimum(low + 1, np.maximum(n - 1, 0))]
-    cut = below + (above - below) * (place - low)
-    return np.where((n >= least(YEAR)) & ~np.isnan(now), now > cut, np.nan)
+    own = windows(window)
+    cut = own.quantile(share)
+    return np.where(np.isnan(cut) | np.isnan(own.values), np.nan, own.values > cut)
 
 
 def _beta(
@@ -130,7 +124,9 @@ def process(
 ) -> ProcessorResult:
     """Return the flows of volatility; confidence is that of the dealer positioning.
 
-    The exposure adjusted for the usual answer of volatility has a confidence of its own: that times pairs/60.
+    Never a proxy: the chain, from which the flows follow, is the preferred input. Where VIX answers for the symbol's
+    own volatility ``spot_vol_beta_source`` says so. The exposure adjusted for the usual answer of volatility has a
+    confidence of its own: that of the flows times pairs/60.
     """
     dealer = earlier["dealer_positioning"]
     vex, gex = (np.asarray(dealer.values[name]) for name in ("vex_usd_per_volpt", "gex_usd_per_pct"))
@@ -160,4 +156,4 @@ def process(
     lacks_history: NDArray[np.bool_] = np.isnan(slope) | np.isnan(regime)
     own = {"SHORT_HISTORY": lacks_history & ~np.isnan(vex), "SOURCE_MISSING": np.isnan(vix) | np.isnan(adv)}
     reasons = united(passed_on(dealer), own)
-    return ProcessorResult(values, np.where(np.isnan(vex), 0.0, dealer.confidence), reasons, source == VIX)
+    return ProcessorResult(values, np.where(np.isnan(vex), 0.0, dealer.confidence), reasons)

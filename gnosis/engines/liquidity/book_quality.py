@@ -86,6 +86,17 @@ def book_coverage(
     return coverage(books.ts, books.bid_price, books.ask_price, starts, ends, first, closes, expected, levels)
 
 
+def sum_of_levels(levels: Floats) -> Floats:
+    """Return the sum over the last axis, level after level: absent levels, 0 or NaN, do not change a bit of it.
+
+    Examples
+    --------
+    >>> sum_of_levels(np.array([[0.1, 0.2, 0.3], [0.1, np.nan, 0.0]])).tolist()
+    [0.6000000000000001, 0.1]
+    """
+    return np.asarray(np.nancumsum(levels, axis=-1)[..., -1])
+
+
 def any_known(values: Mapping[str, Floats]) -> Bools:
     """Return where at least one of the values is known."""
     return np.asarray((~np.isnan(np.stack(list(values.values())))).any(axis=0))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from gnosis.engines import physics
 from gnosis.engines.liquidity.book_quality import book_confidence, book_coverage, book_reasons, quotes
-from gnosis.engines.liquidity.inputs import LiquidityInputs
+from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.liquidity.percentile_regime import percentile_regime
 from gnosis.engines.points import Floats, Integers
@@ -18,7 +18,6 @@ from gnosis.engines.trailing import History
 
 DISTANCES_BPS = (5, 10, 25, 50)
 DECAY_BPS = 50.0
-WINDOW = 20
 _DISTANCES = np.array(DISTANCES_BPS) / 1e4
 _NAMES = [f"depth_{side}_{bps}bps_usd" for side in ("bid", "ask") for bps in DISTANCES_BPS]
 

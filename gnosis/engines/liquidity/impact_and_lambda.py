@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from gnosis.engines import physics
 from gnosis.engines.indicators import previous
 from gnosis.engines.intraday_bars import MINUTE_US, SeenBars
+from gnosis.engines.liquidity.book_quality import GOOD_COVERAGE
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.liquidity.percentile_regime import percentile_regime
@@ -21,7 +22,6 @@ from gnosis.engines.trailing import History, Series
 
 PERMANENT, TEMPORARY = 0.314, 0.142
 ORDER_SHARE = 0.01
-GOOD_COVERAGE = 0.8
 LOCAL_MOVE = 0.01
 DAYS = {"0_1d": 0.1, "0_2d": 0.2, "0_5d": 0.5}
 

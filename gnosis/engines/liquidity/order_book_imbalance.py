@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gnosis.engines.indicators import close_location
 from gnosis.engines.liquidity.book_quality import (
     Quotes,
     any_known,
@@ -14,20 +15,20 @@ from gnosis.engines.liquidity.book_quality import (
     book_coverage,
     book_reasons,
     quotes,
+    sum_of_levels,
     within,
 )
-from gnosis.engines.liquidity.inputs import LiquidityInputs
+from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.liquidity.percentile_regime import percentile_regime
 from gnosis.engines.order_books import MINUTE_US, OrderBooks, regular_hours
 from gnosis.engines.points import Floats, Integers, Panel, Points
 from gnosis.engines.protocol import ProcessorResult
-from gnosis.engines.trailing import History, least
+from gnosis.engines.trailing import History, Series, least
 
 CLOSING_MINUTES = 5
 ICEBERG_MINUTES = 30
 ICEBERG_MULTIPLE = 3.0
-WINDOW = 20
 SELL_BELOW, BUY_ABOVE = 0.1, 0.9
 
 
@@ -140,7 +141,7 @@ def _imbalance(books: OrderBooks, closing: Quotes, levels: int) -> Floats:
     """Return the mean imbalance of sizes, or of order flow where books have one level only."""
     n = closing.starts.size
     row, point = closing.row, closing.point
-    bid, ask = (np.nansum(side[row, :levels], axis=1) for side in (books.bid_size, books.ask_size))
+    bid, ask = (sum_of_levels(side[row, :levels]) for side in (books.bid_size, books.ask_size))
     deep = ~np.isnan(books.bid_size[row, 1:levels]).all(axis=1) | ~np.isnan(books.ask_size[row, 1:levels]).all(axis=1)
     is_deep = np.bincount(point, weights=deep, minlength=n) > 0
     total = bid + ask
@@ -172,7 +173,7 @@ def _flow(books: OrderBooks, session: Quotes, levels: int) -> dict[str, Floats]:
         return amount / np.where(size > 0, size, np.nan)
 
     best = total(events[:, 0])
-    every, all_sizes = (total(np.nansum(weights * part, axis=1)) for part in (events, sizes))
+    every, all_sizes = (total(sum_of_levels(weights * part)) for part in (events, sizes))
     return {
         "ofi_shares": np.where(np.bincount(point, minlength=n) > 0, best, np.nan),
         "ofi_normalised": share(best, total(sizes[:, 0])),
@@ -242,22 +243,17 @@ def _nearest(instants: Integers, closing: Quotes, point: Integers, wanted: Integ
 
 def _daily_proxies(panel: Panel, points: Points) -> dict[str, Floats]:
     """Return Chaikin money flow over 20 sessions, the z-score of the volume against 20 sessions, the log return."""
-    span = panel.high - panel.low
-    location = np.where(span > 0, (2 * panel.close - panel.high - panel.low) / np.where(span > 0, span, 1.0), 0.0)
+    location = close_location(panel.high, panel.low, panel.close)
     signed, volume = (
         panel.trailing(points, values, WINDOW) for values in (location * panel.adjusted_volume, panel.adjusted_volume)
     )
     known = ~np.isnan(signed)
     total = np.where(known, volume, 0.0).sum(axis=1)
     usable = (known.sum(axis=1) >= least(WINDOW)) & known[:, -1] & (total > 0)
-    before = panel.trailing(points, panel.adjusted_volume, WINDOW + 1)[:, :-1]
-    count = (~np.isnan(before)).sum(axis=1)
-    enough = np.where(count >= least(WINDOW), count, np.nan)
-    mean = np.nansum(before, axis=1) / enough
-    sd = np.sqrt(np.nansum((before - mean[:, None]) ** 2, axis=1) / (enough - 1))
+    column = points.position - panel.first
     closes = np.log(panel.trailing(points, panel.close, 2))
     return {
         "money_flow": np.nansum(signed, axis=1) / np.where(usable, total, np.nan),
-        "volume_z": (volume[:, -1] - mean) / np.where(sd > 0, sd, np.nan),
+        "volume_z": Series(panel.adjusted_volume, points.symbol, column, volume[:, -1]).z(WINDOW),
         "log_return": closes[:, 1] - closes[:, 0],
     }

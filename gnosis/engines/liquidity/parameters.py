@@ -20,6 +20,8 @@ class LiquidityParameters:
         Levels of each side that are expected and read into imbalances.
     least_depth_levels
         Levels, both sides together, that the slope of depth on distance needs.
+    stale_minutes
+        Minutes before the close beyond which the last snapshot is too old to be walked.
     depth_loss
         Share of the displayed depth whose loss within one snapshot counts as an event.
     least_depth_losses
@@ -46,6 +48,7 @@ class LiquidityParameters:
     snapshots_per_session: int = 390
     book_levels: int = 10
     least_depth_levels: int = 5
+    stale_minutes: int = 30
     depth_loss: float = 0.3
     least_depth_losses: int = 5
     least_lambda_bars: int = 200

@@ -8,8 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gnosis.engines.liquidity.book_quality import any_known, book_confidence, book_coverage, book_reasons, quotes
-from gnosis.engines.liquidity.inputs import LiquidityInputs
+from gnosis.engines.liquidity.book_quality import (
+    any_known,
+    book_confidence,
+    book_coverage,
+    book_reasons,
+    quotes,
+    sum_of_levels,
+)
+from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.liquidity.percentile_regime import percentile_regime
 from gnosis.engines.liquidity.spread_estimator import QUOTED
@@ -21,7 +28,6 @@ ORDER_SIZES = {"0_1pct": 0.001, "0_5pct": 0.005, "1pct": 0.01, "5pct": 0.05}
 """Orders as shares of the average daily volume, by their name in the columns."""
 
 FRICTION_ORDER = 0.01
-WINDOW = 20
 
 
 class Walk(NamedTuple):
@@ -69,8 +75,8 @@ def walk(price: ArrayLike, size: ArrayLike, mid: ArrayLike, shares: ArrayLike) -
     before = np.cumsum(available, axis=-1) - available
     filled = np.clip(order[..., None] - before, 0.0, available)
     distance = np.where(there, np.abs(p - middle[..., None]), 0.0)
-    left = np.maximum(order - available.sum(axis=-1), 0.0)
-    cost = np.where(left > 0, np.nan, (filled * distance).sum(axis=-1))
+    left = np.maximum(order - sum_of_levels(available), 0.0)
+    cost = np.where(left > 0, np.nan, sum_of_levels(filled * distance))
     positive = np.where(order > 0, order, np.nan)
     return Walk(cost, 1e4 * cost / (positive * middle), left / positive)
 
@@ -106,25 +112,26 @@ def process(
 ) -> ProcessorResult:
     """Return costs of orders against the last snapshot of the regular session, and by the square-root model.
 
-    Reads the spread of ``earlier["spread_estimator"]``. Without a snapshot only the model has values.
+    Reads the spread of ``earlier["spread_estimator"]``. Without a snapshot, or when the last one is more than
+    ``parameters.stale_minutes`` before the close, only the model has values.
     """
     n = len(inputs.points)
     spread = earlier["spread_estimator"].values
     spread_bps, source = np.asarray(spread["spread_bps"]), np.asarray(spread["spread_source"])
-    session = quotes(inputs)
-    has_quotes = session.ends > session.starts
+    session, fresh = quotes(inputs), quotes(inputs, parameters.stale_minutes)
+    has_quotes, is_fresh = session.ends > session.starts, fresh.ends > fresh.starts
     shares = inputs.adv_shares[:, None] * np.array(list(ORDER_SIZES.values()))
     shares = np.where(shares > 0, shares, np.nan)
     values: dict[str, Floats] = {}
     for side in ("buy", "sell"):
         found = Walk(*(np.full((n, len(ORDER_SIZES)), np.nan) for _ in Walk._fields))
-        if inputs.books is not None and session.row.size:
+        if inputs.books is not None and fresh.row.size:
             books = inputs.books
-            last = session.row[session.ends[has_quotes] - 1]
+            last = fresh.row[fresh.ends[is_fresh] - 1]
             price, size = (books.ask_price, books.ask_size) if side == "buy" else (books.bid_price, books.bid_size)
-            walked = walk(price[last, None, :], size[last, None, :], books.mid[last, None], shares[has_quotes])
+            walked = walk(price[last, None, :], size[last, None, :], books.mid[last, None], shares[is_fresh])
             for whole, part in zip(found, walked, strict=True):
-                whole[has_quotes] = np.where(np.isnan(shares[has_quotes]), np.nan, part)
+                whole[is_fresh] = np.where(np.isnan(shares[is_fresh]), np.nan, part)
         for column, name in enumerate(ORDER_SIZES):
             values[f"cost_{side}_{name}_usd"] = found.cost_usd[:, column]
             values[f"slippage_{side}_{name}_bps"] = found.slippage_bps[:, column]
@@ -136,10 +143,11 @@ def process(
     book = book_coverage(inputs, parameters, parameters.book_levels)
     bars = inputs.daily_coverage(WINDOW)
     has_output = any_known(values)
-    is_proxy = ~has_quotes | ~(source == QUOTED)
+    is_proxy = ~is_fresh | ~(source == QUOTED)
     rank = history.series("liq_friction_cost", friction).percentile_rank()
     values["cost_regime"] = percentile_regime(rank)
     reasons = book_reasons(inputs, book, bars, has_quotes, is_proxy)
+    reasons["PARTIAL_BOOK"] = reasons["PARTIAL_BOOK"] | (has_quotes & ~is_fresh)
     reasons["SHORT_HISTORY"] = reasons["SHORT_HISTORY"] | (np.isnan(rank) & ~np.isnan(friction))
     reasons["SPREAD_PROXY"] = ~np.isnan(source) & (source != QUOTED)
     return ProcessorResult(values, book_confidence(book, bars, is_proxy, has_output), reasons, is_proxy & has_output)

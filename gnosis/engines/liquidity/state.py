@@ -76,11 +76,12 @@ def liquidity(
     intraday
         Rows of ``raw.intraday_bars``, of 60 sessions for the profile and of 21 for the rest.
     books
-        Rows of ``raw.order_books`` of the wanted sessions; those of 20 sessions give mids to the regression of impact.
+        Rows of ``raw.order_books`` of the wanted sessions; level 1 of 20 sessions gives mids to the regression of
+        impact.
     trades
         Rows of ``raw.trades``; without them ``vpin`` is null.
     shorts
-        Rows of ``raw.short_volume``, of 264 sessions.
+        Rows of ``raw.short_volume``, of 270 sessions.
     stored
         Rows of ``engines.liquidity`` of earlier sessions; percentiles of costs and toxicity read them.
     sessions

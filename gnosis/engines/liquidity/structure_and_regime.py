@@ -8,6 +8,7 @@ import numpy as np
 
 from gnosis.engines.indicators import atr, bollinger, close_location, ema, rolling_sum
 from gnosis.engines.intraday_bars import SeenBars
+from gnosis.engines.liquidity.book_quality import GOOD_COVERAGE
 from gnosis.engines.liquidity.impact_and_lambda import amihud_of
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
@@ -20,7 +21,6 @@ from gnosis.reasons import LEAST_SHARE
 
 PROFILE_SESSIONS = 60
 WYCKOFF_WINDOW = 120
-GOOD_COVERAGE = 0.8
 NEAR = 0.10
 MOST = 20
 SQUEEZE_MOST = 120

@@ -13,16 +13,18 @@ from numpy.typing import ArrayLike
 
 from gnosis.engines.indicators import close_location, log_returns
 from gnosis.engines.intraday_bars import IntradayBars, SeenBars, expected_bars
+from gnosis.engines.liquidity.book_quality import GOOD_COVERAGE
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs, daily_quantities
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.points import Floats, Integers, Panel, Points
-from gnosis.engines.protocol import ProcessorResult
+from gnosis.engines.protocol import Bools, ProcessorResult
 from gnosis.engines.trailing import History, Series
 from gnosis.engines.visible_rows import visible_rows
 from gnosis.options.origin import require_table
 
 DAILY_WINDOW = 60
-GOOD_COVERAGE = 0.8
+SWEEP_MINUTES = 30
+SWEEP_BARS = ("closing_bars", "reference_bars")
 TRADES_SESSIONS = 20
 """Sessions of trades that may be needed to fill the buckets."""
 
@@ -68,13 +70,15 @@ def process(
 ) -> ProcessorResult:
     """Return toxicity and the sweep alert at every point.
 
-    Bars of one minute are read where they cover at least as much of the last 20 sessions as those of five. The
-    confidence is 0.7 x the larger of both shares + 0.3 x share of the 60 daily bars.
+    Toxicity is read from bars of one minute where they cover at least as much of the last 20 sessions as those of five.
+    The sweep alert reads those of five only: without one in the last half hour (``NO_INTRADAY``), or without a quarter
+    of those of the 20 sessions before, it is that of the daily bar. The confidence is 0.7 x the larger of both shares,
+    nothing where the alert is the daily one, + 0.3 x share of the 60 daily bars.
     """
     del earlier
     covered, toxicity = _toxicity(inputs, parameters)
-    sweep = _sweep(inputs)
-    is_daily = np.isnan(sweep)
+    sweep, has_closing, has_reference = _sweep(inputs)
+    is_daily = ~(has_closing & has_reference)
     daily = inputs.daily_coverage(DAILY_WINDOW)
     percentile = history.series("toxicity_proxy", toxicity).percentile_rank()
     no_bars = covered == 0.0
@@ -86,10 +90,10 @@ def process(
             "liq_sweep_alert": np.where(is_daily, inputs.bars.compute(_daily_sweep), sweep),
             "toxicity_regime": np.where(np.isnan(percentile), np.nan, 0.0 + (percentile > 0.8) + (percentile > 0.95)),
         },
-        0.7 * covered + 0.3 * daily,
+        np.where(is_daily, 0.0, 0.7 * covered) + 0.3 * daily,
         {
-            "NO_INTRADAY": no_bars,
-            "SOURCE_MISSING": ~no_bars & (covered < GOOD_COVERAGE),
+            "NO_INTRADAY": no_bars | ~has_closing,
+            "SOURCE_MISSING": ~no_bars & ((covered < GOOD_COVERAGE) | ~has_reference),
             "SHORT_HISTORY": daily < 1.0,
         },
         is_daily,
@@ -128,17 +132,29 @@ def _bar_toxicity(inputs: LiquidityInputs, bars: IntradayBars, buckets: int) -> 
     return bars.compute_with(inputs.bars, of).get("toxicity", np.zeros(0))
 
 
-def _sweep(inputs: LiquidityInputs) -> Floats:
+def _sweep(inputs: LiquidityInputs) -> tuple[Floats, Bools, Bools]:
+    """Return the alert of 5-minute bars, and whether the last half hour and the sessions before have the bars for it."""
     from gnosis.engines.liquidity.flow_kernel import sweeps
 
-    if inputs.intraday5 is None or len(inputs.points) == 0:
-        return np.full(len(inputs.points), np.nan)
+    n = len(inputs.points)
+    if inputs.intraday5 is None or n == 0:
+        return np.full(n, np.nan), np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
 
     def of(seen: SeenBars, panel: Panel) -> dict[str, Floats]:
         volume = seen.volume / seen.factor(panel)
-        return {"sweep": sweeps(volume, seen.log_change, *seen.closing(30), *seen.before(WINDOW), _fewest(seen))}
+        closing, reference, fewest = seen.closing(SWEEP_MINUTES), seen.before(WINDOW), _fewest(seen)
+        known = np.concatenate([[0], np.cumsum(~np.isnan(volume))])
+        counts = (known[ends] - known[starts] for starts, ends in (closing, reference))
+        return {
+            "sweep": sweeps(volume, seen.log_change, *closing, *reference, fewest),
+            **{
+                name: 1.0 * (count >= least) for name, count, least in zip(SWEEP_BARS, counts, (1, fewest), strict=True)
+            },
+        }
 
-    return inputs.intraday5.compute_with(inputs.bars, of)["sweep"]
+    found = inputs.intraday5.compute_with(inputs.bars, of)
+    has_closing, has_reference = (found[name] == 1.0 for name in SWEEP_BARS)
+    return found["sweep"], has_closing, has_reference
 
 
 def _fewest(seen: SeenBars) -> Integers:

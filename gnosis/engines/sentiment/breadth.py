@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 
+from gnosis.engines.input_origin import market_origin
 from gnosis.engines.points import Floats, Integers, Points
 from gnosis.engines.regimes import RiskRegime
-from gnosis.engines.sentiment.market_panels import Bools, CutOffs, Versions, members, rows_at, views
+from gnosis.engines.sentiment.market_panels import ORIGIN_SCHEMA, Bools, CutOffs, Versions, members, rows_at, views
 from gnosis.options.origin import require_table
 
 INDEX_SYMBOL = "^GSPC"
@@ -35,6 +36,7 @@ BREADTH_SCHEMA: dict[str, pl.DataType] = {
     "session": pl.Date(),
     "as_of": pl.Datetime("us", "UTC"),
     **dict.fromkeys(COLUMNS, pl.Float64()),
+    **ORIGIN_SCHEMA,
 }
 """Flags are 0 and 1, the regime is the position of its label, null where unknown."""
 
@@ -77,7 +79,8 @@ def universe_breadth(
     Returns
     -------
     polars.DataFrame
-        ``session``, ``as_of`` and :data:`COLUMNS`, sorted by session and cut-off.
+        ``session``, ``as_of``, :data:`COLUMNS` and the origin of the bars and levels behind them, sorted by session and
+        cut-off.
 
     Raises
     ------
@@ -114,9 +117,17 @@ def universe_breadth(
         if all(fund in place for fund in funds):
             baskets = ([place[fund] for fund in cyclical], [place[fund] for fund in defensive])
             out[5, at] = rotation_score(panel[baskets[0]], panel[baskets[1]])[column]
-    return pairs.frame.with_columns(
-        pl.Series(name, values, nan_to_null=True) for name, values in zip(COLUMNS, out, strict=True)
+    known = ~np.isnan(out)
+    counts = {symbols[row] for row in np.flatnonzero(is_member.max(axis=1))} | set(funds)
+    provider, synthetic = market_origin(
+        pairs.frame,
+        [
+            (bars.filter(pl.col("symbol").is_in(sorted(counts))), LOOKBACK, known[[0, 1, 2, 3, 5]].any(axis=0)),
+            (index_levels, LOOKBACK, known[3:5].any(axis=0)),
+        ],
     )
+    measures = [pl.Series(name, values, nan_to_null=True) for name, values in zip(COLUMNS, out, strict=True)]
+    return pairs.frame.with_columns(*measures, provider=provider, synthetic=pl.Series(synthetic))
 
 
 def breadth_at(points: Points, breadth: pl.DataFrame) -> dict[str, Floats]:

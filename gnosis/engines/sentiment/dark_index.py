@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from gnosis.engines.input_origin import market_origin
 from gnosis.engines.points import Floats, Integers, Points
 from gnosis.engines.sentiment.breadth import CYCLICAL, DEFENSIVE, FEWEST_MEMBERS
-from gnosis.engines.sentiment.market_panels import Bools, CutOffs, Versions, members, rows_at, views
+from gnosis.engines.sentiment.market_panels import ORIGIN_SCHEMA, Bools, CutOffs, Versions, members, rows_at, views
 from gnosis.engines.trailing import YEAR, Series
 from gnosis.options.origin import require_table
 
@@ -23,6 +24,7 @@ DARK_INDEX_SCHEMA: dict[str, pl.DataType] = {
     "session": pl.Date(),
     "as_of": pl.Datetime("us", "UTC"),
     **dict.fromkeys(("sent_dix", "sent_gex", "dix_source", "gex_source", "dix_age"), pl.Float64()),
+    **ORIGIN_SCHEMA,
 }
 """Sources are positions in ``DIX_SOURCES`` and ``GEX_SOURCES``; ``dix_age`` counts sessions since the one published
 last in ``raw.dix``, null when it is too old."""
@@ -53,8 +55,8 @@ def dark_index(
     short_volume, bars
         Rows of ``raw.short_volume`` and ``raw.equity_bars`` of the members; None: not collected.
     index_gamma
-        ``session``, ``known_at``, ``provider`` and ``gex``, the dealer gamma of the chain of an index fund, $ per 1 %
-        move; it stands in where ``raw.dix`` says nothing. None: not collected.
+        ``session``, ``known_at``, ``provider``, ``synthetic`` and ``gex``, the dealer gamma of the chain of an index
+        fund, $ per 1 % move; it stands in where ``raw.dix`` says nothing. None: not collected.
     membership
         Dated members, see ``MEMBERSHIP_SCHEMA`` of :mod:`gnosis.engines.sentiment.market_panels`. None: every symbol
         with short volume that is not a sector fund.
@@ -83,6 +85,9 @@ def dark_index(
     for frame, table in ((dix, "raw.dix"), (short_volume, "raw.short_volume"), (bars, "raw.equity_bars")):
         if frame is not None:
             require_table(frame, table)
+    needed = {"session", "known_at", "provider", "synthetic", "gex"}
+    if index_gamma is not None and (missing := sorted(needed - set(index_gamma.columns))):
+        raise ValueError(f"index_gamma: expected the columns {missing}, found {index_gamma.columns}")
     pairs = CutOffs(cut_offs, LOOKBACK)
     vendor = Versions(pairs, dix, {"dix": pl.col("dix"), "gex": pl.col("gex")}, "raw.dix")
     chain = Versions(pairs, index_gamma, {"gex": pl.col("gex")}, "index gamma")
@@ -103,9 +108,20 @@ def dark_index(
         out[1, at], out[3, at] = _first_known(scaled)
         out[4, at] = dix_ages[0]
     names = ("sent_dix", "sent_gex", "dix_source", "gex_source", "dix_age")
-    return pairs.frame.with_columns(
-        pl.Series(name, values, nan_to_null=True) for name, values in zip(names, out, strict=True)
+    from_shares = out[2] == DIX_SOURCES.index("short_volume")
+    counts = [symbols[row] for row in np.flatnonzero(is_member.max(axis=1))]
+    of_members = pl.col("symbol").is_in(counts)
+    provider, synthetic = market_origin(
+        pairs.frame,
+        [
+            (dix, LOOKBACK, (out[2] == DIX_SOURCES.index("dix")) | (out[3] == GEX_SOURCES.index("dix"))),
+            (None if short_volume is None else short_volume.filter(of_members), MAX_AGE + 1, from_shares),
+            (None if own_bars is None else own_bars.filter(of_members), MAX_AGE + 1, from_shares),
+            (index_gamma, LOOKBACK, out[3] == GEX_SOURCES.index("index_chain")),
+        ],
     )
+    measures = [pl.Series(name, values, nan_to_null=True) for name, values in zip(names, out, strict=True)]
+    return pairs.frame.with_columns(*measures, provider=provider, synthetic=pl.Series(synthetic))
 
 
 def dark_index_at(points: Points, rows: pl.DataFrame) -> dict[str, Floats]:

@@ -50,7 +50,7 @@ def process(
     """
     is_collected = inputs.collected["news"]
     found = np.where(is_collected[:, None], _tones(inputs, parameters), np.nan)
-    prepared, qa, age, documents, by_model, by_words, priors, mean, sd = np.ascontiguousarray(found.T)
+    prepared, qa, age, documents, by_model, by_words, priors, mean, sd, mass, newest = np.ascontiguousarray(found.T)
     tone = np.where(np.isnan(prepared), qa, np.where(np.isnan(qa), prepared, (prepared + qa) / 2.0))
     z = tone_surprise(tone, mean, sd)
     decay = np.exp2(-age / parameters.documents.half_life_us(SECTIONS[0]))
@@ -62,6 +62,8 @@ def process(
     values = {
         "earnings_tone_v": v,
         "earnings_tone_n_documents": np.where(is_collected, np.where(has_call, documents, 0.0), np.nan),
+        "earnings_tone_information_mass": np.where(is_collected, np.where(has_call, mass * decay, 0.0), np.nan),
+        "earnings_tone_newest_known_at": newest,
         "tone_prepared": prepared,
         "tone_qa": qa,
         "tone_gap": qa - prepared,

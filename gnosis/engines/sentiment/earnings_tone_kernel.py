@@ -53,9 +53,10 @@ def tones(
     -------
     numpy.ndarray
         Columns: tone of the prepared remarks, of the answers, age in microseconds, documents, sections by the model,
-        sections by word lists, number of prior calls, mean and standard deviation of their tones.
+        sections by word lists, number of prior calls, mean and standard deviation of their tones, confidence of the
+        documents of the last call, instant at which the newest of them was known.
     """
-    out = np.full((as_of.size, 9), np.nan)
+    out = np.full((as_of.size, 11), np.nan)
     prior = np.empty(MOST_PRIOR)
     weight, weighted, by_model = np.zeros(2), np.zeros(2), np.zeros(2)
     for p in range(as_of.size):
@@ -65,10 +66,11 @@ def tones(
         while i >= start and n_prior < MOST_PRIOR:
             number = call[i]
             weight[:], weighted[:], by_model[:] = 0.0, 0.0, 0.0
-            begun, n = 0, 0
+            begun, newest, n = 0, 0, 0
             while i >= start and call[i] == number:
                 if instants[0, i] <= as_of[p] < instants[1, i] and not np.isnan(floats[0, i]):
                     begun = max(begun, instants[2, i])
+                    newest = max(newest, instants[0, i])
                     weight[section[i]] += floats[1, i]
                     weighted[section[i]] += floats[1, i] * floats[0, i]
                     by_model[section[i]] += floats[1, i] * floats[2, i]
@@ -85,6 +87,7 @@ def tones(
                 model = float((by_model > 0.0).sum())
                 out[p, 0], out[p, 1], out[p, 2], out[p, 3] = prepared, qa, as_of[p] - begun, n
                 out[p, 4], out[p, 5] = model, (weight > 0.0).sum() - model
+                out[p, 9], out[p, 10] = weight.sum(), newest
             elif begun > oldest_prior[p]:
                 prior[n_prior] = tone
                 n_prior += 1

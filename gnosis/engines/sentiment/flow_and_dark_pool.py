@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def process(
         values[name] = np.where(stands_in, daily[name], preferred)
         is_proxy |= stands_in
     pressure, dark = values["sent_net_aggressor_pressure"], inputs.dark_index
-    z = history.series("sent_dix", dark["sent_dix"]).z(YEAR)
+    z = dark_index_z(history, dark["sent_dix"], dark["dix_source"])
     bias = composite_flow_bias(pressure, z)
     past = history.series("sent_composite_flow_bias", bias)
     values |= {name: dark[name] for name in ("sent_dix", "sent_gex", "dix_source", "gex_source")}
@@ -104,6 +105,36 @@ def daily_pressure(panel: Panel, points: Points) -> dict[str, Floats]:
     found["sent_bid_ask_imbalance"] = panel.at(points, rolling_mean(location, DAILY_BARS))
     there = ~np.isnan(panel.trailing(points, volume, DAILY_BARS))
     return found | {"coverage": there.sum(axis=1) / DAILY_BARS}
+
+
+def dark_index_z(history: History, dix: Floats, source: Floats) -> Floats:
+    """Return the z-score of the dark index among the values of 252 sessions that come from the source of today's.
+
+    The vendor's index and the short share that stands in for it are two quantities with levels of their own.
+
+    Parameters
+    ----------
+    history
+        Sessions before the points.
+    dix, source
+        ``sent_dix`` of the points and the position of its ``dix_source``.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from gnosis.sessions import schedule
+    >>> rows = schedule().head(253).select(symbol=pl.lit("A"), session="session", as_of="close_at")
+    >>> stored = rows.head(252).with_columns(sent_dix=pl.int_range(252) % 3 * 0.01, dix_source=pl.lit(0.0))
+    >>> history = History(Points.of(rows.tail(1)), stored)
+    >>> [dark_index_z(history, np.array([0.02]), np.array([source])).round(4).item() for source in (0.0, 1.0)]
+    [1.2223, nan]
+    """
+    series, sources = history.series("sent_dix", dix), history.series("dix_source", source)
+    found = np.full(dix.size, np.nan)
+    for one in np.unique(source[~np.isnan(source)]):
+        own = replace(series, matrix=np.where(sources.matrix == one, series.matrix, np.nan))
+        found = np.where(source == one, own.z(YEAR), found)
+    return found
 
 
 def composite_flow_bias(net_aggressor_pressure: Floats, dix_z: Floats) -> Floats:

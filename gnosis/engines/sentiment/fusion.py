@@ -114,17 +114,24 @@ def fuse(readings: ArrayLike, confidences: ArrayLike, weights: ArrayLike) -> Fus
     v = np.asarray(readings, dtype=np.float64)
     weight = np.where(np.isnan(v), 0.0, np.asarray(weights, dtype=np.float64)[:, None] * np.asarray(confidences))
     v = np.nan_to_num(v)
-    total = weight.sum(axis=0)
+    total = _sum(weight)
     total = np.where(total > 0, total, np.nan)
     terms = weight * v
-    value = np.clip(terms.sum(axis=0) / total, -1.0, 1.0)
-    size = np.abs(terms).sum(axis=0)
-    spread = (weight * (v - value) ** 2).sum(axis=0) / total
+    net, size = _sum(terms), _sum(np.abs(terms))
+    value = np.clip(net / total, -1.0, 1.0)
     largest = np.abs(terms).argmax(axis=0)
     return Fused(
         value,
-        (weight * v**2).sum(axis=0) / total,
-        np.minimum(np.abs(terms.sum(axis=0)) / np.where(size > 0, size, np.nan), 1.0),
-        np.sqrt(spread),
+        _sum(weight * v**2) / total,
+        np.minimum(np.abs(net) / np.where(size > 0, size, np.nan), 1.0),
+        np.sqrt(_sum(weight * (v - value) ** 2) / total),
         np.take_along_axis(terms, largest[None], axis=0)[0] / total,
     )
+
+
+def _sum(rows: Floats) -> Floats:
+    """Return the sum over rows, row after row: ``numpy.sum`` adds those of one point in another order than of many."""
+    total = np.zeros(rows.shape[1])
+    for row in rows:
+        total += row
+    return total

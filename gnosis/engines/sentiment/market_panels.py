@@ -22,6 +22,10 @@ MEMBERSHIP_SCHEMA: dict[str, pl.DataType] = {
 """Dated membership of the universe: null as ``last_session`` = still a member. A symbol may come more than once."""
 
 
+ORIGIN_SCHEMA: dict[str, pl.DataType] = {"provider": pl.String(), "synthetic": pl.Boolean()}
+"""Who provided the rows behind a measure, null where none of its values is known, and whether any was generated."""
+
+
 class CutOffs:
     """Pairs of session and knowledge cut-off, sorted, each once.
 
@@ -184,10 +188,29 @@ def rows_at(points: Points, rows: pl.DataFrame, schema: Mapping[str, pl.DataType
     for name, dtype in schema.items():
         if rows.schema.get(name) != dtype:
             raise ValueError(f"{what}: expected a column {name!r} as {dtype}, found {rows.schema.get(name)}")
-    names = [name for name in schema if name not in ("session", "as_of")]
+    names = [name for name, dtype in schema.items() if dtype == pl.Float64]
+    place = _place(points, rows, what)
     if rows.height == 0:
         return {name: np.full(len(points), np.nan) for name in names}
-    rows = rows.sort("session", "as_of")
+    return {name: np.where(place < 0, np.nan, rows[name].fill_null(float("nan")).to_numpy()[place]) for name in names}
+
+
+def origin_at(points: Points, rows: pl.DataFrame, what: str) -> pl.DataFrame:
+    """Return who provided the rows of :func:`rows_at`, by symbol and session of the points that have one."""
+    place = _place(points, rows, what)
+    is_there = np.flatnonzero(place >= 0)
+    return points.frame[is_there].select(
+        "symbol",
+        "session",
+        known_at="as_of",
+        **{name: rows[name].gather(place[is_there]) for name in ORIGIN_SCHEMA},
+    )
+
+
+def _place(points: Points, rows: pl.DataFrame, what: str) -> Integers:
+    """Return the row of each point, -1 where its session has none that was known."""
+    order = rows.select(pl.arg_sort_by("session", "as_of")).to_series().to_numpy()
+    rows = rows[order].select("session", "as_of")
     position = session_ranks(rows["session"], what)
     as_of = rows["as_of"].dt.epoch("us").to_numpy()
     # One number per pair that sorts as the pair does: the session, then the rank of the cut-off among all of them.
@@ -195,5 +218,8 @@ def rows_at(points: Points, rows: pl.DataFrame, schema: Mapping[str, pl.DataType
     key = position * (instants.size + 1) + np.searchsorted(instants, as_of) + 1
     wanted = points.position * (instants.size + 1) + np.searchsorted(instants, points.as_of, side="right")
     place = np.searchsorted(key, wanted, side="right") - 1
-    is_there = (place >= 0) & (position[place] == points.position)
-    return {name: np.where(is_there, rows[name].fill_null(float("nan")).to_numpy()[place], np.nan) for name in names}
+    found = np.full(len(points), -1)
+    if order.size:
+        is_there = (place >= 0) & (position[place] == points.position)
+        found[is_there] = order[place[is_there]]
+    return found

@@ -22,8 +22,7 @@ def process(
     window = reading.window
     values = {
         "news_flow_v": reading.v,
-        "news_flow_n_documents": reading.collected(window.n_documents),
-        "news_flow_information_mass": reading.collected(window.mass),
+        **{f"news_flow_{part}": values for part, values in reading.of_documents.items()},
         "news_level": reading.level,
         "news_surprise_z": reading.surprise_z,
         "news_count_24h": reading.collected(window.count_24h),

@@ -48,6 +48,16 @@ class Reading:
     reasons: Mapping[str, Bools]
     is_collected: Bools
 
+    @property
+    def of_documents(self) -> dict[str, Floats]:
+        """Number and mass of the scored documents, and when the newest of them was known, by end of the column."""
+        window = self.window
+        return {
+            "n_documents": self.collected(window.n_documents),
+            "information_mass": self.collected(window.mass),
+            "newest_known_at": self.collected(window.newest_known_at),
+        }
+
     def collected(self, values: Floats) -> Floats:
         """Return values, NaN where the source was not collected."""
         return np.where(self.is_collected, values, np.nan)

@@ -42,8 +42,7 @@ def process(
     mentions = inputs.documents.mentions_24h("reddit")
     values = {
         "reddit_v": reading.v,
-        "reddit_n_documents": reading.collected(window.n_documents),
-        "reddit_information_mass": reading.collected(window.mass),
+        **{f"reddit_{part}": values for part, values in reading.of_documents.items()},
         "sent_wsb_score": reading.collected(
             wallstreetbets_score(window.wsb_score, window.wsb_weight, window.wsb_posts)
         ),

@@ -13,7 +13,7 @@ from gnosis.engines.documents import Documents
 from gnosis.engines.input_origin import input_origin
 from gnosis.engines.intraday_bars import IntradayBars
 from gnosis.engines.order_books import OrderBooks
-from gnosis.engines.points import DailyBars, Floats, Points, daily_points
+from gnosis.engines.points import DailyBars, Floats, daily_points
 from gnosis.engines.protocol import ProcessorResult, engine_confidence, engine_frame, joined_reasons, united_reasons
 from gnosis.engines.sentiment import (
     earnings_tone,
@@ -30,8 +30,10 @@ from gnosis.engines.sentiment.chain_sums import ChainSums
 from gnosis.engines.sentiment.dark_index import dark_index, dark_index_at
 from gnosis.engines.sentiment.fusion import Fused, fuse, fusion_weights
 from gnosis.engines.sentiment.inputs import SentimentInputs, collected_at, elasticity_at, hours_at
+from gnosis.engines.sentiment.market_panels import origin_at
 from gnosis.engines.sentiment.parameters import SentimentParameters
 from gnosis.engines.sentiment.reading import banded, posts_over_time
+from gnosis.engines.sentiment.text_origins import text_origins
 from gnosis.engines.sentiment_field import gamma_shift, price_impulse, sentiment_amplification
 from gnosis.engines.trailing import History
 from gnosis.options.origin import require_table
@@ -41,13 +43,8 @@ TABLE = "engines.sentiment"
 BULLISH_FROM = 0.15
 MOMENTUM_SESSIONS = 5
 VOLUME_SESSIONS = 30
-# Sessions up to a point's own that are read of each table: 20 half-lives of texts, and the calls that may be prior ones
-# together with those that they may repeat.
+# Sessions up to a point's own that are read of each table.
 BARS_SESSIONS = 320
-POSTS_SESSIONS = 6
-NEWS_SESSIONS = 16
-EARNINGS_SESSIONS = 540
-DARK_SESSIONS = 260
 INTRADAY_SESSIONS = 21
 
 PROCESSES = {
@@ -178,19 +175,17 @@ def sentiment(
         collected=collected_at(points, collected),
         stocktwits_hours=hours_at(points, stocktwits_hours),
     )
-    market = [_of_every_symbol(points, frame) for frame in (index_levels, dix)]
     provider, synthetic = input_origin(
         points,
         [
             (wanted, BARS_SESSIONS),
-            (market[0], BARS_SESSIONS),
-            (market[1], DARK_SESSIONS),
-            (posts, POSTS_SESSIONS),
-            (news, EARNINGS_SESSIONS),
+            (origin_at(points, breadth, "breadth"), 1),
+            (origin_at(points, dark, "dark index"), 1),
+            *text_origins(points, posts, news, scores),
             (quotes, 1),
+            (greeks, 1),
             (elasticity, 1),
             (books, 1),
-            (shorts, DARK_SESSIONS),
             (intraday, INTRADAY_SESSIONS),
         ],
     )
@@ -289,11 +284,3 @@ def _weights(error_variances: Mapping[str, float] | None, parameters: SentimentP
     if set(error_variances) != set(READINGS):
         raise ValueError(f"error_variances: expected one for each of {list(READINGS)}, found {sorted(error_variances)}")
     return fusion_weights([error_variances[name] for name in READINGS], parameters.weight_cap)
-
-
-def _of_every_symbol(points: Points, frame: pl.DataFrame | None) -> pl.DataFrame | None:
-    """Return the origin of rows that are not about one symbol, once for each."""
-    if frame is None:
-        return None
-    rows = frame.group_by("session", "provider", "synthetic").agg(pl.col("known_at").min())
-    return rows.join(pl.DataFrame({"symbol": points.symbols}, schema={"symbol": pl.String}), how="cross")

@@ -47,8 +47,7 @@ def process(
     hours = np.clip(inputs.stocktwits_hours, 0.0, HOURS)
     values = {
         "stocktwits_v": reading.v,
-        "stocktwits_n_documents": reading.collected(window.n_documents),
-        "stocktwits_information_mass": reading.collected(window.mass),
+        **{f"stocktwits_{part}": values for part, values in reading.of_documents.items()},
         "sent_retail_score": reading.collected(retail_score(bull, bear, untagged)),
         "stocktwits_level": reading.level,
         **counts,

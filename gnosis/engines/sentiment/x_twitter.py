@@ -39,8 +39,7 @@ def process(
     count = reading.collected(window.count_24h)
     values = {
         "x_twitter_v": reading.v,
-        "x_twitter_n_documents": reading.collected(window.n_documents),
-        "x_twitter_information_mass": reading.collected(window.mass),
+        **{f"x_twitter_{part}": values for part, values in reading.of_documents.items()},
         "x_level": reading.level,
         "x_surprise_z": reading.surprise_z,
         "x_count_24h": count,

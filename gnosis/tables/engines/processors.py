@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataframely as dy
+
 from gnosis.tables.dictionary import Origin, SymbolSession, flag, instant, label, number, text
 from gnosis.tables.engines.elasticity import ELASTICITY_PROCESSORS
 from gnosis.tables.engines.liquidity import LIQUIDITY_PROCESSORS
@@ -24,10 +26,15 @@ OWN = {
     for part in ("confidence", "is_proxy", "reasons")
 }
 VALUES = {
-    engine: {name: [column for column in part.columns() if column not in OWN] for name, part in processors.items()}
+    engine: {
+        name: [
+            column for column, kind in part.columns().items() if column not in OWN and not isinstance(kind, dy.Datetime)
+        ]
+        for name, part in processors.items()
+    }
     for engine, processors in PROCESSORS.items()
 }
-"""Columns of the values of every processor; lists (the zero-gamma spots) are left to the engine's own table."""
+"""Columns of the values of every processor; instants and lists (the zero-gamma spots) are left to the engine's table."""
 
 UNITS = sorted(
     {

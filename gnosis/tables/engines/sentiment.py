@@ -13,6 +13,7 @@ class NewsFlow(dy.Schema):
     news_flow_v = number("ratio", "reading", min=-1, max=1)
     news_flow_n_documents = count("documents after de-duplication")
     news_flow_information_mass = number("documents", "sum of confidence x decay", min=0)
+    news_flow_newest_known_at = instant("when the newest scored document was known, with its score", nullable=True)
     news_level = number("ratio", "shrunk mean score", min=-1, max=1)
     news_surprise_z = number("ratio", "z-score of news_level over 60 sessions")
     news_count_24h = count("items of 24 hours")
@@ -33,6 +34,7 @@ class XTwitter(dy.Schema):
     x_twitter_v = number("ratio", "reading", min=-1, max=1)
     x_twitter_n_documents = count("documents after de-duplication")
     x_twitter_information_mass = number("documents", "sum of confidence x decay", min=0)
+    x_twitter_newest_known_at = instant("when the newest scored document was known, with its score", nullable=True)
     x_level = number("ratio", "shrunk mean score", min=-1, max=1)
     x_surprise_z = number("ratio", "z-score of x_level over 60 sessions")
     x_count_24h = count("posts of 24 hours")
@@ -49,6 +51,7 @@ class Reddit(dy.Schema):
     reddit_v = number("ratio", "reading", min=-1, max=1)
     reddit_n_documents = count("documents after de-duplication")
     reddit_information_mass = number("documents", "sum of confidence x decay", min=0)
+    reddit_newest_known_at = instant("when the newest scored document was known, with its score", nullable=True)
     sent_wsb_score = number(
         "ratio",
         "engagement-weighted mean score of wallstreetbets posts of 24 hours, shrunk by 5",
@@ -74,6 +77,7 @@ class StockTwits(dy.Schema):
     stocktwits_v = number("ratio", "reading", min=-1, max=1)
     stocktwits_n_documents = count("documents after de-duplication")
     stocktwits_information_mass = number("documents", "sum of confidence x decay", min=0)
+    stocktwits_newest_known_at = instant("when the newest scored document was known, with its score", nullable=True)
     sent_retail_score = number("ratio", "(bull - bear)/(bull + bear + 5) of tagged posts of 24 hours", min=-1, max=1)
     stocktwits_level = number("ratio", "shrunk mean score", min=-1, max=1)
     stocktwits_bull = count("posts tagged bullish in 24 hours")
@@ -94,6 +98,8 @@ class EarningsTone(dy.Schema):
 
     earnings_tone_v = number("ratio", "reading", min=-1, max=1)
     earnings_tone_n_documents = count("documents after de-duplication")
+    earnings_tone_information_mass = number("documents", "sum of confidence x decay over the last call", min=0)
+    earnings_tone_newest_known_at = instant("when the newest scored section was known, with its score", nullable=True)
     tone_prepared = number("ratio", "confidence-weighted mean score of the prepared remarks", min=-1, max=1)
     tone_qa = number("ratio", "the same of questions and answers", min=-1, max=1)
     tone_gap = number("ratio", "tone_qa - tone_prepared", min=-2, max=2)

@@ -6,6 +6,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from gnosis.engines import physics
+from gnosis.engines.potential import POTENTIAL_RATIOS, potential
 
 S, ADV, LAMBDA, TAU, RATE, CARRY, SIGMA = 100.0, 1e8, 1e-6, 30 / 365, 0.05, 0.015, 0.2
 BOOK = [("P", 95.0, 1000.0), ("P", 100.0, 300.0), ("C", 100.0, 800.0), ("C", 105.0, 1000.0)]
@@ -180,7 +181,6 @@ def test_constant_k_is_one_parabola(spot, k):
     assert physics.normalised_work(work, adv) == pytest.approx(e)
     assert physics.energy_asymmetry(*work) == pytest.approx(0.0, abs=1e-12)
     assert physics.path_elasticity(spot, np.full(101, k), adv) == pytest.approx((e, e))
-    assert physics.potential_shape(physics.potential(spot, np.full(81, k))).name == "quadratic"
 
 
 def test_no_depth_limit():
@@ -213,41 +213,13 @@ def test_simpson_on_the_mini_book(convention):
 
 
 def test_potential_is_the_path_integral():
-    works = physics.potential(S, 1 / LAMBDA + dealer_gamma("naive", S * physics.POTENTIAL_RATIOS))
-    x = physics.POTENTIAL_RATIOS[::2] - 1
+    works = potential(S, 1 / LAMBDA + dealer_gamma("naive", S * POTENTIAL_RATIOS))
+    x = POTENTIAL_RATIOS[::2] - 1
     for i in (0, 7, 19, 20, 21, 40):
         exact = quad(lambda p: (1 / LAMBDA + dealer_gamma("naive", p)) * (p - S), S, S * (1 + x[i]), epsabs=1e-6)[0]
         assert works[i] == pytest.approx(exact, rel=1e-7, abs=1e-9)
     assert works[20] == 0.0
-    assert physics.potential(np.array([S, S]), np.ones((2, 81))).shape == (2, 41)
-
-
-X = np.linspace(-0.05, 0.05, 41)
-
-
-@pytest.mark.parametrize(
-    ("works", "name"),
-    [
-        (3.0 * X**2, "quadratic"),
-        (X**2 + 15.0 * X**3, "cubic"),
-        (-(X**2) + 800.0 * X**4, "double_well"),
-        (X**2 + 800.0 * X**4, "quartic"),
-        (0.0 * X, None),
-    ],
-)
-def test_shapes_of_the_potential(works, name):
-    assert physics.potential_shape(works).name == name
-
-
-def test_shape_recovers_its_coefficients():
-    shape = physics.potential_shape(2.0 * X**2 - 3.0 * X**3 + 5.0 * X**4)
-    assert (shape.a2, shape.a3, shape.a4, shape.residual) == pytest.approx((2.0, -3.0, 5.0, 0.0), abs=1e-6)
-
-
-@pytest.mark.parametrize("works", [np.zeros(40), np.full(41, np.nan)])
-def test_shape_needs_41_finite_works(works):
-    with pytest.raises(ValueError, match="41 finite works"):
-        physics.potential_shape(works)
+    assert potential(np.array([S, S]), np.ones((2, 81))).shape == (2, 41)
 
 
 def test_wrong_number_of_nodes_is_named():

@@ -126,7 +126,7 @@ def test_every_value_is_the_one_of_the_wide_table(wide, long, engine):
                 reasons=f"{processor}_reasons",
             )
             assert_frame_equal(
-                found.select(wanted.columns).with_columns(pl.col("unit").cast(pl.String)), wanted.sort(key)
+                found.select(wanted.columns).with_columns(pl.col("unit").cast(pl.String)).sort(key), wanted.sort(key)
             )
 
 
@@ -163,7 +163,7 @@ def test_engines_alone_together_and_in_any_order(wide, long):
 
 
 def test_unknown_engines_and_missing_columns_are_named(wide):
-    with pytest.raises(ValueError, match="expected engines out of .*found \\['weather'\\]"):
+    with pytest.raises(ValueError, match=r"expected engines out of .*found \['weather'\]"):
         processor_rows({"weather": wide["liquidity"]})
-    with pytest.raises(ValueError, match=r"engines.liquidity: expected the columns \['depth_profile_reasons'\]"):
+    with pytest.raises(ValueError, match=r"engines\.liquidity: expected the columns \['depth_profile_reasons'\]"):
         processor_rows({"liquidity": wide["liquidity"].drop("depth_profile_reasons")})

@@ -142,6 +142,18 @@ def test_every_phase_by_hand():
     assert phase(outside) == "unknown"
 
 
+@pytest.mark.parametrize(("bar", "expected"), [(-61, "B"), (-62, "A")])
+def test_phase_a_scores_a_volume_against_the_sixty_before_it(bar, expected):
+    stopped = calm()
+    for side in stopped[:3]:
+        side[0, :-10] -= 10.0
+        side[0, -11] += 10.0
+    stopped[3][0] += np.arange(146) % 2
+    stopped[3][0, -1] = 110.0
+    stopped[3][0, bar] = 10_000.0
+    assert phase(stopped) == expected
+
+
 @pytest.mark.parametrize(("bar", "expected"), [(-10, "unknown"), (-11, "B")])
 def test_phase_b_looks_at_ten_bars(bar, expected):
     outside = calm()

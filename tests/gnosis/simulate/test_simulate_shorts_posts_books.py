@@ -65,6 +65,41 @@ def test_posts_of_one_session_equal_the_run():
         social_posts(["AAA"], DAYS, 7, posts_per_session=0)
 
 
+def test_posts_of_a_script_come_as_often_as_it_says():
+    script = pl.DataFrame({"session": DAYS[:2], "symbol": ["AAA"] * 2, "posts_per_session": [5.0, 300.0]})
+    frame, truth = social_posts(["AAA"], DAYS[:2], 7, script)
+    assert truth["posts_expected"].to_list() == [5.0, 300.0]
+    counts = frame["session"].value_counts().sort("session")["count"].to_list()
+    assert counts[0] < 20 < 250 < counts[1] < 350
+    usual, _ = social_posts(["AAA"], DAYS[:1], 7, posts_per_session=5.0)
+    assert usual.equals(frame.filter(session=DAYS[0]))
+    with pytest.raises(ValueError, match="for every symbol and session"):
+        social_posts(["AAA", "BBB"], DAYS[:2], 7, script)
+
+
+def test_details_tell_posts_apart_and_change_nothing_else():
+    plain, detailed = (
+        social_posts(["AAA"], DAYS[:10], 7, posts_per_session=200, has_details=has)[0] for has in (False, True)
+    )
+    assert plain.drop("text", "text_hash").equals(detailed.drop("text", "text_hash"))
+    assert plain["text_hash"].n_unique() < 0.5 * plain.height
+    assert 0.9 < detailed["text_hash"].n_unique() / detailed.height < 0.97
+    assert all(text_hash(text) == found for text, found in detailed.head(50).select("text", "text_hash").rows())
+
+
+def test_a_book_shows_the_share_of_the_law_that_is_planted(history):
+    day = DAYS[100]
+    share = pl.DataFrame({"session": [day], "symbol": ["AAA"], "depth_share": [0.2]})
+    thin, truth = order_books(history.bars, 7, [day], depth=share)
+    usual, _ = order_books(history.bars, 7, [day])
+    assert truth["depth_share"].to_list() == [0.2, 1.0]
+    assert thin.filter(symbol="BBB").equals(usual.filter(symbol="BBB"))
+    sizes = [frame.filter(symbol="AAA")["size"].sum() for frame in (thin, usual)]
+    assert sizes[0] / sizes[1] == pytest.approx(0.2, abs=0.01)
+    with pytest.raises(ValueError, match="depth_share > 0"):
+        order_books(history.bars, 7, [day], depth=share.with_columns(depth_share=pl.lit(0.0)))
+
+
 def test_books_follow_the_planted_law_on_average(history):
     frame, truth = order_books(history.bars, 7, DAYS[100:140], loss_chance=0)
     mid = (pl.col("price").filter(level=1).mean()).over("session", "symbol", "ts")

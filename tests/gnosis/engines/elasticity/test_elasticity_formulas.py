@@ -220,6 +220,12 @@ def test_maturities_are_not_extrapolated():
     assert np.isnan(constant_maturity(np.zeros(0), np.zeros(0), np.zeros(0, dtype=int), 1, 0.1)).all()
 
 
+def test_a_falling_chain_before_another_one_is_silently_unknown():
+    """Its line to the other chain's expiry would be negative; warnings are errors here."""
+    tau, iv, group = np.array([0.02, 0.05, 0.06, 0.4]), np.array([1.0, 1.0, 0.13, 0.13]), np.array([0, 0, 1, 1])
+    np.testing.assert_allclose(constant_maturity(tau, iv, group, 2, 90 / 365), [np.nan, 0.13])
+
+
 @given(st.lists(st.floats(0, 1), min_size=4, max_size=4))
 def test_quality_is_a_geometric_mean(factors):
     found = hedge_confidence(np.array([factors])).item()

@@ -129,12 +129,14 @@ def test_impossible_short_volume_does_not_count():
 
 def test_chain_of_an_index_fund_stands_in_for_the_vendors_gamma(pairs):
     dix = dix_rows()
-    chain = dix.select("session", "provider", "gex", known_at=pl.col("known_at") - pl.duration(hours=3))
+    chain = dix.select("session", "provider", "synthetic", "gex", known_at=pl.col("known_at") - pl.duration(hours=3))
     found = row(pairs, None, index_gamma=chain)
     today, before = chain["gex"][-1], chain["gex"][-253:-1]
     assert found["gex_source"] == 1.0 and found["sent_dix"] is None
     assert found["sent_gex"] == pytest.approx(today / before.std(), rel=1e-12)
     assert row(pairs, dix, index_gamma=chain)["gex_source"] == 0.0
+    with pytest.raises(ValueError, match=r"index_gamma: expected the columns \['synthetic'\]"):
+        row(pairs, None, index_gamma=chain.drop("synthetic"))
 
 
 def test_rows_published_later_are_invisible_and_revisions_count_from_their_instant(pairs):
