@@ -35,7 +35,7 @@ def definition_metadata(table: Table, reads: Iterable[str]) -> dict[str, Any]:
                 name=name,
                 type=str(dtype),
                 description=f"{table.description(name)} [{table.unit(name)}]",
-                constraints=dg.TableColumnConstraints(nullable=table.schema.columns()[name].nullable),
+                constraints=dg.TableColumnConstraints(nullable=table.columns[name].nullable),
             )
             for name, dtype in table.polars_schema.items()
         ]

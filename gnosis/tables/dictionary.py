@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -155,12 +156,17 @@ class Table:
 
     # A schema class takes a millisecond to list its columns, longer than many a function that asks for them.
     @cached_property
+    def columns(self) -> Mapping[str, dy.Column]:
+        """Definitions of the columns by name."""
+        return self.schema.columns()
+
+    @cached_property
     def _key(self) -> tuple[str, ...]:
         return tuple(self.schema.primary_key())
 
     @cached_property
     def _dtypes(self) -> dict[str, pl.DataType]:
-        columns = self.schema.columns()
+        columns = self.columns
         told = [name for name in columns if name not in self._key and name not in ORIGIN]
         # What the schema says itself stands before what it takes over from its parts.
         told.sort(key=lambda name: name not in vars(self.schema))
@@ -169,11 +175,11 @@ class Table:
 
     def unit(self, column: str) -> str:
         """Return the unit of a column."""
-        return str((self.schema.columns()[column].metadata or {})["unit"])
+        return str((self.columns[column].metadata or {})["unit"])
 
     def description(self, column: str) -> str:
         """Return the description of a column."""
-        return self.schema.columns()[column].description or ""
+        return self.columns[column].description or ""
 
     def empty(self) -> pl.DataFrame:
         """Return a frame with the table's columns and no rows."""

@@ -6,6 +6,8 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from resources.lake.errors import NewerHomeError
@@ -106,15 +108,21 @@ class Manifest:
         NewerHomeError
             When a later version of this software wrote it.
         """
-        found = json.loads(content)
-        require_known_format(found["format_version"], address)
-        return cls(
-            table=found["table"],
-            version=found["version"],
-            schema_sha256=found["schema_sha256"],
-            committed_at=_instant(found["committed_at"]),
-            entries={period: _entry(values) for period, values in found["entries"].items()},
-        )
+        return _parsed(content, address)
+
+
+# A night asks some hundred times for the same few manifests, and those of daily files are long.
+@lru_cache(maxsize=128)
+def _parsed(content: bytes, address: str) -> Manifest:
+    found = json.loads(content)
+    require_known_format(found["format_version"], address)
+    return Manifest(
+        table=found["table"],
+        version=found["version"],
+        schema_sha256=found["schema_sha256"],
+        committed_at=_instant(found["committed_at"]),
+        entries=MappingProxyType({period: _entry(values) for period, values in found["entries"].items()}),
+    )
 
 
 def require_known_format(found: int, address: str) -> None:

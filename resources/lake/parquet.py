@@ -113,7 +113,7 @@ def sources(table: Table, period: str, entry: Entry, found: Mapping[str, pl.Data
     MigrationNeededError
         For anything that would lose or invent a value.
     """
-    columns = table.schema.columns()
+    columns = table.columns
     result: dict[str, Source] = {}
     for name, expected in table.polars_schema.items():
         stored = found.get(name)

@@ -95,9 +95,10 @@ def process(
 ) -> ProcessorResult:
     """Return imbalance, order-flow imbalance, deviation of the microprice and the iceberg alert.
 
-    The imbalance is that of the last 5 minutes, order flow that of the regular session, the microprice that of its
-    last snapshot. Without a snapshot in the last 5 minutes Chaikin money flow stands in for the imbalance, and for the
-    alert a session of high volume and small return. With snapshots but no one-minute bars the alert is unknown.
+    The imbalance is that of the last 5 minutes, order flow that of the regular session, the microprice that of its last
+    snapshot unless that is more than ``parameters.stale_minutes`` before the close. Without a snapshot in the last 5
+    minutes Chaikin money flow stands in for the imbalance, and for the alert a session of high volume and small return.
+    With snapshots but no one-minute bars the alert is unknown.
     """
     n = len(inputs.points)
     session = quotes(inputs)
@@ -113,7 +114,9 @@ def process(
         has_closing = closing.ends > closing.starts
         imbalance = _imbalance(inputs.books, closing, parameters.book_levels)
         values = _flow(inputs.books, session, parameters.book_levels)
-        values["microprice_deviation_bps"] = _microprice_deviation(inputs.books, session)
+        values["microprice_deviation_bps"] = _microprice_deviation(
+            inputs.books, within(inputs.books, session, closes, parameters.stale_minutes)
+        )
         alert = icebergs(inputs, within(inputs.books, session, closes, ICEBERG_MINUTES))
     daily = inputs.bars.compute_all(_daily_proxies)
     is_quiet = np.abs(daily["log_return"]) < 0.25 * inputs.sigma_d
@@ -181,9 +184,9 @@ def _flow(books: OrderBooks, session: Quotes, levels: int) -> dict[str, Floats]:
     }
 
 
-def _microprice_deviation(books: OrderBooks, session: Quotes) -> Floats:
-    has = session.ends > session.starts
-    last = session.row[session.ends[has] - 1]
+def _microprice_deviation(books: OrderBooks, fresh: Quotes) -> Floats:
+    has = fresh.ends > fresh.starts
+    last = fresh.row[fresh.ends[has] - 1]
     deviation = np.full(has.size, np.nan)
     fair = microprice(
         books.bid_price[last, 0], books.bid_size[last, 0], books.ask_price[last, 0], books.ask_size[last, 0]

@@ -21,7 +21,7 @@ class LiquidityParameters:
     least_depth_levels
         Levels, both sides together, that the slope of depth on distance needs.
     stale_minutes
-        Minutes before the close beyond which the last snapshot is too old to be walked.
+        Minutes before the close beyond which the last snapshot is too old to be walked and for the microprice.
     depth_loss
         Share of the displayed depth whose loss within one snapshot counts as an event.
     least_depth_losses

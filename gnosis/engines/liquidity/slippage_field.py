@@ -147,7 +147,6 @@ def process(
     rank = history.series("liq_friction_cost", friction).percentile_rank()
     values["cost_regime"] = percentile_regime(rank)
     reasons = book_reasons(inputs, book, bars, has_quotes, is_proxy)
-    reasons["PARTIAL_BOOK"] = reasons["PARTIAL_BOOK"] | (has_quotes & ~is_fresh)
     reasons["SHORT_HISTORY"] = reasons["SHORT_HISTORY"] | (np.isnan(rank) & ~np.isnan(friction))
     reasons["SPREAD_PROXY"] = ~np.isnan(source) & (source != QUOTED)
     return ProcessorResult(values, book_confidence(book, bars, is_proxy, has_output), reasons, is_proxy & has_output)

@@ -133,7 +133,7 @@ def _bar_toxicity(inputs: LiquidityInputs, bars: IntradayBars, buckets: int) -> 
 
 
 def _sweep(inputs: LiquidityInputs) -> tuple[Floats, Bools, Bools]:
-    """Return the alert of 5-minute bars, and whether the last half hour and the sessions before have the bars for it."""
+    """Return the alert of 5-minute bars, and whether the last half hour and the sessions before have bars for it."""
     from gnosis.engines.liquidity.flow_kernel import sweeps
 
     n = len(inputs.points)

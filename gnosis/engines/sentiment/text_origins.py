@@ -40,23 +40,27 @@ def text_origins(
     [2, 6]
     """
     of_symbols = pl.col("symbol").is_in(points.symbols)
-    texts: list[tuple[pl.DataFrame, int]] = []
+    found: list[tuple[pl.DataFrame, int]] = []
     if posts is not None:
-        named = posts.select(*COLUMNS, "source", document="post_id")
-        on_reddit = named.filter(pl.col("source") == "reddit").group_by("session", "provider", "synthetic")
+        on_reddit = posts.filter(pl.col("source") == "reddit").group_by("session", "provider", "synthetic")
         everywhere = on_reddit.agg(pl.col("known_at").min()).join(
             pl.DataFrame({"symbol": points.symbols}, schema={"symbol": pl.String}), how="cross"
         )
-        texts += [(everywhere, MENTIONS_SESSIONS), (named.filter(of_symbols), POSTS_SESSIONS)]
+        source = pl.col("source").cast(pl.String)
+        texts = posts.filter(of_symbols).select(*COLUMNS, source, doc_id="post_id")
+        found += [(everywhere, MENTIONS_SESSIONS), (_with_scores(texts, scores), POSTS_SESSIONS)]
     if news is not None:
-        named = news.filter(of_symbols).select(*COLUMNS, "kind", document="item_id", source=pl.lit("news"))
-        is_call = named["kind"].cast(pl.String).str.starts_with("earnings")
-        texts += [(named.filter(~is_call), NEWS_SESSIONS), (named.filter(is_call), EARNINGS_SESSIONS)]
-    if scores is None:
-        return texts
-    found = []
-    for frame, sessions in texts:
-        if "document" in frame.columns and frame.height:
-            keys = frame.select("symbol", pl.col("source").cast(pl.String), doc_id="document").unique()
-            found.append((scores.join(keys, on=["source", "doc_id"]).select(COLUMNS), sessions))
-    return texts + found
+        is_call = pl.col("kind").cast(pl.String).str.starts_with("earnings")
+        for kinds, sessions in ((~is_call, NEWS_SESSIONS), (is_call, EARNINGS_SESSIONS)):
+            texts = news.filter(of_symbols & kinds).select(*COLUMNS, source=pl.lit("news"), doc_id="item_id")
+            found.append((_with_scores(texts, scores), sessions))
+    return found
+
+
+def _with_scores(texts: pl.DataFrame, scores: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the origin of texts and, under the symbols of their texts, of scores."""
+    own = texts.select(COLUMNS)
+    if scores is None or texts.is_empty():
+        return own
+    documents = texts.select("symbol", "source", "doc_id").unique()
+    return pl.concat([own, scores.join(documents, on=["source", "doc_id"]).select(COLUMNS)])

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from gnosis.options.arrays import Floats
 from gnosis.options.chain.layout import CHAIN, changes
 from gnosis.options.origin import origin_of
-from gnosis.options.positioning.bands import Prior, band, net_moments, sign_label, sign_reason
+from gnosis.options.positioning.bands import Prior, band, prior_sides, sides_moments, sign_label, sign_reason
 from gnosis.options.positioning.contracts import (
     is_priced,
     require_index_symbols,
@@ -171,33 +171,37 @@ def _sums(book: DealerBook) -> pl.DataFrame:
         name: np.repeat(np.bincount(cells, facts[name].to_numpy()[rows], n_cells), n) for name in COUNTS
     }
 
-    counted, held, age = facts["counted"].to_numpy(), facts["all_interest"].to_numpy(), _age(live).to_numpy()
+    counted, held, age = facts["counted"].to_numpy(), facts["all_interest"].to_numpy(), _age(live)
     kept = counted[rows]
     rows, cells = rows[kept], cells[kept]
     known = np.bincount(cells, minlength=n_cells) > 0
     group = facts["group"].fill_null(0).to_numpy()[rows]
     mean, sd = (facts[name].to_numpy()[rows] for name in ("prior_mean", "prior_sd"))
+    belief = prior_sides(mean, sd, book.prior.correlation)
     sides = [facts[f"x_{name}"].to_numpy()[rows] for name in book.conventions]
+    has_side = [~np.isnan(x) for x in sides]
+    known_sides = [np.where(there, x, 0.0) for there, x in zip(has_side, sides, strict=True)]
 
     def by_side(values: Floats) -> Floats:
-        return np.stack([np.bincount(cells, np.where(np.isnan(x), 0.0, values), n_cells) for x in sides], axis=1)
+        return np.stack([np.bincount(cells, np.where(there, values, 0.0), n_cells) for there in has_side], axis=1)
 
     has_sides = by_side(np.ones(rows.size)) > 0
     columns["has_sides"] = has_sides.ravel()
     columns["open_interest"] = by_side(held[rows]).ravel()
-    dated = np.where(np.isnan(age), 0.0, held)[rows]
+    is_dated = ~np.isnan(age)
+    dated = np.where(is_dated, held, 0.0)[rows]
     total = by_side(dated)
-    aged = by_side(dated * np.nan_to_num(age)[rows])
+    aged = by_side(dated * np.where(is_dated, age, 0.0)[rows])
     columns["oi_age_sessions"] = np.divide(aged, total, np.full(total.shape, np.nan), where=total > 0).ravel()
     for quantity, unit in NET.items():
         weights = facts[quantity].to_numpy()[rows]
-        found = band(*net_moments(weights, group, mean, sd, book.prior.correlation, cells, n_cells))
+        found = band(*sides_moments(weights, group, belief, cells, n_cells))
         for name, values in found._asdict().items():
             column = f"{quantity}_{name}" if name == "positive_probability" else f"{quantity}_{name}_{unit}"
             columns[column] = np.repeat(np.where(known, values, np.nan), n)
-        net = np.stack([np.bincount(cells, np.nan_to_num(x) * weights, n_cells) for x in sides], axis=1)
+        net = np.stack([np.bincount(cells, x * weights, n_cells) for x in known_sides], axis=1)
         columns[f"{quantity}_{unit}"] = np.where(has_sides, net, np.nan).ravel()
-    return pl.DataFrame(columns).with_columns(pl.col(pl.Float64).fill_nan(None))
+    return pl.DataFrame(columns, nan_to_null=True)
 
 
 def _members(sets: NDArray[np.int64], chain: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -207,13 +211,14 @@ def _members(sets: NDArray[np.int64], chain: NDArray[np.uint32]) -> tuple[NDArra
     return np.concatenate(rows), np.concatenate(cells)
 
 
-def _age(live: pl.DataFrame) -> pl.Series:
-    """Return the age of the open interest of each contract in sessions, at least 1; null without its session."""
-    calendar = schedule()["session"]
+def _age(live: pl.DataFrame) -> Floats:
+    """Return the age of the open interest of each contract in sessions, at least 1; NaN without its session."""
+    calendar = schedule()["session"].to_physical().to_numpy()
     now, then = (
-        calendar.search_sorted(live[name], side="right").cast(pl.Float64) for name in ("session", "oi_session")
+        np.searchsorted(calendar, live[name].to_physical().fill_null(0).to_numpy(), side="right")
+        for name in ("session", "oi_session")
     )
-    return (now - then).clip(1.0).zip_with(live["oi_session"].is_not_null(), pl.Series([None], dtype=pl.Float64))
+    return np.where(live["oi_session"].is_not_null().to_numpy(), np.maximum(now - then, 1.0), np.nan)
 
 
 def _chains(book: DealerBook, index_symbols: Collection[str]) -> pl.DataFrame:

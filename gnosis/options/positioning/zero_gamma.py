@@ -201,7 +201,7 @@ def _books(book: DealerBook, priced: pl.DataFrame) -> Books:
     spot = book.chains["spot"].to_numpy()[chain]
 
     def of_held(*names: str) -> NDArray[np.float64]:
-        return np.ascontiguousarray(lines.select(names).to_numpy()[is_held])
+        return np.stack([lines[name].to_numpy()[is_held] for name in names], axis=1)
 
     books = Books(
         expiries=np.searchsorted(chain[knots[:-1]], np.arange(book.chains.height + 1)),

@@ -179,19 +179,18 @@ def refine(
     chain: int,
     expiry_set: int,
     low: float,
+    low_height: float,
     high: float,
+    high_height: float,
     row: int,
     level: float,
     correlation: float,
     is_sticky_strike: bool,
     out: Floats,
 ) -> float:
-    """Return the log ratio between two of opposite signs at which the height is zero (Chandrupatla 1997)."""
+    """Return the log ratio between two with heights of opposite signs at which it is zero (Chandrupatla 1997)."""
     x1, x2 = high, low
-    evaluate(books, scratch, chain, expiry_set, x1, correlation, is_sticky_strike, out)
-    f1 = height(out, row, level)
-    evaluate(books, scratch, chain, expiry_set, x2, correlation, is_sticky_strike, out)
-    f2 = height(out, row, level)
+    f1, f2 = high_height, low_height
     share = 0.5
     for _ in range(200):
         x = x1 + share * (x2 - x1)
@@ -223,6 +222,7 @@ def zone_end(
     chain: int,
     expiry_set: int,
     flip: float,
+    flip_score: float,
     step: int,
     log_ratios: Floats,
     score: Floats,
@@ -231,7 +231,7 @@ def zone_end(
     out: Floats,
 ) -> float:
     """Return where the sign first becomes sure on the way from a flip, the last node on that way if it never does."""
-    inside = flip
+    inside, inside_score = flip, flip_score
     j = np.searchsorted(log_ratios, flip)
     if step < 0:
         j -= 1
@@ -240,10 +240,10 @@ def zone_end(
             level = Z90 if score[j] > 0.0 else -Z90
             rows = out.size - 2
             return refine(
-                books, scratch, chain, expiry_set, inside, log_ratios[j], rows - 1, level, correlation,
-                is_sticky_strike, out,
+                books, scratch, chain, expiry_set, inside, inside_score - level, log_ratios[j], score[j] - level,
+                rows - 1, level, correlation, is_sticky_strike, out,
             )  # fmt: skip
-        inside = log_ratios[j]
+        inside, inside_score = log_ratios[j], score[j]
         j += step
     return inside
 
@@ -294,8 +294,8 @@ def search(
                             flips[written] = log_ratios[last + 1]
                         else:
                             flips[written] = refine(
-                                books, scratch, c, s, log_ratios[last], log_ratios[j], row, 0.0, correlation,
-                                is_sticky_strike, out,
+                                books, scratch, c, s, log_ratios[last], height(values[last], row, 0.0), log_ratios[j],
+                                height(values[j], row, 0.0), row, 0.0, correlation, is_sticky_strike, out,
                             )  # fmt: skip
                         written += 1
                     last = j
@@ -309,10 +309,11 @@ def search(
                         flip = flips[j]
                 nearest[c, s, row] = flip
                 evaluate(books, scratch, c, s, flip, correlation, is_sticky_strike, out)
-                if abs(height(out, rows - 1, 0.0)) < Z90:
+                flip_score = height(out, rows - 1, 0.0)
+                if abs(flip_score) < Z90:
                     for end in range(2):
                         zone[c, s, row, end] = zone_end(
-                            books, scratch, c, s, flip, 2 * end - 1, log_ratios, score, correlation, is_sticky_strike,
-                            out,
+                            books, scratch, c, s, flip, flip_score, 2 * end - 1, log_ratios, score, correlation,
+                            is_sticky_strike, out,
                         )  # fmt: skip
     return written

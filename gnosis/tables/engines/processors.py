@@ -34,7 +34,7 @@ VALUES = {
     }
     for engine, processors in PROCESSORS.items()
 }
-"""Columns of the values of every processor; instants and lists (the zero-gamma spots) are left to the engine's table."""
+"""Columns of the values of every processor but instants; the lists among them have no rows in the long form."""
 
 UNITS = sorted(
     {

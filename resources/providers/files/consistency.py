@@ -46,7 +46,7 @@ def contradiction(table: str, source: SourceSpec) -> str | None:
         if table != served or given:
             return f"expected format {source.format} for {served} and without {sorted(given)}; remove them"
         return None
-    schema = TABLES[table].schema.columns()
+    schema = TABLES[table].columns
     stated = set(source.columns) | set(source.constants)
     named = stated | set(source.values) | set(source.scale)
     if unknown := sorted(named - set(schema)):

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from gnosis.engines.elasticity import elasticity
+from gnosis.engines.elasticity.state import READ_BACK
 from gnosis.options.positioning.levels import levels
 from gnosis.sessions import schedule, sessions_between, shift_session
 from gnosis.tables import TABLES
@@ -117,3 +118,20 @@ def whole(world, elasticity_of, quotes_of, vix_of):
         return elasticity_of(frames.pop("greeks"), frames.pop("bars"), **frames)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def stored_past(whole):
+    """Return 100 stored sessions before those of the world, with random values of what is read back."""
+    rows = whole()
+    first = rows["session"].min()
+    days = pl.DataFrame({"session": sessions_between(shift_session(first, -100), shift_session(first, -1))})
+    past = rows.filter(pl.col("session") == first).drop("session").join(days, how="cross")
+    rng = np.random.default_rng(11)
+    regimes = rows.schema["hedge_primary_regime"].categories.to_list()
+    drawn = {name: pl.Series(rng.normal(0.0, 0.01, past.height)) for name in READ_BACK}
+    drawn |= {
+        "atm_iv_30d": pl.Series(rng.uniform(0.1, 0.4, past.height)),
+        "hedge_primary_regime": pl.Series(rng.choice(regimes[:2], past.height)),
+    }
+    return past.with_columns(**drawn).select(rows.columns).cast(rows.schema)

@@ -9,6 +9,7 @@ import pytest
 from gnosis.engines.elasticity import elasticity
 from gnosis.engines.elasticity.inputs import windows
 from gnosis.engines.elasticity.regime_and_flip import jump_score
+from gnosis.engines.elasticity.state import READ_BACK
 from gnosis.engines.regimes import REGIMES, labels
 from gnosis.engines.volatility import trailing_sd
 from gnosis.options.positioning.levels import levels
@@ -39,7 +40,7 @@ def engine(mini_book, bars, quotes_of, vix_of, row_of):
     made = {}
     history = bars(n=80)
 
-    def run(convention="naive", vix=CALM_VIX, greeks=mini_book, n=N, index_symbols=(), **columns):
+    def run(convention="naive", vix=CALM_VIX, greeks=mini_book, n=N, index_symbols=(), late=None, **columns):
         key = (id(greeks), *index_symbols)
         if key not in made:
             # Kept with its chain, so that no other one gets its identity.
@@ -48,6 +49,8 @@ def engine(mini_book, bars, quotes_of, vix_of, row_of):
         if "plain" not in made:
             made["plain"] = row_of(elasticity(mini_book, levels(mini_book), history, **given | {"index_symbols": ()}))
         stored = stored_of(made["plain"], n=n, **columns) if n else None
+        if late is not None:
+            stored = late(stored)
         return row_of(elasticity(greeks, made[key][0], history, stored=stored, **given), convention)
 
     return run
@@ -71,6 +74,9 @@ def test_gamma_regimes(engine, convention, past, label):
     [
         ([0.001, -0.001, 0.0005], 30.0, "high_vanna_high_vol"),
         ([0.001, -0.001, 0.0005], 10.0, "high_vanna_low_vol"),
+        # Between the 70th and the 80th percentile of its own past VIX is not high.
+        ([0.001, -0.001, 0.0005], float(np.quantile(CALM_VIX[-N:], 0.75)), "high_vanna_low_vol"),
+        ([0.001, -0.001, 0.0005], float(np.quantile(CALM_VIX[-N:], 0.81)), "high_vanna_high_vol"),
         (np.linspace(0, 0.004, N), 10.0, "vanna_flow"),
         (np.linspace(0, 0.01, N), 10.0, "neutral"),
     ],
@@ -211,6 +217,11 @@ def test_easier_direction_is_named_when_it_is_unusual(engine):
     assert found["hedge_energy_asymmetry"] < 0 and found["easier_direction"] == "down"
     assert engine(hedge_energy_asymmetry=[0.5, -0.5])["easier_direction"] == "none"
     assert engine(n=0)["easier_direction"] is None
+    # Between the 70th and the 80th percentile of its past, and above both.
+    size = abs(found["hedge_energy_asymmetry"])
+    ranks = np.arange(N) / (N - 1)
+    assert engine(hedge_energy_asymmetry=ranks * size / 0.75)["easier_direction"] == "none"
+    assert engine(hedge_energy_asymmetry=ranks * size / 0.81)["easier_direction"] == "down"
 
 
 def test_slope_of_volatility_on_the_return(engine, bars):
@@ -242,6 +253,33 @@ def test_vix_answers_while_there_are_few_chains(engine, bars):
     few = engine(vix=vix[-15:], n=0)
     assert (few["spot_vol_beta_pairs"], few["spot_vol_beta_volpts_per_pct"]) == (14, None)
     assert few["gex_vol_adjusted_confidence"] == 0.0
+
+
+def test_correlation_is_that_with_daily_changes_of_vix(engine, bars):
+    returns = np.diff(np.log(bars(n=80)["close"].to_numpy()))[-20:]
+    vix = np.random.default_rng(2).uniform(12.0, 60.0, 280)
+    want = np.corrcoef(returns, np.diff(vix)[-20:])[0, 1]
+    assert engine(vix=vix)["hedge_cross_asset_correlation"] == pytest.approx(want, rel=1e-9)
+    assert want != pytest.approx(np.corrcoef(returns, np.diff(np.log(vix))[-20:])[0, 1], rel=1e-3)
+
+
+def test_rows_that_were_stored_late_are_not_read(engine):
+    """A row made anew after the cut-off counts for nothing: neither level nor change nor a session of history."""
+    rng = np.random.default_rng(4)
+    past = {name: rng.normal(0, 0.01, N) for name in READ_BACK} | {"atm_iv_30d": rng.uniform(0.1, 0.4, N)}
+    past |= {"hedge_primary_regime": ["neutral"]}
+    first = shift_session(SESSION, -20)
+    is_late = pl.col("session").is_in([first, shift_session(SESSION, -1)])
+
+    def rewritten(stored):
+        numbers = pl.col([name for name in READ_BACK if name != "hedge_primary_regime"])
+        known = pl.col("as_of") + pl.when(is_late).then(pl.duration(microseconds=1)).otherwise(pl.duration())
+        return stored.with_columns(pl.when(is_late).then(numbers * 1000).otherwise(numbers), as_of=known)
+
+    found = engine(late=rewritten, **past)
+    assert found == engine(late=lambda stored: stored.filter(~is_late), **past)
+    assert found["spot_vol_beta_pairs"] == 56
+    assert engine(**past)["spot_vol_beta_pairs"] == 60
 
 
 def test_registry_of_the_engine():

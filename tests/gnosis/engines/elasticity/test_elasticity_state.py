@@ -3,56 +3,17 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from gnosis.engines.elasticity import ElasticityParameters, elasticity, states
+from gnosis.engines.elasticity import states
 from gnosis.engines.elasticity.elasticity_field import amplification_regime
 from gnosis.engines.regimes import REGIMES, AmplificationRegime
-from gnosis.options.positioning.levels import levels
 from gnosis.reasons import REASONS
 from gnosis.sessions import shift_session
 from gnosis.tables import TABLES
 
 SESSION = dt.date(2019, 5, 1)
-ALL = ("naive", "customer_long", "inverted")
 TABLE = TABLES["engines.elasticity"]
-DOLLARS = [
-    "depth_usd_per_unit",
-    "dealer_gamma_usd_per_unit",
-    "gex_usd_per_pct",
-    "stiffness_usd_per_pct",
-    "stiffness_p10",
-    "energy_up_usd",
-    "charm_flow_usd_next_session",
-    "vega_usd_per_volpt",
-    "gex_p90",
-    "potential_a2",
-]
-SCALE_FREE = [
-    "hedge_elasticity",
-    "hedge_elasticity_up",
-    "amplification",
-    "amplification_p90",
-    "fragility",
-    "hedge_movement_energy",
-    "hedge_energy_asymmetry",
-    "hedge_gamma_pressure",
-    "hedge_vanna_pressure",
-    "hedge_charm_pressure",
-    "hedge_pressure_up",
-    "hedge_dealer_gamma_sign",
-    "hedge_mtf_agreement",
-    "charm_share_0dte",
-    "sigma_d",
-    "atm_iv_30d",
-    "skew_25d_volpts",
-    "oi_hhi",
-    "put_call_oi_ratio",
-    "oi_center_log_moneyness",
-]
-PRICES = ["nearest_flip", "call_wall", "put_wall", "gamma_wall", "oi_wall", "flip_zone_low"]
 
 
 @pytest.mark.parametrize(
@@ -323,183 +284,6 @@ def test_sign_reversal(world, elasticity_of):
         assert_frame_equal(naive.select(name), inverted.select(-pl.col(name)), abs_tol=1e-9)
     total = naive["stiffness_usd_per_pct"] + inverted["stiffness_usd_per_pct"]
     assert (total - naive["depth_usd_per_unit"] / 50).abs().max() == pytest.approx(0.0, abs=1e-5)
-
-
-def test_rows_in_any_order_and_delivered_twice_give_the_same_bytes(whole, world, quotes_of, vix_of):
-    greeks, bars = world
-    vix = vix_of(np.linspace(15, 20, 280))
-    frames = {"greeks": greeks, "bars": bars, "quotes": quotes_of(greeks), "index_levels": vix}
-    plain = whole(**frames)
-    mixed = {name: frame.sample(fraction=1.0, shuffle=True, seed=1) for name, frame in frames.items()}
-    assert whole(**mixed, conventions=ALL[::-1]).equals(plain)
-    assert whole(**{name: pl.concat([frame, frame]) for name, frame in mixed.items()}).equals(plain)
-
-
-def test_symbol_or_session_alone_gives_the_bits_it_has_together(whole, world):
-    greeks, bars = world
-    together = whole()
-    for symbol in ("AAA", "BBB"):
-        here = pl.col("symbol") == symbol
-        assert whole(greeks=greeks.filter(here), bars=bars.filter(here)).equals(together.filter(here))
-    last = pl.col("session") == SESSION
-    before = together.filter(pl.col("session") < SESSION)
-    # With the sessions before stored, one night makes the row that the whole range makes.
-    assert whole(greeks=greeks.filter(last), stored=before).equals(together.filter(last))
-
-
-def test_names_of_symbols_do_not_matter(whole, world, quotes_of):
-    greeks, bars = world
-    greeks, bars = (frame.filter(pl.col("symbol") == "AAA") for frame in (greeks, bars))
-    plain = whole(greeks=greeks, bars=bars)
-    other = [frame.with_columns(symbol=pl.lit("ZZ")) for frame in (greeks, bars)]
-    other[0] = other[0].with_columns(root=pl.lit("ZZ"))
-    found = whole(greeks=other[0], bars=other[1], quotes=quotes_of(other[0]))
-    assert found.drop("symbol").equals(plain.drop("symbol"))
-
-
-def test_the_future_changes_nothing(whole, world, quotes_of, vix_of):
-    greeks, bars = world
-    vix = vix_of(np.linspace(15, 20, 280))
-    cut = shift_session(SESSION, -1)
-    past = pl.col("session") <= cut
-    full = whole(index_levels=vix).filter(past)
-    assert full.select(pl.col("jump_score", "vix").is_not_null().all()).row(0) == (True, True)
-    known = {"greeks": greeks.filter(past), "bars": bars.filter(past), "index_levels": vix.filter(past)}
-    assert whole(**known).equals(full)
-    poison = pl.when(pl.col("session") > cut)
-    wild = bars.with_columns(
-        close=poison.then(pl.col("close") * 1000).otherwise("close"), volume=poison.then(None).otherwise("volume")
-    )
-    strange = greeks.with_columns(open_interest=poison.then(pl.col("open_interest") * 1000).otherwise("open_interest"))
-    panic = vix.with_columns(close=poison.then(pl.col("close") * 1000).otherwise("close"))
-    found = whole(greeks=strange, bars=wild, quotes=quotes_of(strange), index_levels=panic)
-    assert found.filter(past).equals(full)
-    stored = (
-        whole(index_levels=vix)
-        .with_columns(session=pl.lit(shift_session(SESSION, 1)))
-        .unique(["symbol", "session", "sign_convention"], keep="first", maintain_order=True)
-    )
-    assert whole(index_levels=vix, stored=stored).equals(whole(index_levels=vix))
-
-
-def test_restated_inputs_count_from_the_moment_at_which_they_are_known(whole, world, quotes_of, vix_of):
-    """A later version of a bar, a quote or an index level is seen by rows whose cut-off is not before it."""
-    greeks, bars = world
-    quotes, vix = quotes_of(greeks), vix_of(np.linspace(15, 20, 280))
-    plain = whole(quotes=quotes, index_levels=vix)
-    second = shift_session(SESSION, -1)
-    late = dt.datetime.combine(second, dt.time(23), dt.UTC)
-    day = pl.col("session") == shift_session(SESSION, -2)
-    restated = bars.filter(day).with_columns(pl.col("volume") * 3, known_at=late)
-    again = vix.filter(day).with_columns(pl.col("close") * 2, known_at=late)
-    wide = quotes.filter(pl.col("session") == SESSION).with_columns(
-        pl.col("ask") * 1.5, known_at=dt.datetime(2019, 6, 1, tzinfo=dt.UTC)
-    )
-    found = whole(
-        bars=pl.concat([bars, restated]), quotes=pl.concat([quotes, wide]), index_levels=pl.concat([vix, again])
-    )
-    earlier = pl.col("session") <= second
-    assert found.filter(earlier).equals(plain.filter(earlier))
-    assert (found["adv_usd"] != plain["adv_usd"]).to_list() == (
-        ~plain["session"].is_between(dt.date(2000, 1, 1), second)
-    ).to_list()
-    assert found["hedge_confidence"].equals(plain["hedge_confidence"])
-
-
-def scaled(world, elasticity_of, *, price=1.0, shares=1.0, interest=1.0):
-    greeks, bars = world
-    powers = dict.fromkeys(("spot", "strike", "forward", "mid", "vega_per_vol", "vomma_per_vol2"), 1)
-    powers |= {"gamma_per_usd": -1, "zomma_per_usd_vol": -1, "speed_per_usd2": -2}
-    greeks = greeks.with_columns(
-        *(pl.col(name) * price**power for name, power in powers.items()), pl.col("open_interest") * interest
-    )
-    bars = bars.with_columns(
-        *(pl.col(name) * price for name in ("open", "high", "low", "close")), pl.col("volume") * shares
-    )
-    return elasticity_of(greeks, bars, ["naive", "customer_long"])
-
-
-def assert_scaled(found, plain, factors):
-    for name, factor in factors.items():
-        assert_frame_equal(found.select(name), plain.select(pl.col(name) * factor), rel_tol=1e-8, abs_tol=1e-12)
-
-
-@pytest.fixture(scope="module")
-def plain(world, elasticity_of):
-    return scaled(world, elasticity_of)
-
-
-@settings(max_examples=4, deadline=None)
-@given(st.floats(0.05, 40.0))
-def test_prices_scaled(world, elasticity_of, plain, a):
-    factors = dict.fromkeys([*DOLLARS, *PRICES, "lambda_usd_per_share", "adv_usd"], a) | dict.fromkeys(SCALE_FREE, 1.0)
-    assert_scaled(scaled(world, elasticity_of, price=a), plain, factors)
-
-
-@pytest.mark.parametrize("n", [2.0, 7.0])
-def test_split(world, elasticity_of, plain, n):
-    factors = dict.fromkeys(DOLLARS + SCALE_FREE, 1.0) | dict.fromkeys(PRICES, 1 / n) | {"lambda_usd_per_share": n**-2}
-    assert_scaled(scaled(world, elasticity_of, price=1 / n, shares=n, interest=n), plain, factors)
-
-
-@settings(max_examples=4, deadline=None)
-@given(st.floats(0.05, 40.0))
-def test_volumes_and_open_interest_scaled(world, elasticity_of, plain, b):
-    factors = dict.fromkeys(DOLLARS, b) | dict.fromkeys(SCALE_FREE + PRICES, 1.0) | {"lambda_usd_per_share": 1 / b}
-    assert_scaled(scaled(world, elasticity_of, shares=b, interest=b), plain, factors)
-
-
-@settings(max_examples=4, deadline=None)
-@given(st.floats(0.05, 40.0))
-def test_open_interest_scaled(world, elasticity_of, plain, b):
-    found = scaled(world, elasticity_of, interest=b)
-    factors = {"gex_usd_per_pct": b, "charm_flow_usd_to_close": b, "depth_usd_per_unit": 1.0}
-    assert_scaled(found, plain, factors | dict.fromkeys(PRICES, 1.0))
-    depth, gamma = plain["depth_usd_per_unit"], plain["dealer_gamma_usd_per_unit"]
-    assert ((depth + b * gamma) / 100 - found["stiffness_usd_per_pct"]).abs().max() <= 1e-8 * depth.max()
-
-
-def test_levels_of_other_greeks_are_refused(mini_book, mini_bars):
-    other = levels(mini_book.with_columns(pl.col("open_interest") * 2))
-    with pytest.raises(ValueError, match=r"for AAA of 2019-05-01 under naive.*make the levels from these Greeks"):
-        elasticity(mini_book, other, mini_bars)
-    with pytest.raises(ValueError, match="under customer_long, found none"):
-        elasticity(mini_book, levels(mini_book, ["naive"]), mini_bars)
-    with pytest.raises(ValueError, match="expected revaluation 'sticky_strike', found 'sticky_moneyness'"):
-        elasticity(mini_book, levels(mini_book), mini_bars, revaluation="sticky_strike")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"conventions": ["long"]}, "found 'long'"),
-        ({"conventions": []}, "expected a list"),
-        ({"conventions": ["flow_signed"]}, "expected dealer fractions"),
-        ({"revaluation": "none"}, "'none'"),
-        ({"index_symbols": "AAA"}, "expected a collection"),
-        ({"listing": pl.DataFrame({"session": [SESSION]})}, "listing: expected columns"),
-        ({"liquidity": pl.DataFrame({"session": [SESSION]})}, r"engines\.liquidity: expected a column 'symbol'"),
-    ],
-)
-def test_unknown_names(mini_book, mini_bars, options, message):
-    with pytest.raises(ValueError, match=message):
-        elasticity(mini_book, levels(mini_book), mini_bars, **options)
-
-
-def test_settings_must_be_positive():
-    with pytest.raises(ValueError, match="found y = 0"):
-        ElasticityParameters(y=0)
-
-
-def test_y_scales_depth(mini_book, mini_bars, row_of):
-    found = row_of(elasticity(mini_book, levels(mini_book), mini_bars, parameters=ElasticityParameters(y=2.0)))
-    assert found["depth_usd_per_unit"] == pytest.approx(5e9)
-    assert '"y": 2.0' in found["parameters"]
-
-
-def test_missing_column_of_bars(mini_book, mini_bars):
-    with pytest.raises(ValueError, match=r"raw\.equity_bars: expected a column 'volume'"):
-        elasticity(mini_book, levels(mini_book), mini_bars.drop("volume"))
 
 
 def test_revaluation_is_written_down_and_moves_the_energy(world, elasticity_of):

@@ -169,6 +169,10 @@ def test_mids_at_the_ends_of_bars_take_the_place_of_closes(flow_world, make_book
     same = make_books(mid * 0.999, 0 * mid + 100, mid * 1.001, 0 * mid + 100, ts=ts)
     found = process_alone(impact_and_lambda, points, flow_world.bars, intraday_bars=five, order_books=same).values
     assert found["liq_kyle_lambda"][0] == pytest.approx(plain["liq_kyle_lambda"][0], rel=1e-9)
+    absurd = make_books(mid * 2.999, 0 * mid + 100, mid * 3.001, 0 * mid + 100, ts=ts + 1)
+    after = pl.concat([same, absurd])
+    later = process_alone(impact_and_lambda, points, flow_world.bars, intraday_bars=five, order_books=after).values
+    np.testing.assert_array_equal(later["liq_kyle_lambda"], found["liq_kyle_lambda"])
     still = np.full_like(mid, mid[0, 0])
     quiet = make_books(still * 0.999, 0 * mid + 100, still * 1.001, 0 * mid + 100, ts=ts)
     found = process_alone(impact_and_lambda, points, flow_world.bars, intraday_bars=five, order_books=quiet).values

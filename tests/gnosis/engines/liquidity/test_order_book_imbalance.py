@@ -140,6 +140,26 @@ def test_without_a_book_money_flow_stands_in(point, make_daily, run_books):
     assert result.is_proxy.all() and result.reasons["NO_BOOK"].all() and result.confidence.item() == 0.3
 
 
+def test_deeper_levels_weigh_less_by_the_root_of_e_each(point, make_daily, make_books, run_books):
+    bids, asks = [[10.00, 9.99, 9.98]] * 2, [[10.01, 10.02, 10.03]] * 2
+    sizes = [[500.0, 500.0, 500.0], [600.0, 200.0, 900.0]]
+    books = make_books(bids, sizes, asks, [[500.0] * 3] * 2)
+    second, third = np.exp(-0.5), np.exp(-1.0)
+    values = run_books(point, make_daily(), books)["order_book_imbalance"].values
+    expected = (100 - 300 * second + 400 * third) / (100 + 300 * second + 400 * third)
+    assert values["ofi_multilevel_normalised"].item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("z", "alert"), [(1.99, 0.0), (2.01, 1.0)])
+def test_daily_form_of_the_iceberg_needs_a_volume_two_deviations_above(point, make_daily, run_books, z, alert):
+    bars = make_daily()
+    before, last = bars.head(60), bars.tail(1)
+    volume = before["volume"][-20:].mean() + z * before["volume"][-20:].std()
+    flat = last.with_columns(close=pl.lit(before["close"][-1]), low=1.0, high=1000.0, volume=volume)
+    values = run_books(point, pl.concat([before, flat.select(before.columns)]))["order_book_imbalance"].values
+    assert values["liq_iceberg_alert"].item() == alert
+
+
 def test_busy_session_without_a_move_is_the_daily_form_of_the_iceberg(point, make_daily, run_books):
     bars = make_daily()
     before, last = bars.head(60), bars.tail(1)

@@ -8,6 +8,7 @@ import pytest
 
 from gnosis.engines.liquidity.depth_profile import cumulative_depth, depth_elasticity
 from gnosis.engines.liquidity.order_book_imbalance import microprice, ofi, order_flow_events
+from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.liquidity.slippage_field import walk
 from gnosis.engines.order_books import OrderBooks
 from gnosis.engines.points import Points
@@ -81,7 +82,10 @@ def test_processors_read_the_lobster_session(lobster_rows, make_daily, run_books
     assert found["order_book_imbalance"].is_proxy.all() and found["spread_estimator"].is_proxy.all()
     depth = found["depth_profile"].values
     assert 0.2 < depth["depth_elasticity"].item() < 3 and depth["depth_ask_50bps_usd"].item() > 1e5
-    assert found["slippage_field"].values["unfilled_buy_5pct_share"].item() > 0.9
+    assert np.isnan(found["slippage_field"].values["unfilled_buy_5pct_share"]).all()
+    whole_day = LiquidityParameters(stale_minutes=390)
+    walked = run_books(point_of(session), make_daily(last=session, close=585.0), rows, parameters=whole_day)
+    assert walked["slippage_field"].values["unfilled_buy_5pct_share"].item() > 0.9
 
 
 def test_every_binance_book_is_sound(shared_data, make_books):

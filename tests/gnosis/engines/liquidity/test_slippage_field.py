@@ -1,3 +1,5 @@
+import datetime as dt
+
 import numpy as np
 import polars as pl
 import pytest
@@ -5,9 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnosis.engines import physics
+from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.liquidity.slippage_field import model_slippage_bps, walk
 from gnosis.tables.engines.liquidity import SlippageField
 
+WALKED = [
+    (f"{kind}_{side}", unit)
+    for kind, unit in (("cost", "usd"), ("slippage", "bps"), ("unfilled", "share"))
+    for side in ("buy", "sell")
+]
 PRICE, SIZE = [100.01, 100.02, 100.05], [100.0, 200.0, 400.0]
 
 
@@ -80,6 +88,31 @@ def test_last_snapshot_of_the_session_is_walked_for_shares_of_volume(point, make
             ):
                 assert values[column].item() == pytest.approx(float(value), rel=1e-9, nan_ok=True)
     assert np.isnan(values["cost_buy_5pct_usd"]).all() and values["unfilled_sell_5pct_share"].item() > 0.7
+
+
+@pytest.mark.parametrize(("minutes", "limit", "is_fresh"), [(30, 30, True), (31, 30, False), (31, 40, True)])
+def test_a_snapshot_long_before_the_close_is_not_walked(
+    point, make_daily, make_books, run_books, minutes, limit, is_fresh
+):
+    ts = [int(point.as_of[0]) - 60_000_000 * minutes]
+    books = make_books([[99.99]], [[1e9]], [[100.01]], [[1e9]], ts=ts)
+    settings = LiquidityParameters(stale_minutes=limit)
+    found = run_books(point, make_daily(), books, parameters=settings)
+    result, fair = found["slippage_field"], found["order_book_imbalance"].values["microprice_deviation_bps"]
+    assert np.isnan(fair.item()) != is_fresh
+    walked = [f"{name}_1pct_{unit}" for name, unit in WALKED]
+    assert all(np.isnan(result.values[name].item()) != is_fresh for name in walked)
+    assert result.values["slippage_model_1pct_bps"].item() > 0
+    assert result.reasons["PARTIAL_BOOK"].all() and not result.reasons["NO_BOOK"].any()
+    assert result.is_proxy.item() == (minutes > 30) and f'"stale_minutes": {limit}' in settings.json()
+
+
+def test_a_stale_book_is_partial_however_many_snapshots_there_are(point, make_daily, make_random_books, run_books):
+    books = make_random_books().filter(pl.col("ts") < point.frame["as_of"][0] - dt.timedelta(minutes=4))
+    settings = LiquidityParameters(stale_minutes=3)
+    result = run_books(point, make_daily(), books, parameters=settings)["slippage_field"]
+    assert result.reasons["PARTIAL_BOOK"].all() and np.isnan(result.values["cost_buy_0_1pct_usd"]).all()
+    assert result.is_proxy.all() and result.confidence.item() == pytest.approx(0.3)
 
 
 def test_friction_reads_the_spread_of_the_quotes_or_of_the_bars(point, make_daily, make_random_books, run_books):

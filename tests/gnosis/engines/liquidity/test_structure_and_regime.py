@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gnosis.engines.indicators import atr, bollinger, ema
 from gnosis.engines.liquidity import structure_and_regime
 from gnosis.engines.liquidity.structure_and_regime import (
     distance_to_cut,
@@ -133,6 +134,27 @@ def test_squeeze_sessions_count_back_to_the_last_other_session(flags):
         run += 1
     begins_unknown = run < 120 and (run == len(flags) or np.isnan(flags[column - run]))
     assert np.isnan(found) if begins_unknown else found == run
+
+
+@pytest.mark.parametrize(("run", "expected"), [(99, 99), (110, 110), (120, 120), (130, 120)])
+def test_at_most_120_sessions_of_a_squeeze_count(run, expected):
+    flags = np.concatenate([[0.0], np.ones(run)])[None]
+    assert squeeze_sessions(flags, np.array([0]), np.array([run])).tolist() == [expected]
+
+
+def test_bands_within_one_and_a_half_ranges_are_a_squeeze(flow_world, process_alone):
+    bars = flow_world.bars.filter(pl.col("symbol") == "AAA").sort("session")
+    bars = bars.with_columns(high=pl.col("high") * 1.015, low=pl.col("low") / 1.015)
+    points = daily_points(bars, flow_world.days[-100:])
+    found = process_alone(structure_and_regime, points, bars, earlier=costs(points)).values
+    high, low, close = ((bars[name] * bars["adjustment_factor"]).to_numpy()[None] for name in ("high", "low", "close"))
+    bands, middle, reach = bollinger(close), ema(close, 20), atr(high, low, close, 20)
+    width = np.maximum(bands.upper - middle, middle - bands.lower)[0] / reach[0]
+    is_squeeze = width < 1.5
+    runs = [next(k for k in range(at + 1) if not is_squeeze[at - k]) for at in range(len(width) - 100, len(width))]
+    compression = found["liq_compression_energy"]
+    np.testing.assert_allclose(found["liq_expansion_energy"], compression * np.array(runs) / 20)
+    assert ((width[-100:] > 1.4) & is_squeeze[-100:]).any() and 0 < is_squeeze[-100:].sum() < 100
 
 
 def costs(points, friction=None, kyle=None):

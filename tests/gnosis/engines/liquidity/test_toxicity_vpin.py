@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from statistics import NormalDist
 
 import numpy as np
@@ -111,6 +112,30 @@ def test_without_bars_the_alert_is_that_of_the_daily_bar(make_daily, point, proc
     assert found.confidence[0] == pytest.approx(0.3)
 
 
+def test_the_daily_form_of_the_alert_says_so_and_costs_the_confidence_of_the_bars(flow_world, process_alone):
+    points = daily_points(flow_world.bars, flow_world.days[-1:])
+    five, close = flow_world.intraday, points.frame["as_of"][0]
+    is_closing = pl.col("ts") > close - dt.timedelta(minutes=30)
+    minutes = simulate.intraday_bars(flow_world.bars, seed=7, sessions=flow_world.days[-22:])
+    one = flow_world.table("raw.intraday_bars", minutes).filter(pl.col("frequency") == "1min")
+    unknown = pl.when(is_closing).then(None).otherwise("volume").alias("volume")
+    daily = process_alone(toxicity_vpin, points, flow_world.bars)
+    for bars in (five.filter(~is_closing), five.with_columns(unknown), one, five.filter(~is_closing).vstack(one)):
+        found = process_alone(toxicity_vpin, points, flow_world.bars, intraday_bars=bars)
+        np.testing.assert_array_equal(found.values["liq_sweep_alert"], daily.values["liq_sweep_alert"])
+        assert not np.isnan(found.values["toxicity_proxy"]).any()
+        assert found.is_proxy.all() and found.reasons["NO_INTRADAY"].all()
+        assert found.confidence.tolist() == pytest.approx([0.3, 0.3])
+    last = five.filter(is_closing).filter(pl.col("ts") == pl.col("ts").max())
+    found = process_alone(toxicity_vpin, points, flow_world.bars, intraday_bars=five.filter(~is_closing).vstack(last))
+    assert not found.is_proxy.any() and (found.confidence > 0.9).all()
+    few = process_alone(
+        toxicity_vpin, points, flow_world.bars, intraday_bars=one.vstack(five.filter(session=flow_world.days[-1]))
+    )
+    assert few.is_proxy.all() and few.reasons["SOURCE_MISSING"].all() and not few.reasons["NO_INTRADAY"].any()
+    assert few.confidence.tolist() == pytest.approx([0.3, 0.3])
+
+
 def test_bars_of_one_minute_are_preferred_and_never_lower_the_coverage(flow_world, process_alone):
     day = flow_world.days[-1:]
     points = daily_points(flow_world.bars, day)
@@ -120,7 +145,7 @@ def test_bars_of_one_minute_are_preferred_and_never_lower_the_coverage(flow_worl
     one = minutes.filter(pl.col("frequency") == "1min")
     alone = process_alone(toxicity_vpin, points, flow_world.bars, intraday_bars=one)
     np.testing.assert_array_equal(both.values["toxicity_proxy"], alone.values["toxicity_proxy"])
-    assert alone.confidence.tolist() == [1.0, 1.0]
+    assert both.confidence.tolist() == [1.0, 1.0]
     few = minutes.filter((pl.col("frequency") == "5min") | pl.col("session").is_in(day))
     five = process_alone(toxicity_vpin, points, flow_world.bars, intraday_bars=few)
     assert five.confidence.tolist() == [1.0, 1.0]
@@ -154,7 +179,7 @@ def test_regimes_by_percentile(flow_world, process_alone):
     stored = daily_points(flow_world.bars.filter(pl.col("symbol") == "AAA"), flow_world.days[-101:-1]).frame
     own = process_alone(toxicity_vpin, points, flow_world.bars, intraday_bars=flow_world.intraday)
     value = own.values["toxicity_proxy"][0]
-    for below, expected in ((0.5, 0.0), (0.9, 1.0), (0.99, 2.0)):
+    for below, expected in ((0.5, 0.0), (0.8, 0.0), (0.9, 1.0), (0.95, 1.0), (0.99, 2.0)):
         past = np.where(np.arange(100) < 100 * below, value - 0.01, value + 0.01)
         found = process_alone(
             toxicity_vpin,

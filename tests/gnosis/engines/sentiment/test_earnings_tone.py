@@ -16,6 +16,7 @@ from gnosis.engines.sentiment import earnings_tone
 from gnosis.engines.sentiment.inputs import collected_at
 from gnosis.engines.sentiment.parameters import SentimentParameters
 from gnosis.engines.trailing import History
+from gnosis.sessions import schedule, shift_session
 
 SESSION = dt.date(2019, 5, 1)
 CLOSE = dt.datetime(2019, 5, 1, 20, tzinfo=dt.UTC)
@@ -75,6 +76,41 @@ def test_sections_are_means_weighted_by_confidence(texts):
 def test_every_label(texts, last, label):
     values, *_ = run(texts, calls([last, 0.1, 0.3, 0.2]))
     assert list(EarningsTone)[int(values["earnings_tone"])] == label
+
+
+@pytest.mark.parametrize(
+    ("last", "label"),
+    [
+        (0.5, EarningsTone.IMPROVING),
+        (0.499, EarningsTone.STABLE),
+        (-0.499, EarningsTone.STABLE),
+        (-0.5, EarningsTone.DETERIORATING),
+    ],
+)
+def test_a_surprise_of_one_is_a_change(texts, last, label):
+    values, *_ = run(texts, calls([last, 0.5, 0.0, -0.5]))
+    assert values["tone_surprise_z"] == pytest.approx(2 * last)
+    assert list(EarningsTone)[int(values["earnings_tone"])] == label
+
+
+@pytest.mark.parametrize(("hours", "priors"), [(0.0, 1), (-1.0, 2)])
+def test_prior_calls_are_those_of_400_sessions(texts, hours, priors):
+    edge = schedule().filter(pl.col("session") == shift_session(SESSION, -400))["close_at"].item()
+    age = (CLOSE - edge) / dt.timedelta(hours=1) + hours
+    far = [row | {"age": age} for row in calls([0, 0, 0.4])[4:]]
+    assert np.isnan(run(texts, calls([0.5, 0.2]) + far)[0]["tone_surprise_z"]) == (priors == 1)
+
+
+def test_mass_and_newest_section_of_the_last_call(texts):
+    documents = calls([0.9, 0.2, 0.3], age=20 * DAY)
+    documents[1] |= {"age": 10 * DAY}
+    values, *_ = run(texts, documents)
+    sure = 1 - -(0.95 * np.log(0.95) + 0.05 * np.log(0.05)) / np.log(3)
+    assert values["earnings_tone_information_mass"] == pytest.approx(2 * sure / 2)
+    assert values["earnings_tone_newest_known_at"] == (CLOSE - dt.timedelta(days=10)).timestamp() * 1e6
+    nothing = run(texts, [])[0]
+    assert nothing["earnings_tone_information_mass"] == 0.0
+    assert np.isnan(nothing["earnings_tone_newest_known_at"])
 
 
 def test_one_prior_call_is_too_few(texts):

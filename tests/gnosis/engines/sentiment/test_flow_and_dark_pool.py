@@ -188,6 +188,44 @@ def test_mids_sign_the_bars_and_the_ones_without_keep_their_probability(walk, te
     assert result.reasons["PARTIAL_BOOK"][0] and not result.reasons["NO_BOOK"][0]
 
 
+def test_a_mid_of_the_last_second_of_a_bar_does_not_sign_it(walk, technical_inputs, minutes):
+    close = minutes.sort("ts")["close"][-1]
+    quotes = [(0.5, close * 1.001, close * 1.002, 300.0, 100.0), (0.5 / 60, 0.5, 1.0, 300.0, 100.0)]
+    plain, sudden = (
+        first(run(technical_inputs(walk(n=80), [LAST], minutes=minutes, books=snapshots(given_quotes))))
+        for given_quotes in (quotes[:1], quotes)
+    )
+    assert sudden["sent_net_aggressor_pressure"] == plain["sent_net_aggressor_pressure"]
+    served = {0: close * 1.0015}
+    assert plain["sent_net_aggressor_pressure"] == pytest.approx(minute_twin(minutes, served)[2], abs=1e-12)
+
+
+def test_the_short_share_is_not_read_against_the_vendors_index(walk, technical_inputs):
+    """A z-score is made of values of one source."""
+    bars, n = walk(n=130), 200
+    points = daily_points(bars)
+    source = np.where(np.arange(n) < 120, 0.0, 1.0)
+    level = np.where(source == 0.0, 0.42, 0.52) + 0.02 * np.random.default_rng(3).standard_normal(n)
+    days = schedule().filter(pl.col("session") <= shift_session(LAST, -1)).tail(n)
+    stored = days.select(symbol=pl.lit("AAA"), session="session", as_of="close_at").with_columns(
+        sent_dix=level, dix_source=source
+    )
+    today = points.frame.tail(1).select("session", "as_of")
+    for code in (0.0, 1.0):
+        known = {"sent_dix": 0.5, "sent_gex": None, "dix_source": code, "gex_source": None, "dix_age": 1.0}
+        dark = today.with_columns(*(pl.lit(value, pl.Float64).alias(name) for name, value in known.items()))
+        dark = dark.with_columns(provider=pl.lit("x"), synthetic=False)
+        result = run(technical_inputs(bars, [LAST], dark=dark), stored)
+        own = level[source == code]
+        z = (0.5 - own.mean()) / own.std(ddof=1)
+        found = first(result)
+        want = 0.7 * found["sent_net_aggressor_pressure"] + 0.3 * np.tanh(z / 2)
+        assert found["sent_composite_flow_bias"] == pytest.approx(want)
+        few = run(technical_inputs(bars, [LAST], dark=dark), stored.with_columns(dix_source=1.0 - code))
+        assert first(few)["sent_composite_flow_bias"] == found["sent_net_aggressor_pressure"]
+        assert few.reasons["UNCALIBRATED"][0] and not result.reasons["UNCALIBRATED"][0]
+
+
 def test_imbalance_is_the_mean_over_the_last_half_hour(walk, technical_inputs):
     quotes = [
         (31, 99.0, 101.0, 1e6, 1.0),

@@ -107,3 +107,14 @@ def test_ranges(rows):
     signs = {np.sign(v) for v, _, _ in rows} - {0.0}
     if len(signs) == 1:
         assert found.agreement.item() == pytest.approx(1.0)
+
+
+def test_one_point_or_many_are_the_same_bits():
+    """C1: what a night says of one symbol is what a long run says of it."""
+    rng = np.random.default_rng(5)
+    v, c = rng.uniform(-1.0, 1.0, (8, 150)), rng.uniform(0.0, 1.0, (8, 150))
+    v[rng.random(v.shape) < 0.1] = np.nan
+    weights = fusion_weights(rng.uniform(0.5, 2.0, 8))
+    together = np.stack(fuse(v, c, weights))
+    alone = [np.stack(fuse(v[:, [at]], c[:, [at]], weights)) for at in range(v.shape[1])]
+    assert np.array_equal(together, np.concatenate(alone, axis=1), equal_nan=True)

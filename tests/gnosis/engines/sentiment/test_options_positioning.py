@@ -82,6 +82,12 @@ def test_sums_over_the_chain():
     assert values["call_volume_share_otm_short"] == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize(("days", "share"), [(34, 0.5), (35, 0.5), (36, 0.0)])
+def test_short_calls_expire_within_35_days(days, share):
+    values, *_ = run(chain([("C", days, 105.0, 40.0, 1.0), ("P", 30, 95.0, 40.0, 1.0)]))
+    assert values["call_volume_share_otm_short"] == share
+
+
 def test_versions_order_and_rows_known_later():
     later = chain([("C", 30, 105.0, 999.0, 1.0)], minutes_before=-5)
     newer = chain([("C", 30, 105.0, 60.0, 10.0)], minutes_before=1)
@@ -145,7 +151,15 @@ def test_without_history_there_is_no_reading():
 
 
 @pytest.mark.parametrize(
-    ("low", "label"), [(0, Positioning.FEARFUL), (126, Positioning.NEUTRAL), (252, Positioning.GREEDY)]
+    ("low", "label"),
+    [
+        (0, Positioning.FEARFUL),
+        (25, Positioning.FEARFUL),
+        (26, Positioning.NEUTRAL),
+        (226, Positioning.NEUTRAL),
+        (227, Positioning.GREEDY),
+        (252, Positioning.GREEDY),
+    ],
 )
 def test_every_label(low, label):
     skews = np.random.default_rng(2).normal(4.0, 1.0, 252)

@@ -11,6 +11,7 @@ import pytest
 
 from gnosis.engines.documents import Documents
 from gnosis.engines.points import Points
+from gnosis.engines.protocol import columns_of
 from gnosis.engines.regimes import REGIMES
 from gnosis.engines.sentiment import news_flow, reddit, stocktwits, x_twitter
 from gnosis.engines.sentiment.inputs import collected_at
@@ -18,6 +19,7 @@ from gnosis.engines.sentiment.parameters import SentimentParameters
 from gnosis.engines.sentiment.stocktwits import retail_score
 from gnosis.engines.trailing import History
 from gnosis.sessions import schedule, sessions_between, shift_session
+from gnosis.tables import TABLES
 
 SESSION = dt.date(2019, 5, 1)
 CLOSE = dt.datetime(2019, 5, 1, 20, tzinfo=dt.UTC)
@@ -110,14 +112,28 @@ def ranked(share, n=252):
 
 @pytest.mark.parametrize(
     ("share", "label"),
-    [(0.0, "very_negative"), (0.1, "negative"), (0.5, "neutral"), (0.9, "positive"), (1.0, "very_positive")],
+    [
+        (0.0, "very_negative"),
+        (0.04, "very_negative"),
+        (0.06, "negative"),
+        (0.19, "negative"),
+        (0.21, "neutral"),
+        (0.79, "neutral"),
+        (0.81, "positive"),
+        (0.94, "positive"),
+        (0.96, "very_positive"),
+        (1.0, "very_positive"),
+    ],
 )
 def test_every_tone_of_the_news(texts, share, label):
     result = run(texts, [{"kind": "article", "p": (0.4, 0.4, 0.2)}], "news", stored=past(news_level=ranked(share)))
     assert list(REGIMES["news_tone"])[int(result.values["news_tone"].item())].value == label
 
 
-@pytest.mark.parametrize(("share", "label"), [(0.1, "quiet"), (0.5, "normal"), (0.9, "elevated"), (1.0, "viral")])
+@pytest.mark.parametrize(
+    ("share", "label"),
+    [(0.19, "quiet"), (0.21, "normal"), (0.79, "normal"), (0.81, "elevated"), (0.96, "elevated"), (0.98, "viral")],
+)
 @pytest.mark.parametrize("source", ["x", "reddit", "stocktwits"])
 def test_every_label_of_attention(texts, source, share, label):
     counts = np.where(np.arange(252) < share * 252, 1, 3)
@@ -173,6 +189,28 @@ def test_retail_score_of_the_specification(texts):
         assert result.values["sent_retail_score"].item() == pytest.approx(sign * 0.4)
         assert np.sign(result.values["stocktwits_v"].item()) == sign
     assert retail_score(8, 2).item() == 0.4
+
+
+def test_posts_are_counted_by_their_tags(texts):
+    tags = ["bullish"] * 3 + ["bearish"] * 2 + ["none"] * 4
+    values = run(texts, [{"source": "stocktwits", "tag": tag} for tag in tags], "stocktwits").values
+    assert [values[f"stocktwits_{kind}"].item() for kind in ("bull", "bear", "untagged")] == [3, 2, 4]
+
+
+@pytest.mark.parametrize("source", list(PROCESSORS))
+def test_the_newest_document_says_since_when_it_is_known(texts, source):
+    """A text without a score says nothing, and one that is known after the cut-off is not there."""
+    documents = [of_source(source, age=age, p=p) for age, p in ((3.0, (1, 0, 0)), (9.0, (1, 0, 0)), (-1.0, (1, 0, 0)))]
+    result = run(texts, [*documents, of_source(source, age=1.0, p=None)], source)
+    prefix = V[source].removesuffix("_v")
+    newest = CLOSE - dt.timedelta(hours=3)
+    assert result.values[f"{prefix}_newest_known_at"].item() == newest.timestamp() * 1e6
+    column = columns_of(
+        {f"{prefix}_newest_known_at": result.values[f"{prefix}_newest_known_at"]},
+        TABLES["engines.sentiment"].polars_schema,
+    )
+    assert column[f"{prefix}_newest_known_at"].to_list() == [newest]
+    assert np.isnan(run(texts, [], source).values[f"{prefix}_newest_known_at"]).all()
 
 
 def test_retail_score_without_tags(texts):

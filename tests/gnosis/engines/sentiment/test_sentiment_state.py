@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from gnosis.engines import physics
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.regimes import REGIMES
-from gnosis.engines.sentiment import NEWS_SESSIONS, POSTS_SESSIONS, SentimentParameters, sentiment, state, states
+from gnosis.engines.sentiment import SentimentParameters, sentiment, state, states
 from gnosis.engines.sentiment.breadth import BREADTH_SCHEMA
 from gnosis.engines.sentiment.dark_index import DARK_INDEX_SCHEMA
 from gnosis.sessions import schedule, sessions_between, shift_session
@@ -222,9 +222,9 @@ def test_uncollected_social_sources_leave_attention_unknown(walk, texts):
 
 
 def test_social_volume_is_the_surprise_of_the_log_count(walk, texts):
-    counts = np.arange(30) % 7
-    zero = np.zeros(30, dtype=np.int64)
-    past = stored(30, reddit_count_24h=counts, stocktwits_bull=zero, stocktwits_bear=zero + 1, stocktwits_untagged=zero)
+    counts = np.append(np.full(10, 90), np.arange(30) % 7)
+    zero = np.zeros(40, dtype=np.int64)
+    past = stored(40, reddit_count_24h=counts, stocktwits_bull=zero, stocktwits_bear=zero + 1, stocktwits_untagged=zero)
     frame = sentiment(
         walk(("AAA",), n=60),
         stored=past,
@@ -233,13 +233,24 @@ def test_social_volume_is_the_surprise_of_the_log_count(walk, texts):
         **texts([{"source": "reddit"}] * 1),
         **NO_MARKET,
     )
-    logs = np.log(2 + counts)
+    logs = np.log(2 + counts)[-30:]
     assert frame["sent_social_volume"].item() == pytest.approx((np.log(2) - logs.mean()) / logs.std(ddof=1))
 
 
 @pytest.mark.parametrize(
     ("share", "label"),
-    [(0.0, "extreme_bearish"), (0.2, "bearish"), (0.5, "neutral"), (0.8, "bullish"), (1.0, "extreme_bullish")],
+    [
+        (0.0, "extreme_bearish"),
+        (0.04, "extreme_bearish"),
+        (0.06, "bearish"),
+        (0.34, "bearish"),
+        (0.36, "neutral"),
+        (0.64, "neutral"),
+        (0.66, "bullish"),
+        (0.94, "bullish"),
+        (0.96, "extreme_bullish"),
+        (1.0, "extreme_bullish"),
+    ],
 )
 def test_every_regime_of_the_fused_reading(world, share, label):
     past = stored(fused=np.where(np.arange(252) < share * 252, -1.0, 1.0))
@@ -248,6 +259,12 @@ def test_every_regime_of_the_fused_reading(world, share, label):
     assert {kind.value for kind in REGIMES["sentiment_regime"]} >= {label}
     expected = frame["fused"].item() - (-1.0 if share == 1.0 else 1.0)
     assert frame["momentum"].item() == pytest.approx(expected)
+
+
+def test_momentum_is_against_five_sessions(world):
+    past = stored(fused=np.append(np.full(247, 0.9), [0.1, -0.2, 0.3, 0.0, 0.2]))
+    frame = run(world, stored=past, sessions=[SESSION], symbols=["AAA"])
+    assert frame["momentum"].item() == pytest.approx(frame["fused"].item() - 0.08)
 
 
 def interpreted(world, v, c, load=2.0):
@@ -347,19 +364,3 @@ def test_generated_texts_mark_the_row(world):
 def test_no_symbol_no_row(world):
     assert_frame_equal(run(world, symbols=[]), TABLES["engines.sentiment"].empty())
     assert ProcessorResult({}, np.zeros(0)).is_proxy is None
-
-
-def test_texts_of_the_sessions_named_are_enough(texts, world):
-    """Longer histories change nothing: 20 half-lives of posts and news, all of the calls that may be prior ones."""
-    rng = np.random.default_rng(11)
-    rows = [
-        {"age": float(age), "symbol": "AAA", "hash": f"h{number % 40}", "id": f"d{number}"}
-        | ({"kind": "article"} if number % 2 else {"source": "reddit", "author": f"{number % 9}"})
-        for number, age in enumerate(rng.uniform(0.0, 24.0 * 60, 120))
-    ]
-    given = texts(rows)
-    whole = run(world, sessions=[SESSION], symbols=["AAA"], **given)
-    first = {"posts": shift_session(SESSION, -POSTS_SESSIONS), "news": shift_session(SESSION, -NEWS_SESSIONS)}
-    short = {name: given[name].filter(pl.col("session") >= day) for name, day in first.items()}
-    assert short["posts"].height < given["posts"].height
-    assert whole.equals(run(world, sessions=[SESSION], symbols=["AAA"], **(given | short)))
