@@ -6,10 +6,9 @@ import polars as pl
 
 from assets.checks import Finding, Stored, TableCheck
 from gnosis.engines.scoring import NEWS_SOURCE
+from gnosis.reasons import SURE
 from gnosis.tables.engines import PROCESSORS
 
-SURE = 0.8
-"""A row with less confidence than this says why."""
 ROUNDING = 1e-9
 LINK = r"https?://\S+|www\.\S+"
 """A text of which nothing else is left has no score."""

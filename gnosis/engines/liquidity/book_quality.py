@@ -12,9 +12,9 @@ from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.order_books import MINUTE_US, OrderBooks, regular_hours
 from gnosis.engines.points import Floats, Integers
 from gnosis.engines.protocol import Bools
+from gnosis.reasons import SURE
 
 SESSION_MINUTES = 390
-GOOD_COVERAGE = 0.8
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,6 @@ def book_reasons(
     has_book = has_quotes | dropped
     return {
         "NO_BOOK": ~has_book,
-        "PARTIAL_BOOK": has_book & (dropped | is_proxy | (book < GOOD_COVERAGE)),
+        "PARTIAL_BOOK": has_book & (dropped | is_proxy | (book < SURE)),
         "SHORT_HISTORY": daily < 1.0,
     }

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from gnosis.engines import physics
 from gnosis.engines.indicators import previous
 from gnosis.engines.intraday_bars import MINUTE_US, SeenBars
-from gnosis.engines.liquidity.book_quality import GOOD_COVERAGE
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.liquidity.percentile_regime import percentile_regime
@@ -19,6 +18,7 @@ from gnosis.engines.order_books import OrderBooks
 from gnosis.engines.points import Floats, Panel
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.trailing import History, Series
+from gnosis.reasons import SURE
 
 PERMANENT, TEMPORARY = 0.314, 0.142
 ORDER_SHARE = 0.01
@@ -185,7 +185,7 @@ def process(
             "NO_INTRADAY": ~has_flow,
             "LAMBDA_INSIGNIFICANT": has_flow & ~is_significant,
             "DEPTH_PROXY": ~is_significant,
-            "SOURCE_MISSING": has_flow & (covered < GOOD_COVERAGE),
+            "SOURCE_MISSING": has_flow & (covered < SURE),
             "SHORT_HISTORY": (daily < 1.0) | ~is_whole,
         },
         ~is_significant,

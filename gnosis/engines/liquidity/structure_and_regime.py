@@ -8,7 +8,6 @@ import numpy as np
 
 from gnosis.engines.indicators import atr, bollinger, close_location, ema, rolling_sum
 from gnosis.engines.intraday_bars import SeenBars
-from gnosis.engines.liquidity.book_quality import GOOD_COVERAGE
 from gnosis.engines.liquidity.impact_and_lambda import amihud_of
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
@@ -17,7 +16,7 @@ from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.trailing import YEAR, History, Series, least
 from gnosis.engines.volume_profile import VolumeProfile, bin_kinds, clusters, value_area, volume_profiles
 from gnosis.engines.wyckoff import LAST_BARS, TEST_BARS, Range, value_at, wyckoff_phase
-from gnosis.reasons import LEAST_SHARE
+from gnosis.reasons import LEAST_SHARE, SURE
 
 PROFILE_SESSIONS = 60
 WYCKOFF_WINDOW = 120
@@ -106,7 +105,7 @@ def process(
         np.minimum(1.0, sessions / YEAR) * (0.7 * covered + 0.3 * daily),
         {
             "NO_INTRADAY": covered == 0.0,
-            "SOURCE_MISSING": (covered > 0.0) & (covered < GOOD_COVERAGE),
+            "SOURCE_MISSING": (covered > 0.0) & (covered < SURE),
             "SHORT_HISTORY": (sessions < YEAR) | (daily < 1.0),
         },
         covered < LEAST_SHARE,

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from gnosis.engines.indicators import close_location, log_returns
 from gnosis.engines.intraday_bars import IntradayBars, SeenBars, expected_bars
-from gnosis.engines.liquidity.book_quality import GOOD_COVERAGE
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs, daily_quantities
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.points import Floats, Integers, Panel, Points
@@ -21,6 +20,7 @@ from gnosis.engines.protocol import Bools, ProcessorResult
 from gnosis.engines.trailing import History, Series
 from gnosis.engines.visible_rows import visible_rows
 from gnosis.options.origin import require_table
+from gnosis.reasons import SURE
 
 DAILY_WINDOW = 60
 SWEEP_MINUTES = 30
@@ -93,7 +93,7 @@ def process(
         np.where(is_daily, 0.0, 0.7 * covered) + 0.3 * daily,
         {
             "NO_INTRADAY": no_bars | ~has_closing,
-            "SOURCE_MISSING": ~no_bars & ((covered < GOOD_COVERAGE) | ~has_reference),
+            "SOURCE_MISSING": ~no_bars & ((covered < SURE) | ~has_reference),
             "SHORT_HISTORY": daily < 1.0,
         },
         is_daily,

@@ -14,8 +14,8 @@ from gnosis.engines.points import Floats, Integers
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.sentiment.inputs import SentimentInputs
 from gnosis.engines.sentiment.parameters import SentimentParameters
-from gnosis.engines.sentiment.reading import SURE
 from gnosis.engines.trailing import History
+from gnosis.reasons import SURE
 from gnosis.sessions import schedule
 
 SECTIONS = ("earnings_prepared", "earnings_qa")

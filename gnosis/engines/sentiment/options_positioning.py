@@ -11,8 +11,9 @@ from gnosis.engines.points import Floats
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.sentiment.inputs import SentimentInputs
 from gnosis.engines.sentiment.parameters import SentimentParameters
-from gnosis.engines.sentiment.reading import SURE, banded, transformed
+from gnosis.engines.sentiment.reading import banded, transformed
 from gnosis.engines.trailing import YEAR, History
+from gnosis.reasons import SURE
 
 
 def put_call_ratio(put: ArrayLike, call: ArrayLike) -> Floats:

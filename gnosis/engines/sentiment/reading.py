@@ -14,10 +14,9 @@ from gnosis.engines.protocol import Bools
 from gnosis.engines.sentiment.inputs import SentimentInputs
 from gnosis.engines.sentiment.parameters import SentimentParameters
 from gnosis.engines.trailing import History, Series, least
+from gnosis.reasons import SURE
 
 REFERENCE = 60
-SURE = 0.8
-"""Confidence below which a row says why."""
 
 
 @dataclass(frozen=True)

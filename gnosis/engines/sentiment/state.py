@@ -111,10 +111,10 @@ def sentiment(
     elasticity
         Rows of ``engines.elasticity`` of the wanted sessions.
     dix, shorts, index_gamma, membership
-        See :func:`gnosis.engines.sentiment.dark_index.dark_index`.
+        See :func:`gnosis.engines.sentiment.dark_index.dark_index`. Membership is a choice and has no provider.
     breadth, dark
         Results of :func:`gnosis.engines.sentiment.breadth.universe_breadth` and of ``dark_index`` made before, instead
-        of their inputs.
+        of their inputs; they bring the providers of these.
     books, intraday
         Rows of ``raw.order_books`` and ``raw.intraday_bars``.
     stocktwits_hours

@@ -180,7 +180,7 @@ class FlowAndDarkPool(dy.Schema):
     sent_gex = number("ratio", "vendor gamma over its trailing standard deviation; positive means dealers long gamma")
     sent_composite_flow_bias = number(
         "ratio",
-        "0.7 sent_net_aggressor_pressure + 0.3 tanh(z-score of sent_dix / 2)",
+        "0.7 sent_net_aggressor_pressure + 0.3 tanh(z-score of sent_dix among values of its source / 2)",
         min=-1,
         max=1,
     )
