@@ -27,18 +27,31 @@ def test_sql_of_the_readme_answers(trained_home: Path) -> None:
     found = []
     with Lake(trained_home).connect() as connection:
         found = [connection.execute(query).fetchall() for query in queries()]
-    stiffness, zero_gamma, dependence, odds = found
+    stiffness, zero_gamma, processors, calibration, dependence, odds = found
     assert {row[0] for row in stiffness} == {"AAPL", "GOOG", "IBM", "MSFT"}
     assert all(row[1] > 0 and row[2] > 0 for row in stiffness)
     assert {row[0] for row in zero_gamma} == {"AAPL", "GOOG", "IBM", "MSFT"}
     assert all(low < high and 0.5 * spot < wall < 2 * spot for _, spot, _, wall, _, _, low, high, _ in zero_gamma)
+    assert {row[0] for row in processors} == {"liquidity", "elasticity", "sentiment"}
+    assert all(0 <= row[6] <= 1 and (row[6] >= 0.8 or row[7]) for row in processors)
+    assert {row[1] for row in calibration} >= {"range_on_amplification", "range_on_gamma_pressure"}
     assert all(0 <= row[1] <= 1 for row in dependence)
     assert sum(row[1] for row in odds) > 100
 
 
-def test_examples_of_the_options_print_what_they_say() -> None:
-    found = doctest.testfile(str(ROOT / "docs" / "options.md"), module_relative=False)
-    assert found.attempted > 20
+@pytest.mark.heavy
+@pytest.mark.xdist_group("homes")
+def test_sql_of_the_engines_answers(trained_home: Path) -> None:
+    (query,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "engines.md").read_text(), re.DOTALL)
+    with Lake(trained_home).connect() as connection:
+        rows = connection.execute(query).fetchall()
+    assert {row[0] for row in rows} == {"AAPL", "GOOG", "IBM", "MSFT"}
+
+
+@pytest.mark.parametrize(("name", "least"), [("options.md", 20), ("engines.md", 2)])
+def test_examples_print_what_they_say(name: str, least: int) -> None:
+    found = doctest.testfile(str(ROOT / "docs" / name), module_relative=False)
+    assert found.attempted > least
     assert found.failed == 0
 
 
