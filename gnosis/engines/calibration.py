@@ -4,14 +4,20 @@ Outcome of a session is its absolute log return over what its volatility made ex
 sigma_d as known the session before. Four tests over the outcomes of the last 504 sessions:
 
 =========================== =========================================================== =====================
-``range_on_amplification``  slope of y on the amplification A predicted the session before  predicted: positive
+``range_on_amplification``  slope of y on ln A, amplification as said the session before     predicted: positive
 ``range_on_gamma_pressure`` slope of y on dealer gamma over average volume                  predicted: negative
 ``volatility_across_flip``  mean y below minus above the nearest zero-gamma spot            predicted: positive
 ``wall_hold_rate``          how often a touched wall holds to the close, minus how often a  predicted: positive
                             price as far away on the other side does
 =========================== =========================================================== =====================
 
-Errors are those of Newey & West (1987) with floor(4 (n/100)^(2/9)) lags (Newey & West 1994) and n/(n - 2).
+The regressions and the comparison across the flip have ln sigma_d as a control: an estimate of volatility reverts to
+its mean, so y is large after it was low, and depth, and with it A, follows from the same sigma_d. Where volatility
+wanders and dealers do nothing, the slope on A without it rejected "no effect" in 62 % of 300 simulated markets instead
+of 5 %, with it in 7 %. The logarithm keeps a book that is nearly unstable, where A grows without bound, from deciding
+the slope alone; near 1 it is A - 1.
+
+Errors are those of Newey & West (1987) with floor(4 (n/100)^(2/9)) lags (Newey & West 1994) and n/(n - k).
 """
 
 from __future__ import annotations
@@ -41,13 +47,18 @@ PREDICTED_SIGN = {
 EXPECTED_OF_NORMAL = float(np.sqrt(2 / np.pi))
 
 
-def newey_west_slope(x: Floats, y: Floats) -> tuple[float, float, float]:
-    """Return slope, Newey-West standard error and R2 of a regression of y on a constant and x, pairs in time order.
+def newey_west_slope(x: Floats, y: Floats, control: Floats | None = None) -> tuple[float, float, float]:
+    """Return slope, Newey-West standard error and partial R2 of y on x, beside a constant and maybe a control.
+
+    Parameters
+    ----------
+    x, y, control
+        Pairs in time order, shape (n,).
 
     Raises
     ------
     ValueError
-        When there are fewer than 3 pairs or the arrays differ in length.
+        When there are fewer than 4 pairs or the arrays differ in length.
 
     Examples
     --------
@@ -58,10 +69,12 @@ def newey_west_slope(x: Floats, y: Floats) -> tuple[float, float, float]:
     """
     from gnosis.engines import calibration_kernel
 
-    if x.shape != y.shape or x.size < 3:
-        raise ValueError(f"expected two arrays of one length, at least 3, found shapes {x.shape} and {y.shape}")
-    first, second = (frozen(values, values.shape) for values in (x, y))
-    found: tuple[float, float, float] = calibration_kernel.slope(first, second)
+    shapes = [values.shape for values in (x, y, control) if values is not None]
+    if len(set(shapes)) != 1 or x.size < 4:
+        raise ValueError(f"expected arrays of one length, at least 4, found shapes {shapes}")
+    given = (x, y, np.zeros(x.size) if control is None else control)
+    first, second, third = (frozen(values, values.shape) for values in given)
+    found: tuple[float, float, float] = calibration_kernel.slope(first, second, third)
     return found
 
 
@@ -141,14 +154,16 @@ def _of_convention(rows: pl.DataFrame, every: Points, points: Points, bars: pl.D
         members, said_at, points.symbol, column, points.as_of, WINDOW_SESSIONS + 1
     )
     before = np.roll(said_at, 1, axis=1)
+    log_sigma = np.roll(np.log(np.where(known["sigma_d"] > 0, known["sigma_d"], np.nan)), 1, axis=1)
     parts = []
     for test in CALIBRATION_TESTS:
 
         def found(panel: Panel, seen: Points, test: str = test) -> Floats:
             x, y = _pairs(test, known, _outcomes(panel, first, shape))
+            control = np.zeros(shape) if test == "wall_hold_rate" else log_sigma
             out = np.empty((len(seen), 7))
             calibration_kernel.trailing_slopes(
-                x, y, before, seen.symbol, seen.position - first, seen.as_of, WINDOW_SESSIONS, LEAST_PAIRS, out
+                x, y, control, before, seen.symbol, seen.position - first, seen.as_of, WINDOW_SESSIONS, LEAST_PAIRS, out
             )
             return out
 
@@ -197,7 +212,7 @@ def _pairs(test: str, known: dict[str, Floats], outcome: dict[str, Floats]) -> t
     expected = np.where(before["sigma_d"] > 0, before["sigma_d"], np.nan) * EXPECTED_OF_NORMAL
     surprise = np.abs(outcome["close"] - outcome["previous"]) / expected
     if test == "range_on_amplification":
-        return before["amplification"][..., None], surprise[..., None]
+        return np.log(before["amplification"])[..., None], surprise[..., None]
     if test == "range_on_gamma_pressure":
         return before["hedge_gamma_pressure"][..., None], surprise[..., None]
     if test == "volatility_across_flip":

@@ -15,22 +15,27 @@ def newey_west_lags(n: int) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def slope(x: Floats, y: Floats) -> tuple[float, float, float]:
-    """Return slope, Newey-West standard error and R2 of y on 1 and x, pairs in time order; NaN when x is constant."""
+def slope(x: Floats, y: Floats, control: Floats) -> tuple[float, float, float]:
+    """Return slope, Newey-West standard error and partial R2 of y on x beside 1 and a control, pairs in time order.
+
+    NaN when x does not vary, or not beyond the control. A control that does not vary is left out.
+    """
     n = x.size
-    mean_x, mean_y = x.mean(), y.mean()
-    sxx = ((x - mean_x) ** 2).sum()
-    if not sxx > 1e-24 * max(1.0, mean_x * mean_x) * n:
+    of_x, of_y, of_control = x - x.mean(), y - y.mean(), control - control.mean()
+    regressors = 2.0
+    square = (of_control * of_control).sum()
+    largest = (of_x * of_x).sum()
+    if square > 1e-24 * max(1.0, control.mean() ** 2) * n:
+        regressors = 3.0
+        # Frisch & Waugh (1933): what the control explains is taken from both sides.
+        of_x = of_x - (of_x * of_control).sum() / square * of_control
+        of_y = of_y - (of_y * of_control).sum() / square * of_control
+    sxx = (of_x * of_x).sum()
+    if not (sxx > 1e-24 * max(1.0, x.mean() ** 2) * n and sxx > 1e-12 * largest):
         return np.nan, np.nan, np.nan
-    b = ((x - mean_x) * (y - mean_y)).sum() / sxx
-    a = mean_y - b * mean_x
-    score = np.empty(n)
-    squares = 0.0
-    for i in range(n):
-        u = y[i] - a - b * x[i]
-        squares += u * u
-        # The slope's part of the sandwich: the score is orthogonal to the intercept once x is centred.
-        score[i] = u * (x[i] - mean_x)
+    b = (of_x * of_y).sum() / sxx
+    residual = of_y - b * of_x
+    score = residual * of_x
     long_run = (score * score).sum()
     lags = newey_west_lags(n)
     for lag in range(1, lags + 1):
@@ -38,15 +43,16 @@ def slope(x: Floats, y: Floats) -> tuple[float, float, float]:
         for i in range(lag, n):
             cross += score[i] * score[i - lag]
         long_run += 2.0 * (1.0 - lag / (lags + 1.0)) * cross
-    error = np.sqrt(max(long_run, 0.0) * n / (n - 2.0)) / sxx
-    total = ((y - mean_y) ** 2).sum()
-    return b, error, 1.0 - squares / total if total > 0.0 else np.nan
+    error = np.sqrt(max(long_run, 0.0) * n / (n - regressors)) / sxx
+    total = (of_y * of_y).sum()
+    return b, error, 1.0 - (residual * residual).sum() / total if total > 0.0 else np.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def trailing_slopes(
     x: Floats,
     y: Floats,
+    control: Floats,
     said_at: Integers,
     symbol: Integers,
     column: Integers,
@@ -57,21 +63,21 @@ def trailing_slopes(
 ) -> None:
     """Fill n, slope, error, R2, mean of y at x > 0 and at x = 0, and the first column used, for each point.
 
-    ``x`` and ``y`` have shape (symbols, sessions, pairs per session), ``said_at`` (symbols, sessions) is when x became
-    known; what became known after the cut-off ``as_of`` of a point is not read. Windows hold the ``window`` sessions up
-    to the point.
+    ``x`` and ``y`` have shape (symbols, sessions, pairs per session), ``control`` and ``said_at`` (symbols, sessions).
+    ``said_at`` is when x became known; what became known after the cut-off ``as_of`` of a point is not read. Windows
+    hold the ``window`` sessions up to the point.
     """
     pairs = x.shape[2]
-    xs, ys = np.empty(window * pairs), np.empty(window * pairs)
+    xs, ys, controls = np.empty(window * pairs), np.empty(window * pairs), np.empty(window * pairs)
     for i in range(symbol.size):
         n = 0
         first = -1
         for j in range(max(column[i] - window + 1, 0), column[i] + 1):
-            if said_at[symbol[i], j] > as_of[i]:
+            if said_at[symbol[i], j] > as_of[i] or np.isnan(control[symbol[i], j]):
                 continue
             for k in range(pairs):
                 if not (np.isnan(x[symbol[i], j, k]) or np.isnan(y[symbol[i], j, k])):
-                    xs[n], ys[n] = x[symbol[i], j, k], y[symbol[i], j, k]
+                    xs[n], ys[n], controls[n] = x[symbol[i], j, k], y[symbol[i], j, k], control[symbol[i], j]
                     n += 1
                     if first < 0:
                         first = j
@@ -80,7 +86,7 @@ def trailing_slopes(
         out[i, 6] = first
         if n < fewest:
             continue
-        out[i, 1], out[i, 2], out[i, 3] = slope(xs[:n], ys[:n])
+        out[i, 1], out[i, 2], out[i, 3] = slope(xs[:n], ys[:n], controls[:n])
         n_treated, treated, reference = 0, 0.0, 0.0
         for k in range(n):
             if xs[k] > 0.0:

@@ -120,10 +120,14 @@ def test_every_materialisation_shows_counts_and_a_preview(instance, years, asset
         assert preview[0].startswith(f"| {next(iter(table.polars_schema))} |")
         assert (len(preview) > 2) == (table.name in FILLED)
         assert (metadata["dagster/row_count"] > 0) == (table.name in FILLED)
-        assert metadata["version"] <= years.manifest(table.name).version
+        assert metadata["run"]["version"] <= years.manifest(table.name).version
         assert set(metadata["null_share"]) <= set(table.polars_schema)
         if table.name in WITH_ORIGIN:
             assert 0 <= metadata["synthetic_share"] <= 1
+        session = event.partition
+        if session is not None and table.name in FILLED:
+            rows = years.read(table.name, first=dt.date.fromisoformat(session), last=dt.date.fromisoformat(session))
+            assert metadata.get("dagster/partition_row_count", 0) == rows.height
 
 
 def test_every_room_shows_a_plot(instance):

@@ -17,7 +17,7 @@ class EnginesCalibration(SymbolSession, Origin):
     first_session = day("first session predicted from", nullable=True)
     n = count("pairs of prediction and outcome", nullable=False)
     lags = count("lags of the Newey-West covariance", nullable=False)
-    estimate = number("outcome per unit of prediction", "slope, or difference of means")
+    estimate = number("outcome per unit of prediction", "slope, or difference of means with volatility held fixed")
     standard_error = number("outcome per unit of prediction", "Newey-West standard error", min=0)
     t_statistic = number("ratio", "estimate over its standard error")
     p_value = number("probability", "two-sided, normal", min=0, max=1)
