@@ -34,6 +34,7 @@ def as_table(frame, name):
 def market(days=DAYS, seeds=SEEDS, effect=0.0, **walls):
     """Return elasticity rows and bars of one symbol per seed; the prediction stands in the session before."""
     closes = schedule().select("session", "close_at")
+    before = pl.Series([shift_session(day, -1) for day in days])
     states, bars = [], []
     for seed in seeds:
         frame = amplified_returns(days, seed, effect)[0].with_columns(symbol=pl.lit(f"S{seed:03d}"))
@@ -41,7 +42,7 @@ def market(days=DAYS, seeds=SEEDS, effect=0.0, **walls):
         bars.append(frame.select("session", "symbol", close=pl.Series(price)))
         states.append(
             frame.select(
-                session=pl.Series([shift_session(day, -1) for day in days]),
+                session=before,
                 symbol="symbol",
                 amplification="predicted_amplification",
                 sigma_d=pl.col("expected_move") / np.sqrt(2 / np.pi),
