@@ -16,6 +16,7 @@ from resources.market_data import MarketDataResource
 from resources.providers import Fetched
 from resources.providers.errors import ProviderError, SessionNotCoveredError
 from resources.providers.sample import SampleProvider
+from resources.scorer_resource import ScorerResource
 from resources.tracking_resource import TrackingResource
 
 SESSION = dt.date(2012, 10, 31)
@@ -45,6 +46,7 @@ def materialised(
             "lake_io": LakeIOManager(home=str(home)),
             "market_data": MarketDataResource(provider="sample", home=str(home)),
             "tracking": TrackingResource(home=str(home)),
+            "scorer": ScorerResource(),
         },
         raise_on_error=False,
     )

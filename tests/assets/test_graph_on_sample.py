@@ -124,7 +124,7 @@ def test_every_materialisation_shows_counts_and_a_preview(instance, years, asset
         assert set(metadata["null_share"]) <= set(table.polars_schema)
         if table.name in WITH_ORIGIN:
             assert 0 <= metadata["synthetic_share"] <= 1
-        session = event.partition
+        session = event.asset_materialization.partition
         if session is not None and table.name in FILLED:
             rows = years.read(table.name, first=dt.date.fromisoformat(session), last=dt.date.fromisoformat(session))
             assert metadata.get("dagster/partition_row_count", 0) == rows.height
