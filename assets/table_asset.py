@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from resources.scorers import ScorerError
 
 from assets import checks, presentation
 from assets.night import REPUBLISH_TAG, HistoryGapError, Night, TableRows, UndeclaredReadError
@@ -19,6 +18,7 @@ from resources.lake_io_manager import LakeResource
 from resources.market_data import MarketDataResource
 from resources.providers.errors import ProviderError
 from resources.scorer_resource import ScorerResource
+from resources.scorers import ScorerError
 from resources.tracking_resource import TrackingResource
 
 PERMANENT = (ProviderError, ScorerError, UnknownSessionError, LakeError, UndeclaredReadError, HistoryGapError)

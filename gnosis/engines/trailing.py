@@ -8,6 +8,7 @@ as they were known at the cut-off of the point.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +29,27 @@ def least(window: int) -> int:
     (63, 10)
     """
     return max(10, math.ceil(window / 4))
+
+
+def banded(rank: Floats, below: Sequence[float] = (0.2,), up_to: Sequence[float] = (0.8,)) -> Floats:
+    """Return the position of the label of a percentile rank, NaN where the rank is.
+
+    Parameters
+    ----------
+    rank
+        In [0, 1].
+    below
+        Cuts that belong to the label above them.
+    up_to
+        Cuts that belong to the label below them.
+
+    Examples
+    --------
+    >>> banded(np.array([0.1, 0.2, 0.8, 0.9, np.nan]), below=(0.2,), up_to=(0.8,)).tolist()
+    [0.0, 1.0, 1.0, 2.0, nan]
+    """
+    position = np.sum([rank >= cut for cut in below] + [rank > cut for cut in up_to], axis=0, dtype=np.float64)
+    return np.where(np.isnan(rank), np.nan, position)
 
 
 class History:

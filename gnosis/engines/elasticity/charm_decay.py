@@ -40,7 +40,7 @@ def charm_regime(pressure: Series, weighted_dte_days: Floats) -> Floats:
 def process(
     inputs: ElasticityInputs,
     history: History,
-    parameters: ElasticityParameters,  # noqa: ARG001
+    parameters: ElasticityParameters,
     earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the flows of time; confidence is that of the dealer positioning.

@@ -61,7 +61,7 @@ def gamma_regime(pressure: Series) -> Floats:
 def process(
     inputs: ElasticityInputs,
     history: History,
-    parameters: ElasticityParameters,  # noqa: ARG001
+    parameters: ElasticityParameters,
     earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the exposures; confidence is the smaller of those of open interest and of the Greek field.

@@ -53,8 +53,8 @@ def path_slopes(inputs: ElasticityInputs, nodes: slice) -> Floats:
 
 def process(
     inputs: ElasticityInputs,
-    history: History,  # noqa: ARG001
-    parameters: ElasticityParameters,  # noqa: ARG001
+    history: History,
+    parameters: ElasticityParameters,
     earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return stiffness and amplification; confidence is the smaller of those of dealer positioning and of depth."""

@@ -8,13 +8,13 @@ import numpy as np
 
 from gnosis.engines.elasticity.contracts import Contracts, Smiles
 from gnosis.engines.elasticity.inputs import ElasticityInputs
-from gnosis.engines.elasticity.labels import terciles, united
+from gnosis.engines.elasticity.labels import united
 from gnosis.engines.elasticity.listing import Listed
 from gnosis.engines.elasticity.oi_distribution import group_median
 from gnosis.engines.elasticity.parameters import ElasticityParameters
 from gnosis.engines.points import Floats, Integers
 from gnosis.engines.protocol import ProcessorResult
-from gnosis.engines.trailing import History
+from gnosis.engines.trailing import History, banded
 from gnosis.reasons import LEAST_SHARE, SURE
 
 LEAST_STRIKES = 3
@@ -187,8 +187,8 @@ def _skew(contracts: Contracts, smiles: Smiles) -> Floats:
 def process(
     inputs: ElasticityInputs,
     history: History,
-    parameters: ElasticityParameters,  # noqa: ARG001
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    parameters: ElasticityParameters,
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return volatility of the chain; its confidence is ``hedge_confidence``.
 
@@ -196,7 +196,7 @@ def process(
     reach around, and a delta beyond the listed strikes, are unknown.
     """
     found = inputs.once("greek_field_mapper", lambda: _mapped(inputs))
-    rank = terciles(history.series("skew_25d_volpts", np.asarray(found.values["skew_25d_volpts"])).percentile_rank())
+    rank = banded(history.series("skew_25d_volpts", np.asarray(found.values["skew_25d_volpts"])).percentile_rank())
     is_short = {"SHORT_HISTORY": np.isnan(rank) & ~found.reasons["NO_CHAIN"]}
     return ProcessorResult({**found.values, "skew_regime": rank}, found.confidence, united(found.reasons, is_short))
 

@@ -57,17 +57,6 @@ def passed_on(*results: ProcessorResult) -> dict[str, Bools]:
     return united(*({code: where for code, where in one.reasons.items() if code not in own} for one in results))
 
 
-def terciles(rank: Floats) -> Floats:
-    """Return 0 below a percentile rank of 0.2, 2 above 0.8, 1 between.
-
-    Examples
-    --------
-    >>> terciles(np.array([0.1, 0.2, 0.81, np.nan])).tolist()
-    [0.0, 1.0, 2.0, nan]
-    """
-    return np.where(np.isnan(rank), np.nan, 1.0 - (rank < 0.2) + (rank > 0.8))
-
-
 def absolute(series: Series) -> Series:
     """Return the series of absolute values."""
     return replace(series, matrix=np.abs(series.matrix), values=np.abs(series.values))

@@ -18,8 +18,8 @@ from gnosis.engines.trailing import History
 
 def process(
     inputs: ElasticityInputs,
-    history: History,  # noqa: ARG001
-    parameters: ElasticityParameters,  # noqa: ARG001
+    history: History,
+    parameters: ElasticityParameters,
     earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the works of 1 % and the potential within 5 %; confidence is that of the elasticity field."""

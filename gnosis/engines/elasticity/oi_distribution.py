@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from gnosis.engines.elasticity.inputs import ElasticityInputs
-from gnosis.engines.elasticity.labels import terciles, united
+from gnosis.engines.elasticity.labels import united
 from gnosis.engines.elasticity.parameters import ElasticityParameters
 from gnosis.engines.points import Floats, Integers
 from gnosis.engines.protocol import ProcessorResult
-from gnosis.engines.trailing import History
+from gnosis.engines.trailing import History, banded
 from gnosis.options.positioning.bands import summed
 from gnosis.reasons import SURE
 
@@ -48,8 +48,8 @@ def concentration(strike: Floats, weight: Floats, group: Integers, n: int) -> Fl
 def process(
     inputs: ElasticityInputs,
     history: History,
-    parameters: ElasticityParameters,  # noqa: ARG001
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    parameters: ElasticityParameters,
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the distribution of open interest; its confidence is the mean freshness over the listed contracts.
 
@@ -57,7 +57,7 @@ def process(
     needs the listing: it is over contracts whose open interest is of a later session than that of the listing.
     """
     found = inputs.once("oi_distribution", lambda: _distribution(inputs))
-    rank = terciles(history.series("oi_hhi", np.asarray(found.values["oi_hhi"])).percentile_rank())
+    rank = banded(history.series("oi_hhi", np.asarray(found.values["oi_hhi"])).percentile_rank())
     is_short = {"SHORT_HISTORY": np.isnan(rank) & ~found.reasons["OI_MISSING"]}
     values = {**found.values, "oi_concentration": rank}
     return ProcessorResult(values, found.confidence, united(found.reasons, is_short))

@@ -125,7 +125,7 @@ def _vix_terms(vix: Floats) -> tuple[Floats, Floats, Floats]:
 def process(
     inputs: ElasticityInputs,
     history: History,
-    parameters: ElasticityParameters,  # noqa: ARG001
+    parameters: ElasticityParameters,
     earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return flips, walls and regimes; confidence is that of dealer positioning x min(1, stored sessions/252).

@@ -13,11 +13,10 @@ import numpy as np
 from gnosis.engines.indicators import log_returns, previous
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
-from gnosis.engines.liquidity.percentile_regime import percentile_regime
 from gnosis.engines.off_exchange import STALE_AFTER, OffExchange
 from gnosis.engines.points import Floats, Panel, Points
 from gnosis.engines.protocol import ProcessorResult
-from gnosis.engines.trailing import YEAR, History, Series
+from gnosis.engines.trailing import YEAR, History, Series, banded
 
 MEAN_OF = 5
 TREND_OF = 10
@@ -118,7 +117,7 @@ def process(
             ),
             "short_volume_trend": published_slope(last_known(share[:, -3 * TREND_OF :], TREND_OF)),
             "short_share_5": means[:, -1],
-            "short_flow_regime": percentile_regime(mean_series.percentile_rank(), 0.1, 0.9),
+            "short_flow_regime": banded(mean_series.percentile_rank(), below=(0.1,), up_to=(0.9,)),
         },
         np.where(is_fresh, 0.5 ** (np.maximum(0.0, np.nan_to_num(shorts.age) - 1) / 2), 0.0),
         {

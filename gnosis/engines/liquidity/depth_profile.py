@@ -11,10 +11,9 @@ from gnosis.engines import physics
 from gnosis.engines.liquidity.book_quality import book_confidence, book_coverage, book_reasons, quotes
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
-from gnosis.engines.liquidity.percentile_regime import percentile_regime
 from gnosis.engines.points import Floats, Integers
 from gnosis.engines.protocol import ProcessorResult
-from gnosis.engines.trailing import History
+from gnosis.engines.trailing import History, banded
 
 DISTANCES_BPS = (5, 10, 25, 50)
 DECAY_BPS = 50.0
@@ -82,7 +81,7 @@ def process(
     inputs: LiquidityInputs,
     history: History,
     parameters: LiquidityParameters,
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return displayed dollars by distance, their growth, their imbalance and how fast they come back.
 
@@ -121,7 +120,7 @@ def process(
     has_output = ~np.isnan(values["depth_bid_50bps_usd"])
     is_proxy = ~has_quotes & has_output
     rank = history.series("depth_vs_adv", of_adv).percentile_rank()
-    values["depth_regime"] = percentile_regime(rank)
+    values["depth_regime"] = banded(rank)
     reasons = book_reasons(inputs, book, bars, has_quotes, is_proxy)
     reasons["SHORT_HISTORY"] = reasons["SHORT_HISTORY"] | (np.isnan(rank) & has_output)
     return ProcessorResult(values, book_confidence(book, bars, is_proxy, has_output), reasons, is_proxy)

@@ -13,11 +13,10 @@ from gnosis.engines.indicators import previous
 from gnosis.engines.intraday_bars import MINUTE_US, SeenBars
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
-from gnosis.engines.liquidity.percentile_regime import percentile_regime
 from gnosis.engines.order_books import OrderBooks
 from gnosis.engines.points import Floats, Panel
 from gnosis.engines.protocol import ProcessorResult
-from gnosis.engines.trailing import History, Series
+from gnosis.engines.trailing import History, Series, banded
 from gnosis.reasons import SURE
 
 PERMANENT, TEMPORARY = 0.314, 0.142
@@ -173,7 +172,7 @@ def process(
         "almgren_permanent_bps": permanent_impact_bps(
             inputs.sigma_d, ORDER_SHARE, adv_shares, inputs.shares_outstanding
         ),
-        "impact_regime": percentile_regime(history.series("liq_kyle_lambda", kyle).percentile_rank()),
+        "impact_regime": banded(history.series("liq_kyle_lambda", kyle).percentile_rank()),
     }
     for name, days in DAYS.items():
         found = np.where(adv_shares > 0, temporary_impact_bps(inputs.sigma_d, ORDER_SHARE, days), np.nan)

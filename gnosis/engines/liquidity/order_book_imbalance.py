@@ -20,11 +20,10 @@ from gnosis.engines.liquidity.book_quality import (
 )
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
-from gnosis.engines.liquidity.percentile_regime import percentile_regime
 from gnosis.engines.order_books import MINUTE_US, OrderBooks, regular_hours
 from gnosis.engines.points import Floats, Integers, Panel, Points
 from gnosis.engines.protocol import ProcessorResult
-from gnosis.engines.trailing import History, Series, least
+from gnosis.engines.trailing import History, Series, banded, least
 
 CLOSING_MINUTES = 5
 ICEBERG_MINUTES = 30
@@ -91,7 +90,7 @@ def process(
     inputs: LiquidityInputs,
     history: History,
     parameters: LiquidityParameters,
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return imbalance, order-flow imbalance, deviation of the microprice and the iceberg alert.
 
@@ -132,7 +131,7 @@ def process(
     bars = inputs.daily_coverage(WINDOW)
     has_output = any_known(values)
     rank = history.series("liq_orderbook_imbalance", imbalance).percentile_rank()
-    values["book_pressure"] = percentile_regime(rank, SELL_BELOW, BUY_ABOVE)
+    values["book_pressure"] = banded(rank, below=(SELL_BELOW,), up_to=(BUY_ABOVE,))
     reasons = book_reasons(inputs, book, bars, has_quotes, ~has_closing)
     reasons["SHORT_HISTORY"] = reasons["SHORT_HISTORY"] | (np.isnan(rank) & ~np.isnan(imbalance))
     reasons["NO_INTRADAY"] = has_closing & no_alert

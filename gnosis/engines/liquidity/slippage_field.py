@@ -18,11 +18,10 @@ from gnosis.engines.liquidity.book_quality import (
 )
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
-from gnosis.engines.liquidity.percentile_regime import percentile_regime
 from gnosis.engines.liquidity.spread_estimator import QUOTED
 from gnosis.engines.points import Floats
 from gnosis.engines.protocol import ProcessorResult
-from gnosis.engines.trailing import History
+from gnosis.engines.trailing import History, banded
 
 ORDER_SIZES = {"0_1pct": 0.001, "0_5pct": 0.005, "1pct": 0.01, "5pct": 0.05}
 """Orders as shares of the average daily volume, by their name in the columns."""
@@ -145,7 +144,7 @@ def process(
     has_output = any_known(values)
     is_proxy = ~is_fresh | ~(source == QUOTED)
     rank = history.series("liq_friction_cost", friction).percentile_rank()
-    values["cost_regime"] = percentile_regime(rank)
+    values["cost_regime"] = banded(rank)
     reasons = book_reasons(inputs, book, bars, has_quotes, is_proxy)
     reasons["SHORT_HISTORY"] = reasons["SHORT_HISTORY"] | (np.isnan(rank) & ~np.isnan(friction))
     reasons["SPREAD_PROXY"] = ~np.isnan(source) & (source != QUOTED)

@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike
 from gnosis.engines.liquidity.book_quality import any_known, book_confidence, book_coverage, book_reasons, quotes
 from gnosis.engines.liquidity.inputs import LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
-from gnosis.engines.liquidity.percentile_regime import percentile_regime
 from gnosis.engines.points import Floats, Panel, Points
 from gnosis.engines.protocol import ProcessorResult
-from gnosis.engines.trailing import History
+from gnosis.engines.trailing import History, banded
 
 WINDOW = 21
 CLOSING_MINUTES = 30
@@ -178,7 +177,7 @@ def process(
     inputs: LiquidityInputs,
     history: History,
     parameters: LiquidityParameters,
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the quoted spread of the last 30 minutes, estimates from 21 daily bars, and the one to use."""
     quoted = _quoted_bps(inputs)
@@ -192,7 +191,7 @@ def process(
     book = book_coverage(inputs, parameters, 1, CLOSING_MINUTES)
     bars = inputs.daily_coverage(WINDOW, with_volume=False)
     has_output = any_known(values)
-    values["spread_regime"] = percentile_regime(rank)
+    values["spread_regime"] = banded(rank)
     is_proxy = ~has_quoted & has_edge
     session = quotes(inputs)
     reasons = book_reasons(inputs, book, bars, session.ends > session.starts, is_proxy)

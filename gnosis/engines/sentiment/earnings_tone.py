@@ -38,9 +38,9 @@ def tone_surprise(tone: ArrayLike, prior_mean: ArrayLike, prior_sd: ArrayLike) -
 
 def process(
     inputs: SentimentInputs,
-    history: History,  # noqa: ARG001
+    history: History,
     parameters: SentimentParameters,
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the reading of earnings calls.
 

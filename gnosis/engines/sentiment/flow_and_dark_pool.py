@@ -37,7 +37,7 @@ def process(
     inputs: SentimentInputs,
     history: History,
     parameters: SentimentParameters,
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return imbalance, aggressor pressure, dark index and the reading of every point.
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.sentiment.inputs import SentimentInputs
 from gnosis.engines.sentiment.parameters import SentimentParameters
-from gnosis.engines.sentiment.reading import banded, stream_reading
-from gnosis.engines.trailing import History
+from gnosis.engines.sentiment.reading import stream_reading
+from gnosis.engines.trailing import History, banded
 
 
 def process(
     inputs: SentimentInputs,
     history: History,
     parameters: SentimentParameters,
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the reading of news; ages count from the instant at which an item was known, not from its event."""
     reading = stream_reading(inputs, history, parameters, "news", "news_level")

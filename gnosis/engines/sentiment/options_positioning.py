@@ -11,8 +11,8 @@ from gnosis.engines.points import Floats
 from gnosis.engines.protocol import ProcessorResult
 from gnosis.engines.sentiment.inputs import SentimentInputs
 from gnosis.engines.sentiment.parameters import SentimentParameters
-from gnosis.engines.sentiment.reading import banded, transformed
-from gnosis.engines.trailing import YEAR, History
+from gnosis.engines.sentiment.reading import transformed
+from gnosis.engines.trailing import YEAR, History, banded
 from gnosis.reasons import SURE
 
 
@@ -48,8 +48,8 @@ def _log(values: Floats) -> Floats:
 def process(
     inputs: SentimentInputs,
     history: History,
-    parameters: SentimentParameters,  # noqa: ARG001
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    parameters: SentimentParameters,
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the reading of option positioning out of z-scores over the symbol's own last 252 sessions."""
     chains, elasticity = inputs.chains, inputs.elasticity

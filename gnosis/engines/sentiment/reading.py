@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from gnosis.engines.points import Floats
 from gnosis.engines.protocol import Bools
 from gnosis.engines.sentiment.inputs import SentimentInputs
 from gnosis.engines.sentiment.parameters import SentimentParameters
-from gnosis.engines.trailing import History, Series, least
+from gnosis.engines.trailing import History, Series, banded, least
 from gnosis.reasons import SURE
 
 REFERENCE = 60
@@ -108,24 +108,3 @@ def posts_over_time(history: History, columns: Mapping[str, Floats]) -> Series:
 def attention(history: History, columns: Mapping[str, Floats]) -> Floats:
     """Return the position of the label of ``Attention`` by the rank of the number of posts among 252 sessions."""
     return banded(posts_over_time(history, columns).percentile_rank(), below=(0.2,), up_to=(0.8, 0.97))
-
-
-def banded(rank: Floats, below: Sequence[float], up_to: Sequence[float]) -> Floats:
-    """Return the position of the label of a percentile rank, NaN where the rank is.
-
-    Parameters
-    ----------
-    rank
-        In [0, 1].
-    below
-        Cuts that belong to the label above them.
-    up_to
-        Cuts that belong to the label below them.
-
-    Examples
-    --------
-    >>> banded(np.array([0.1, 0.2, 0.8, 0.9, np.nan]), below=(0.2,), up_to=(0.8,)).tolist()
-    [0.0, 1.0, 1.0, 2.0, nan]
-    """
-    position = np.sum([rank >= cut for cut in below] + [rank > cut for cut in up_to], axis=0, dtype=np.float64)
-    return np.where(np.isnan(rank), np.nan, position)

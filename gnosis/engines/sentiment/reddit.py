@@ -33,7 +33,7 @@ def process(
     inputs: SentimentInputs,
     history: History,
     parameters: SentimentParameters,
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the reading of posts on Reddit, all communities together."""
     reading = stream_reading(inputs, history, parameters, "reddit", "reddit_level")

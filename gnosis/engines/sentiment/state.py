@@ -32,10 +32,10 @@ from gnosis.engines.sentiment.fusion import Fused, fuse, fusion_weights
 from gnosis.engines.sentiment.inputs import SentimentInputs, collected_at, elasticity_at, hours_at
 from gnosis.engines.sentiment.market_panels import origin_at
 from gnosis.engines.sentiment.parameters import SentimentParameters
-from gnosis.engines.sentiment.reading import banded, posts_over_time
+from gnosis.engines.sentiment.reading import posts_over_time
 from gnosis.engines.sentiment.text_origins import text_origins
 from gnosis.engines.sentiment_field import gamma_shift, price_impulse, sentiment_amplification
-from gnosis.engines.trailing import History
+from gnosis.engines.trailing import History, banded
 from gnosis.options.origin import require_table
 from gnosis.tables import TABLES
 

@@ -36,7 +36,7 @@ def process(
     inputs: SentimentInputs,
     history: History,
     parameters: SentimentParameters,
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the reading of posts on StockTwits; where pages did not reach back 24 hours, with less confidence."""
     reading = stream_reading(inputs, history, parameters, "stocktwits", "stocktwits_level")

@@ -28,9 +28,9 @@ LEAST_COMPONENTS = 3
 
 def process(
     inputs: SentimentInputs,
-    history: History,  # noqa: ARG001
+    history: History,
     parameters: SentimentParameters,
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the technical features, the two scores and the reading of every point.
 

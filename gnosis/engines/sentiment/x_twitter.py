@@ -31,7 +31,7 @@ def process(
     inputs: SentimentInputs,
     history: History,
     parameters: SentimentParameters,
-    earlier: Mapping[str, ProcessorResult],  # noqa: ARG001
+    earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
     """Return the reading of posts on X."""
     reading = stream_reading(inputs, history, parameters, "x", "x_level")

@@ -6,11 +6,11 @@ import pytest
 from gnosis.engines.elasticity.charm_decay import charm_regime
 from gnosis.engines.elasticity.dealer_positioning import gamma_regime
 from gnosis.engines.elasticity.inputs import windows
-from gnosis.engines.elasticity.labels import terciles
 from gnosis.engines.elasticity.regime_and_flip import jump_risk_regime, jump_score, primary_regime
 from gnosis.engines.elasticity.state import DIRECTIONS, easier_direction
 from gnosis.engines.elasticity.vanna_flow import above_own_quantile, vanna_regime
 from gnosis.engines.regimes import CharmRegime, GammaRegime, JumpRiskRegime, PrimaryRegime, VannaRegime
+from gnosis.engines.trailing import banded
 
 # Quantiles of 0 to 100 are whole: the 20th percentile is 20, the median 50, the 80th percentile 80.
 ASCENDING = np.arange(101.0)
@@ -115,7 +115,7 @@ def test_primary(gamma, vanna, charm, label):
 
 
 def test_ranks():
-    assert terciles(np.array([0.199, 0.2, 0.8, 0.801])).tolist() == [0.0, 1.0, 1.0, 2.0]
+    assert banded(np.array([0.199, 0.2, 0.8, 0.801])).tolist() == [0.0, 1.0, 1.0, 2.0]
 
 
 def test_direction_is_named_above_the_usual_asymmetry_only():

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gnosis.engines.liquidity.percentile_regime import percentile_regime
 from gnosis.engines.liquidity.structure_and_regime import score_regime
+from gnosis.engines.trailing import banded
 
 
 @pytest.mark.parametrize(
     ("of", "values", "labels"),
     [
-        (percentile_regime, [0.2, 0.8], [1, 1]),
-        (percentile_regime, [np.nextafter(0.2, 0), np.nextafter(0.8, 1)], [0, 2]),
-        (lambda rank: percentile_regime(rank, 0.1, 0.9), [0.09, 0.1, 0.9, 0.91], [0, 1, 1, 2]),
+        (banded, [0.2, 0.8], [1, 1]),
+        (banded, [np.nextafter(0.2, 0), np.nextafter(0.8, 1)], [0, 2]),
+        (lambda rank: banded(rank, (0.1,), (0.9,)), [0.09, 0.1, 0.9, 0.91], [0, 1, 1, 2]),
         (score_regime, [0.8, 0.6, 0.4, 0.2, 0.0], [0, 1, 2, 3, 4]),
         (score_regime, [np.nextafter(cut, 0) for cut in (0.8, 0.6, 0.4, 0.2)], [1, 2, 3, 4]),
     ],
