@@ -180,11 +180,6 @@ def columns_of(given: Mapping[str, object], schema: Mapping[str, pl.DataType]) -
     return columns
 
 
-def column_of(name: str, values: object, schema: Mapping[str, pl.DataType]) -> pl.Series:
-    """Return one column as :func:`columns_of` does."""
-    return columns_of({name: values}, schema)[name]
-
-
 def _typed(name: str, array: Floats, series: pl.Series, dtype: pl.DataType) -> pl.Series:
     """Return numbers as labels, flags, counts or instants."""
     if isinstance(dtype, pl.Enum):

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from gnosis.engines.points import Floats, Integers, Panel, Points, session_ranks
+from gnosis.engines.points import Floats, Integers, Points, session_ranks
 
 YEAR = 252
 
@@ -150,12 +150,6 @@ def _earlier_rows(points: Points, stored: pl.DataFrame) -> tuple[Integers, Integ
     if rows.size == cells.size:
         return rows, symbol, position, as_of
     return rows, symbol[rows], position[rows], as_of[rows]
-
-
-def bar_series(panel: Panel, points: Points, values: Floats) -> Series:
-    """Return values of a panel's bars, shape (symbols, sessions), as series that end at the points."""
-    column = points.position - panel.first
-    return Series(np.array(values, dtype=np.float64, order="C"), points.symbol, column, values[points.symbol, column])
 
 
 def _no_instants() -> Integers:

@@ -10,7 +10,7 @@ import pytest
 
 from gnosis.engines.protocol import (
     ProcessorResult,
-    column_of,
+    columns_of,
     engine_confidence,
     engine_frame,
     joined_reasons,
@@ -81,33 +81,36 @@ def test_a_missing_column_and_a_foreign_one_are_named():
     ],
 )
 def test_unknown_values_are_null(name, given, expected):
-    column = column_of(name, np.array(given), SCHEMA)
+    column = columns_of({name: np.array(given)}, SCHEMA)[name]
     assert column.to_list() == expected
     assert column.dtype == SCHEMA[name]
-    assert column_of(name, np.zeros(0), SCHEMA).to_list() == []
+    assert columns_of({name: np.zeros(0)}, SCHEMA)[name].to_list() == []
 
 
 def test_whole_numbers_flags_and_series_pass():
-    assert column_of("liq_n_voids", np.array([3, 4]), SCHEMA).to_list() == [3, 4]
-    assert column_of("liq_iceberg_alert", np.array([True, False]), SCHEMA).to_list() == [True, False]
-    assert column_of("liq_score", pl.Series([0.5, None]), SCHEMA).to_list() == [0.5, None]
+    assert columns_of({"liq_n_voids": np.array([3, 4])}, SCHEMA)["liq_n_voids"].to_list() == [3, 4]
+    assert columns_of({"liq_iceberg_alert": np.array([True, False])}, SCHEMA)["liq_iceberg_alert"].to_list() == [
+        True,
+        False,
+    ]
+    assert columns_of({"liq_score": pl.Series([0.5, None])}, SCHEMA)["liq_score"].to_list() == [0.5, None]
 
 
 @pytest.mark.parametrize("code", [-1.0, 3.0, 0.5])
 def test_a_position_without_a_label_is_an_error(code):
     with pytest.raises(ValueError, match=r"spread_regime: expected positions in \['tight', 'normal', 'wide'\]"):
-        column_of("spread_regime", np.array([1.0, code]), SCHEMA)
+        columns_of({"spread_regime": np.array([1.0, code])}, SCHEMA)["spread_regime"]
 
 
 @pytest.mark.parametrize("count", [2.7, -0.5, 3.0 + 1e-12])
 def test_a_count_that_is_not_whole_is_an_error(count):
     with pytest.raises(ValueError, match=f"liq_n_voids: expected whole numbers, NaN where unknown, found {count}"):
-        column_of("liq_n_voids", np.array([1.0, np.nan, count]), SCHEMA)
+        columns_of({"liq_n_voids": np.array([1.0, np.nan, count])}, SCHEMA)["liq_n_voids"]
 
 
 def test_infinite_values_are_an_error():
     with pytest.raises(ValueError, match="liq_score: expected finite values, NaN where unknown, found inf"):
-        column_of("liq_score", np.array([np.nan, np.inf]), SCHEMA)
+        columns_of({"liq_score": np.array([np.nan, np.inf])}, SCHEMA)["liq_score"]
 
 
 def test_reasons_stand_in_the_order_of_the_registry():

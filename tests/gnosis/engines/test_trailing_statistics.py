@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnosis.engines.points import Points
-from gnosis.engines.trailing import History, Series, bar_series, least
+from gnosis.engines.trailing import History, Series, least
 from gnosis.sessions import UnknownSessionError, schedule
 
 CALENDAR = schedule().slice(2000, 400).select("session", as_of="close_at")
@@ -222,15 +222,3 @@ def test_bars_of_a_panel_are_a_series_too():
     series = Series(matrix, np.array([1, 0]), np.array([11, 11]), matrix[:, 11][::-1].copy())
     assert series.percentile_rank(11).tolist() == [1.0, 1.0]
     assert series.mean(11).tolist() == [17.0, 5.0]
-
-
-def test_bar_series_ends_at_the_points(bars):
-    from gnosis.engines.points import DailyBars, daily_points
-
-    frame = bars(n=30)
-    points = daily_points(frame)
-    daily = DailyBars(points, frame)
-    mean = daily.compute(lambda panel, own: bar_series(panel, own, panel.close).mean(20))
-    closes = frame["close"].to_numpy()
-    assert np.isnan(mean[:10]).all()
-    assert mean[29] == pytest.approx(closes[9:29].mean())

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnosis.engines.points import daily_points
-from gnosis.engines.protocol import column_of, joined_reasons
+from gnosis.engines.protocol import columns_of, joined_reasons
 from gnosis.engines.regimes import labels
 from gnosis.engines.sentiment.dark_index import dark_index
 from gnosis.engines.sentiment.flow_and_dark_pool import process
@@ -326,7 +326,7 @@ def test_scale_and_ranges(walk, technical_inputs, minutes):
     other = run(technical_inputs(scaled, minutes=more))
     for name, values in plain.values.items():
         np.testing.assert_allclose(other.values[name], values, atol=1e-12, err_msg=name)
-        column_of(name, values, schema)
+        columns_of({name: values}, schema)
         column = FlowAndDarkPool.columns()[name]
         known = values[~np.isnan(values)]
         assert getattr(column, "min", None) is None or (known >= column.min).all()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnosis.engines.points import Points, daily_points
-from gnosis.engines.protocol import column_of, joined_reasons
+from gnosis.engines.protocol import columns_of, joined_reasons
 from gnosis.engines.sentiment.breadth import CYCLICAL, DEFENSIVE
 from gnosis.engines.sentiment.oscillators import centred, oscillator_composite
 from gnosis.engines.sentiment.parameters import SentimentParameters
@@ -31,7 +31,7 @@ def rows(inputs):
     """Return every output of every point as a frame."""
     result = run(inputs)
     schema = TABLES["engines.sentiment"].polars_schema
-    columns = [column_of(name, values, schema) for name, values in sorted(result.values.items())]
+    columns = columns_of(dict(sorted(result.values.items())), schema).values()
     reasons = joined_reasons(result.reasons, len(inputs.points)).alias("reasons")
     return inputs.points.frame.with_columns(*columns, pl.Series("confidence", result.confidence), reasons)
 
