@@ -30,6 +30,7 @@ BASIS = {
 MAY_HAVE_NO_ROWS = (
     "raw.macro",
     "raw.dividends",
+    "raw.splits",
     "raw.intraday_bars",
     "raw.order_books",
     "raw.trades",
@@ -37,6 +38,9 @@ MAY_HAVE_NO_ROWS = (
     "raw.dix",
     "raw.posts",
     "raw.news",
+    "raw.crypto_bars",
+    "raw.crypto_tickers",
+    "raw.quality_events",
     "greeks.surface",
     "greeks.surface_certificate",
     "engines.document_scores",
@@ -56,6 +60,8 @@ class Stored:
         Sessions just made; None for a table that is not cut by session.
     is_served
         False for a raw table that the provider does not have.
+    may_begin_late
+        True when the provider may not reach back to the first session: the table then begins later, without a gap.
     """
 
     table: Table
@@ -63,6 +69,7 @@ class Stored:
     rows: pl.LazyFrame
     sessions: Sequence[dt.date] | None
     is_served: bool = True
+    may_begin_late: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,14 +151,22 @@ def _no_session_missing(stored: Stored) -> Finding:
     if len(expected) < len(asked):
         words += f"; {len(asked) - len(expected)} sessions have no {basis}"
     if missing:
-        words += f"; first without: {missing[0]}" if stored.is_served else "; the provider does not have this table"
+        words += f"; first without: {missing[0]}" if stored.is_served else "; the provider does not have it"
     return Finding(
         not missing,
         words,
         {"missing_sessions": len(missing), "first_missing": missing[0] if missing else ""},
         # A chain that is not there leaves nulls with reasons behind it; a bar that is not there leaves gaps in returns.
-        is_tolerable=stored.table.name == CHAINS or not stored.is_served,
+        is_tolerable=stored.table.name == CHAINS or not stored.is_served or _begins_after(stored, missing),
     )
+
+
+def _begins_after(stored: Stored, missing: Sequence[str]) -> bool:
+    """Return True when the table may begin late and has its first row after the last missing session."""
+    if not (stored.may_begin_late and missing):
+        return False
+    first = stored.lake.scan(stored.table.name).select(pl.col("session").min()).collect().item()
+    return first is not None and missing[-1] < first.isoformat()
 
 
 def _sessions_of(rows: pl.LazyFrame) -> set[dt.date]:
@@ -231,10 +246,11 @@ def evaluate(
     sessions: Sequence[dt.date] | None,
     *,
     is_served: bool = True,
+    may_begin_late: bool = False,
 ) -> Iterator[Result]:
     """Apply the checks to what the lake now holds for ``sessions``."""
     rows = lake.scan(table.name, sessions[0], sessions[-1]) if sessions else lake.scan(table.name)
-    stored = Stored(table, lake, rows, sessions, is_served)
+    stored = Stored(table, lake, rows, sessions, is_served, may_begin_late)
     for check in table_checks:
         finding = check.look(stored)
         is_blocking = check.is_blocking and not finding.is_tolerable

@@ -17,6 +17,7 @@ from gnosis.engines import elasticity as elasticity_engine
 from gnosis.engines import liquidity as liquidity_engine
 from gnosis.engines import scoring
 from gnosis.engines import sentiment as sentiment_engine
+from gnosis.engines.price_doubts import with_price_doubts
 from gnosis.engines.processors import processor_rows
 
 KINDS = ("polars", "numba", "parquet")
@@ -47,7 +48,14 @@ def document_scores(night: Night) -> TableRows:
 
 @table_asset(
     "engines.liquidity",
-    reads=("raw.equity_bars", "raw.intraday_bars", "raw.order_books", "raw.trades", "raw.short_volume"),
+    reads=(
+        "raw.equity_bars",
+        "raw.intraday_bars",
+        "raw.order_books",
+        "raw.trades",
+        "raw.short_volume",
+        "raw.quality_events",
+    ),
     kinds=KINDS,
     own_checks=[checks.LOW_CONFIDENCE_HAS_REASONS],
 )
@@ -63,6 +71,7 @@ def liquidity(night: Night) -> TableRows:
         stored=night.history(YEAR),
         sessions=night.sessions,
     )
+    rows = with_price_doubts(rows, night.read("raw.quality_events"), "engines.liquidity")
     return TableRows(rows, picture=partial(plots.liquidity_profile, rows, bars))
 
 
@@ -75,6 +84,7 @@ def liquidity(night: Night) -> TableRows:
         "raw.option_quotes",
         "raw.equity_bars",
         "raw.index_levels",
+        "raw.quality_events",
         "engines.liquidity",
     ),
     kinds=KINDS,
@@ -84,7 +94,7 @@ def liquidity(night: Night) -> TableRows:
 def elasticity(night: Night) -> pl.DataFrame:
     """Depth plus dealer gamma, the work of a one per cent move, and whether hedging damps or feeds it."""
     greeks = night.read("greeks.option_greeks", lookback=LISTING)
-    return elasticity_engine.elasticity(
+    rows = elasticity_engine.elasticity(
         night.only(greeks),
         night.read("greeks.levels", where=pl.col("expiry_set") == "all"),
         night.read("raw.equity_bars", lookback=RETURNS),
@@ -97,6 +107,7 @@ def elasticity(night: Night) -> pl.DataFrame:
         conventions=SIGN_CONVENTIONS,
         index_symbols=INDEX_AND_ETF_SYMBOLS,
     )
+    return with_price_doubts(rows, night.read("raw.quality_events"), "engines.elasticity")
 
 
 @table_asset(
@@ -123,6 +134,7 @@ def elasticity_surface(night: Night) -> TableRows:
         "raw.short_volume",
         "raw.order_books",
         "raw.intraday_bars",
+        "raw.quality_events",
         "engines.document_scores",
         "engines.elasticity",
     ),
@@ -134,7 +146,7 @@ def sentiment(night: Night) -> pl.DataFrame:
     """Eight readings of what is said and positioned, each with its confidence, fused into one."""
     is_call = pl.col("kind").cast(pl.String).str.starts_with("earnings")
     recent = pl.col("session") >= night.session_before(sentiment_engine.NEWS_SESSIONS)
-    return sentiment_engine.sentiment(
+    rows = sentiment_engine.sentiment(
         night.read("raw.equity_bars", lookback=sentiment_engine.BARS_SESSIONS),
         index_levels=night.read("raw.index_levels", lookback=INDEX_LEVELS),
         posts=night.read("raw.posts", lookback=sentiment_engine.POSTS_SESSIONS),
@@ -152,6 +164,7 @@ def sentiment(night: Night) -> pl.DataFrame:
         sessions=night.sessions,
         collected=_collected(night),
     )
+    return with_price_doubts(rows, night.read("raw.quality_events"), "engines.sentiment")
 
 
 def _collected(night: Night) -> dict[str, dt.date]:

@@ -15,10 +15,11 @@ from assets.table_asset import table_asset
 from gnosis import options
 from gnosis.options.chain.declared_dividends import LOOKBACK_SESSIONS as DIVIDEND_SESSIONS
 from gnosis.options.chain.rates import LOOKBACK_SESSIONS as RATE_SESSIONS
+from gnosis.symbols import INDEX_CHAINS
 
 SIGN_CONVENTIONS = ("naive", "customer_long")
 INDEX_AND_ETF_SYMBOLS = (
-    *("DJX", "MRUT", "MXEA", "MXEF", "NDX", "OEX", "RUT", "SPX", "VIX", "XEO", "XND", "XSP"),
+    *INDEX_CHAINS,
     *(
         "ARKK",
         "DIA",

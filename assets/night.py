@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AGAIN_TAG = "gnosis/again"
 REPUBLISH_TAG = "gnosis/republish"
+INDISPENSABLE = "raw.equity_bars"
 
 
 class HistoryGapError(LookupError):
@@ -92,6 +93,13 @@ class Night:
         """Return True when the provider has the raw table."""
         return table in self.market_data.provider.tables
 
+    def must_have(self, table: str) -> bool:
+        """Return True when a session without rows of the raw table is a fault.
+
+        Live services may all be without something; only what everything rests on is then indispensable.
+        """
+        return self.serves(table) and (self.market_data.live is None or table == INDISPENSABLE)
+
     def read(
         self, table: str, lookback: int = 0, columns: Sequence[str] | None = None, where: pl.Expr | None = None
     ) -> pl.DataFrame:
@@ -128,6 +136,11 @@ class Night:
         """Return the rows of the table in the making of the ``lookback`` sessions before this night."""
         rows = self.lake.scan(self.table, self.session_before(lookback), self.last)
         return rows.filter(pl.col("session") < self.first).collect()
+
+    def last_rows(self, by: str) -> pl.DataFrame:
+        """Return the last stored row before this night of each value of ``by``, of the table in the making."""
+        rows = self.lake.scan(self.table, last=self.session_before(1)).filter(pl.col("session") < self.first)
+        return rows.sort(by, "session").group_by(by, maintain_order=True).last().collect()
 
     def session_before(self, lookback: int) -> dt.date:
         """Return the session that lies ``lookback`` sessions before the first one to make."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dagster as dg
+import polars as pl
 
 from assets.night import Night, TableRows
 from assets.plots import raw as plots
 from assets.table_asset import table_asset
+from gnosis.corporate_actions import adjustment_factors
+from gnosis.listings import listing_gaps
+from resources.providers.live.errors import UnavailableError
+from resources.providers.live.events import late_actions, listing_gap_events
+from resources.providers.rejections import LISTING_GAP, rejected_rows
 
 FETCH_RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 VENDOR_POOL = "vendor:market_data"
@@ -19,11 +27,15 @@ CORE = ("raw.index_levels", "raw.option_quotes", "raw.macro")
 
 def _optional(night: Night, table: str, without: str) -> TableRows:
     """Return the provider's rows, or none when it does not have the table, and say what that means."""
-    if night.serves(table):
-        return _fetched(night, table)
     provider = night.market_data.provider.name
-    tell = night.warn if table in CORE else night.say
-    tell(f"{table}: provider {provider} does not have this table; {without}")
+    if night.serves(table):
+        try:
+            return _fetched(night, table)
+        except UnavailableError as error:
+            night.warn(f"{table}: {error}; {without}")
+    else:
+        tell = night.warn if table in CORE else night.say
+        tell(f"{table}: provider {provider} does not have this table; {without}")
     return TableRows(night.lake.table(table).empty(), metadata={"provider": provider})
 
 
@@ -37,10 +49,44 @@ def _fetched(night: Night, table: str) -> TableRows:
     return TableRows(fetched.frame, fetched.rejected, metadata)
 
 
-@table_asset("raw.equity_bars", kinds=KINDS, plots=plots.closes, retry=FETCH_RETRY, pool=VENDOR_POOL)
+@table_asset(
+    "raw.equity_bars",
+    reads=("raw.splits", "raw.dividends"),
+    kinds=KINDS,
+    plots=plots.closes,
+    retry=FETCH_RETRY,
+    pool=VENDOR_POOL,
+)
 def equity_bars(night: Night) -> TableRows:
-    """Daily bars from the provider, unadjusted, known at the close."""
-    return _fetched(night, "raw.equity_bars")
+    """Daily bars from the provider, unadjusted, known at the close.
+
+    Offline providers bring the adjustment factor. That of live bars is carried on from the last stored bar by the
+    splits and dividends of the days between, whichever service sent them.
+    """
+    fetched = _fetched(night, "raw.equity_bars")
+    live = night.market_data.live
+    if live is None:
+        return fetched
+    previous = night.last_rows("symbol")
+    gaps = listing_gaps(previous, fetched.frame, listed_from=live.configuration.listed_from)
+    is_another = pl.col("symbol").is_in(gaps["symbol"].implode())
+    refused, bars = fetched.frame.filter(is_another), fetched.frame.filter(~is_another)
+    bars, late = adjustment_factors(bars, night.read("raw.splits"), night.read("raw.dividends"), previous)
+    live.note(
+        "raw.equity_bars",
+        night.sessions,
+        pl.concat([late_actions(late, live.name), listing_gap_events(gaps, live.name)]),
+    )
+    set_aside = rejected_rows(refused, date="session", rule=LISTING_GAP, provider=live.name)
+    return replace(
+        fetched, frame=bars, rejected=pl.concat([frame for frame in (fetched.rejected, set_aside) if frame is not None])
+    )
+
+
+@table_asset("raw.splits", kinds=KINDS, retry=FETCH_RETRY, pool=VENDOR_POOL)
+def splits(night: Night) -> TableRows:
+    """Share splits under the session in which they became known."""
+    return _optional(night, "raw.splits", "adjustment factors are those that the provider's bars bring")
 
 
 @table_asset("raw.index_levels", kinds=KINDS, plots=plots.closes, retry=FETCH_RETRY, pool=VENDOR_POOL)
@@ -109,3 +155,49 @@ def posts(night: Night) -> TableRows:
 def news(night: Night) -> TableRows:
     """Articles, filings and sections of earnings calls under the first session at whose close they were known."""
     return _optional(night, "raw.news", "readings of news and of earnings calls are null, never neutral")
+
+
+@table_asset("raw.crypto_bars", kinds=KINDS, plots=plots.closes, retry=FETCH_RETRY, pool=VENDOR_POOL)
+def crypto_bars(night: Night) -> TableRows:
+    """Daily bars of crypto pairs; those of a weekend belong to Monday."""
+    return _optional(night, "raw.crypto_bars", "nothing else rests on it yet")
+
+
+@table_asset("raw.crypto_tickers", kinds=KINDS, retry=FETCH_RETRY, pool=VENDOR_POOL)
+def crypto_tickers(night: Night) -> TableRows:
+    """Best quotes and last prices of crypto pairs when the night asked."""
+    return _optional(night, "raw.crypto_tickers", "nothing else rests on it yet")
+
+
+FETCHED = (
+    "raw.equity_bars",
+    "raw.index_levels",
+    "raw.option_quotes",
+    "raw.macro",
+    "raw.dividends",
+    "raw.splits",
+    "raw.intraday_bars",
+    "raw.order_books",
+    "raw.trades",
+    "raw.short_volume",
+    "raw.dix",
+    "raw.posts",
+    "raw.news",
+    "raw.crypto_bars",
+    "raw.crypto_tickers",
+)
+"""Tables that a provider fills; the last two of the room say how that went."""
+
+
+@table_asset("raw.quality_events", reads=FETCHED, kinds=KINDS, plots=plots.doubts)
+def quality_events(night: Night) -> pl.DataFrame:
+    """What fetching a session left in doubt: missing rows, prices that disagree, prices that nobody confirmed."""
+    live = night.market_data.live
+    return live.quality_events(night.sessions) if live else night.lake.table("raw.quality_events").empty()
+
+
+@table_asset("raw.provider_health", reads=FETCHED, kinds=KINDS, plots=plots.health)
+def provider_health(night: Night) -> pl.DataFrame:
+    """How each live service answered: asks, failures, time, and whether it is being left alone."""
+    live = night.market_data.live
+    return live.health() if live else night.lake.table("raw.provider_health").empty()

@@ -17,6 +17,7 @@ from resources.lake.errors import LakeError
 from resources.lake_io_manager import LakeResource
 from resources.market_data import MarketDataResource
 from resources.providers.errors import ProviderError
+from resources.providers.live.errors import UnavailableError
 from resources.scorer_resource import ScorerResource
 from resources.scorers import ScorerError
 from resources.tracking_resource import TrackingResource
@@ -100,20 +101,24 @@ class TableAsset:
         ) -> Iterator[dg.Output[TableRows] | dg.AssetCheckResult]:
             started = time.perf_counter()
             asked = self._sessions(context, lake)
+            source = market_data.market_data()
             night = Night(
                 table=self.tables[0].name,
                 sessions=asked,
                 reads=self.reads,
                 run_id=context.run.run_id,
                 lake=lake.lake(),
-                market_data=market_data.market_data(),
+                market_data=source,
                 tracking=tracking.tracking(),
                 scoring=scorer.scoring(),
                 say=context.log.info,
                 warn=context.log.warning,
                 tags=dict(context.run.tags),
             )
-            made = self._rows(night)
+            try:
+                made = self._rows(night)
+            finally:
+                source.close()
             for table in self.tables:
                 rows = made[table.name]
                 newest = asked[-1] if self.is_by_session else None
@@ -169,13 +174,22 @@ class TableAsset:
             made = self.make(night)
         except PERMANENT as error:
             raise dg.Failure(f"{night.table}: {error}", allow_retries=False) from error
+        except UnavailableError as error:
+            raise dg.Failure(f"{night.table}: {error}", allow_retries=error.is_temporary) from error
         by_name = made if isinstance(made, Mapping) else {night.table: made}
         return {name: rows if isinstance(rows, TableRows) else TableRows(rows) for name, rows in by_name.items()}
 
     def _check_results(self, table: Table, night: Night) -> Iterator[dg.AssetCheckResult]:
         made_for = night.sessions if self.is_by_session else None
-        is_served = table.room != "raw" or night.serves(table.name)
-        for result in checks.evaluate(self.checks_of(table), table, night.lake, made_for, is_served=is_served):
+        is_served = table.room != "raw" or night.must_have(table.name)
+        for result in checks.evaluate(
+            self.checks_of(table),
+            table,
+            night.lake,
+            made_for,
+            is_served=is_served,
+            may_begin_late=night.market_data.live is not None,
+        ):
             if not result.passed and not result.is_blocking:
                 night.warn(f"{table.name}: {result.name}: {result.finding}")
             yield dg.AssetCheckResult(

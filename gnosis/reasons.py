@@ -34,6 +34,8 @@ REASONS: dict[str, str] = {
     "SHORT_HISTORY": "fewer sessions than the definition looks back on",
     "BOUND_VIOLATION": "a value lies outside the range that its units allow",
     "SYNTHETIC_INPUT": "an input was generated rather than observed",
+    "CLOSE_UNVERIFIED": "no second service confirmed the session's close",
+    "CLOSE_DISPUTED": "services disagreed on the session's close; that of the median one was taken",
 }
 """Meaning of every code, in the order in which codes are written into a row.
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from rich.console import Console
 
-from gnosis_dagster.settings import Settings
+from gnosis_dagster.settings import Settings, SettingsFileError
 
 if TYPE_CHECKING:
     from gnosis_dagster.nights import RunReport
     from resources.lake import Lake
+    from resources.market_data import MarketData
+    from resources.providers.live.provider import LiveProvider
 
 
 def _session(text: str) -> dt.date:
@@ -47,6 +49,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--next", type=_number, metavar="N", help="the N sessions after the last stored one")
     run.add_argument("--again", action="store_true", help="make the sessions anew even when they are stored")
     run.add_argument("--republish", action="store_true", help="like --again, and also replace predictions and ideas")
+    fetch = commands.add_parser(
+        "fetch", help="receive raw data of live services ahead of a run; goes on where it stopped"
+    )
+    fetch.add_argument("--from", dest="first", type=_session, metavar="SESSION", help="first session")
+    fetch.add_argument("--to", dest="last", type=_session, metavar="SESSION", help="last session")
+    fetch.add_argument("--table", action="append", metavar="TABLE", help="one table, for example raw.equity_bars")
+    fetch.add_argument("--again", action="store_true", help="ask anew for what was received before")
+    doctor = commands.add_parser("doctor", help="ask each live service once: status, delay, what to do")
+    doctor.add_argument("services", nargs="*", help="services to ask (default: all that are configured)")
     sql = commands.add_parser("sql", help="run one SQL query on the published catalog")
     sql.add_argument("query")
     sql.add_argument("--rows", type=int, default=50, help="rows to print (default 50)")
@@ -68,9 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(soft_wrap=False, width=None if sys.stdout.isatty() else 160)
     try:
         settings = Settings()
+    except SettingsFileError as error:
+        print(f"gnosis: {error}", file=sys.stderr)
+        return 2
     except ValidationError as error:
         for problem in error.errors():
-            name = "GNOSIS_" + "_".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else "settings"
+            name = "GNOSIS_" + "__".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else "settings"
             print(f"gnosis: {name}: {problem['msg']}", file=sys.stderr)
         return 2
     import polars as pl
@@ -115,18 +129,18 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     started = time.perf_counter()
     from assets.night import AGAIN_TAG, REPUBLISH_TAG
     from gnosis_dagster import nights, summary
-    from gnosis_dagster.definitions import definitions_reaching
+    from gnosis_dagster.definitions import definitions_reaching, market_data_resource
     from gnosis_dagster.home import open_home
     from jobs.nightly import HISTORY, NIGHTLY
-    from resources.market_data import MarketDataResource
 
     lake = _lake(settings)
     lake.claim_home()
     instance = open_home(settings)
-    folder = str(settings.files) if settings.files else None
-    market_data = MarketDataResource(provider=settings.provider, home=str(settings.home), folder=folder).market_data()
+    market_data = market_data_resource(settings).market_data()
     nights.require_same_provider(lake, market_data)
     first, last = options.first or settings.first_session, options.last or settings.last_session
+    if market_data.live and first is None:
+        first = nights.first_live_session(lake, market_data)
     if options.next:
         first, last = _following(lake, market_data.provider.last_session, options.next)
     asked = nights.asked_sessions(market_data, first, last)
@@ -166,6 +180,70 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     console.print()
     summary.show(console, settings, lake, reports, time.perf_counter() - started)
     return 0
+
+
+def _fetch(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    from assets.raw import FETCHED
+    from gnosis_dagster import nights
+    from gnosis_dagster.fetching import fetch
+    from resources.lake.errors import UnknownTableError
+
+    for table in options.table or ():
+        if table not in FETCHED:
+            raise UnknownTableError(f"expected one of {', '.join(FETCHED)}, found {table!r}")
+    if (found := _live_market(settings)) is None:
+        return 2
+    market_data, live = found
+    lake = _lake(settings)
+    lake.claim_home()
+    nights.require_same_provider(lake, market_data)
+    last = options.last or live.last_session
+    sessions = nights.asked_sessions(market_data, options.first or settings.first_session or last, last)
+    try:
+        received = fetch(console, live, sessions, options.table, again=options.again)
+    finally:
+        live.close()
+    total = sum(received.rows.values())
+    console.print(
+        f"{total:,} rows of {len(received.rows)} tables for {len(sessions):,} sessions, {sessions[0]} to "
+        f"{sessions[-1]}, are in {settings.home / 'live'}; `gnosis run` takes them from there"
+    )
+    for table, why in received.unserved.items():
+        print(f"gnosis: {table}: {why}", file=sys.stderr)
+    return 1 if "raw.equity_bars" in received.unserved else 0
+
+
+def _doctor(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    from gnosis_dagster import doctor
+
+    if (found := _live_market(settings)) is None:
+        return 2
+    _, live = found
+    known = {service.profile.name: service for service in live.services}
+    if unknown := [name for name in options.services if name not in known]:
+        print(f"gnosis: expected services among {', '.join(known)}, found {', '.join(unknown)}", file=sys.stderr)
+        return 2
+    try:
+        asked = [known[name] for name in options.services] or list(known.values())
+        is_well = doctor.show(console, (doctor.diagnose(service) for service in asked))
+    finally:
+        live.close()
+    return 0 if is_well else 1
+
+
+def _live_market(settings: Settings) -> tuple[MarketData, LiveProvider] | None:
+    """Return the live provider with its clock, or None after saying that the settings name another one."""
+    from gnosis_dagster.definitions import market_data_resource
+
+    market_data = market_data_resource(settings).market_data()
+    if market_data.live is not None:
+        return market_data, market_data.live
+    print(
+        f"gnosis: expected a live provider, found {settings.provider}; set GNOSIS_PROVIDER=yahoo, or "
+        'provider = "yahoo" in gnosis.toml',
+        file=sys.stderr,
+    )
+    return None
 
 
 def _following(lake: Lake, end: dt.date, count: int) -> tuple[dt.date, dt.date]:
@@ -263,6 +341,8 @@ def _up(options: argparse.Namespace, settings: Settings, console: Console) -> in
 
 _COMMANDS = {
     "run": _run,
+    "fetch": _fetch,
+    "doctor": _doctor,
     "sql": _sql,
     "tables": _tables,
     "summary": _summary,

@@ -10,6 +10,7 @@ from assets import build_assets
 from gnosis import sessions as exchange
 from gnosis_dagster.settings import Settings, prepare_environment
 from gnosis_dagster.terminal import terminal_logger
+from jobs.capture import capture_job, capture_schedule
 from jobs.nightly import HISTORY_SESSIONS, history_job, nightly_job, nightly_schedule, training_job, training_schedule
 from jobs.sensors import failed_run, missing_session
 from resources.alerts import AlertsResource
@@ -43,6 +44,16 @@ def session_partitions(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
     )
 
 
+def market_data_resource(settings: Settings) -> MarketDataResource:
+    """Return the provider of market data that ``settings`` name."""
+    return MarketDataResource(
+        provider=settings.provider,
+        home=str(settings.home),
+        folder=str(settings.files) if settings.files else None,
+        live=settings.live.model_dump_json(),
+    )
+
+
 def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     """Return the whole house for ``settings``, by default those of the environment."""
     settings = settings or Settings()
@@ -50,19 +61,18 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     home = str(settings.home)
     return dg.Definitions(
         assets=build_assets(session_partitions(settings)),
-        jobs=[nightly_job, history_job, training_job],
-        schedules=[nightly_schedule, training_schedule],
+        jobs=[nightly_job, history_job, training_job, capture_job],
+        schedules=[nightly_schedule, training_schedule, capture_schedule],
         sensors=[failed_run, missing_session],
         resources={
             "lake": LakeResource(home=home),
             "lake_io": LakeIOManager(home=home),
-            "market_data": MarketDataResource(
-                provider=settings.provider, home=home, folder=str(settings.files) if settings.files else None
-            ),
+            "market_data": market_data_resource(settings),
             "tracking": TrackingResource(home=home, uri=settings.mlflow_tracking_uri),
             "scorer": ScorerResource(
                 finbert=str(settings.finbert) if settings.finbert else None,
                 lexicon=str(settings.lexicon) if settings.lexicon else None,
+                grok=settings.grok,
             ),
             "alerts": AlertsResource(home=home, webhook=settings.alert_webhook),
         },

@@ -71,6 +71,11 @@ def asked_sessions(market_data: MarketData, first: dt.date | None, last: dt.date
     return exchange.sessions_between(first, last)
 
 
+def first_live_session(lake: Lake, market_data: MarketData) -> dt.date:
+    """Return where a live home begins when nobody says so: at its first session, or at the last that has closed."""
+    return min(made_sessions(lake), default=market_data.provider.last_session)
+
+
 def require_same_provider(lake: Lake, market_data: MarketData) -> None:
     """Raise when the home holds the bars of another provider: sessions of two worlds in one table mislead.
 
@@ -81,7 +86,7 @@ def require_same_provider(lake: Lake, market_data: MarketData) -> None:
     """
     providers = lake.scan("raw.equity_bars").select(pl.col("provider").unique().sort()).collect()["provider"].to_list()
     name = market_data.provider.name
-    if providers and name not in providers:
+    if providers and not market_data.origins & set(providers):
         raise ForeignHomeError(
             f"expected a home made with provider {name}, found bars of {', '.join(providers)} in {lake.home}: "
             "choose that provider, or set GNOSIS_HOME to another folder"

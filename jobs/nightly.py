@@ -16,6 +16,7 @@ HISTORY_TABLES = (
     "raw.index_levels",
     "raw.macro",
     "raw.dividends",
+    "raw.splits",
     "raw.short_volume",
     "raw.dix",
 )

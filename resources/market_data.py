@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
@@ -13,6 +15,10 @@ import polars as pl
 from gnosis import sessions as exchange
 from resources.providers import Fetched, Provider
 from resources.providers.archive import Archive
+from resources.providers.live.access import utc_now
+
+if TYPE_CHECKING:
+    from resources.providers.live.provider import LiveProvider
 
 
 @dataclass(frozen=True)
@@ -23,11 +29,27 @@ class MarketData:
     ----------
     is_replay
         True when the provider replays the past on a simulated clock that never claims to be today.
+    live
+        The provider again when it asks services on the network, else None.
+    clock
+        Returns the time.
     """
 
     provider: Provider
     archive: Archive
     is_replay: bool
+    live: LiveProvider | None = None
+    clock: Callable[[], dt.datetime] = utc_now
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Names that the provider writes into the column ``provider`` of observed rows."""
+        return self.live.origins if self.live else frozenset({self.provider.name})
+
+    def close(self) -> None:
+        """Close the connections of a live provider."""
+        if self.live:
+            self.live.close()
 
     def next_session(self, stored: Sequence[dt.date], instant: dt.datetime) -> dt.date | None:
         """Return the session that a nightly run at ``instant`` should make, or None when there is none.
@@ -51,7 +73,7 @@ class MarketData:
         fetched = self.provider.fetch(table, sessions)
         for source in fetched.sources:
             self.archive.put(self.provider.name, table, source)
-        timely, untimely = split_untimely(fetched.frame, dt.datetime.now(dt.UTC))
+        timely, untimely = split_untimely(fetched.frame, self.clock())
         return Fetched(timely, pl.concat([fetched.rejected, untimely]), fetched.sources)
 
 
@@ -79,19 +101,37 @@ def split_untimely(frame: pl.DataFrame, now: dt.datetime) -> tuple[pl.DataFrame,
 
 
 class MarketDataResource(dg.ConfigurableResource):
-    """Names the provider of market data and where its files are."""
+    """Names the provider of market data and where its files or services are. Keys are not part of it.
+
+    Attributes
+    ----------
+    provider
+        ``sample``, ``files``, ``live`` or the name of a live service.
+    live
+        :class:`resources.providers.live.configuration.LiveConfiguration` as JSON.
+    """
 
     provider: str
     home: str
     folder: str | None = None
+    live: str = "{}"
 
     def market_data(self) -> MarketData:
         """Return the provider with its clock and archive."""
-        archive = Archive(Path(self.home) / "archive")
+        home = Path(self.home)
+        archive = Archive(home / "archive")
+        if self.provider == "sample":
+            from resources.providers.sample import SampleProvider
+
+            return MarketData(SampleProvider(), archive, is_replay=True)
         if self.provider == "files":
             from resources.providers.files import FilesProvider
 
             return MarketData(FilesProvider(self.folder or ""), archive, is_replay=False)
-        from resources.providers.sample import SampleProvider
+        from resources.providers.live.configuration import LiveConfiguration
+        from resources.providers.live.provider import LiveProvider
 
-        return MarketData(SampleProvider(), archive, is_replay=True)
+        first = None if self.provider == "live" else self.provider
+        # Keys are read here, when they are needed: whatever a resource is configured with is shown in Dagster's UI.
+        provider = LiveProvider(LiveConfiguration.model_validate_json(self.live), home, os.environ, first)
+        return MarketData(provider, archive, is_replay=False, live=provider)

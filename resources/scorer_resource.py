@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +23,13 @@ class Scoring:
         Folder with a FinBERT model in ONNX form.
     lexicon
         CSV of the Loughran-McDonald master dictionary, whose words are added to those that are shipped.
+    grok
+        Name of a model of xAI that scores instead; its key is read from ``XAI_API_KEY`` when texts are scored.
     """
 
     finbert: Path | None = None
     lexicon: Path | None = None
+    grok: str | None = None
 
     def scorer(self) -> Scorer:
         """Return the scorer, loaded.
@@ -37,7 +41,7 @@ class Scoring:
         """
         from resources.scorers import configured_scorer
 
-        return configured_scorer(self.finbert, self.lexicon)
+        return configured_scorer(self.finbert, self.lexicon, self.grok, os.environ)
 
 
 class ScorerResource(dg.ConfigurableResource):
@@ -45,9 +49,12 @@ class ScorerResource(dg.ConfigurableResource):
 
     finbert: str | None = None
     lexicon: str | None = None
+    grok: str | None = None
 
     def scoring(self) -> Scoring:
         """Return where the scorer's files are; it is loaded when texts are scored."""
         return Scoring(
-            finbert=Path(self.finbert) if self.finbert else None, lexicon=Path(self.lexicon) if self.lexicon else None
+            finbert=Path(self.finbert) if self.finbert else None,
+            lexicon=Path(self.lexicon) if self.lexicon else None,
+            grok=self.grok,
         )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.loopback.desk import DESK_SESSIONS, LiveDesk, opened_desk
+from tests.loopback.server import Loopback
+from tests.loopback.world import World
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -128,6 +133,25 @@ def command_line(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[s
         return Said(status, printed.out, printed.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def loopback_server() -> Iterator[Loopback]:
+    with Loopback() as server:
+        yield server
+
+
+@pytest.fixture
+def loopback(loopback_server: Loopback) -> Loopback:
+    """The server, without modes, vendors or log of earlier tests."""
+    loopback_server.reset()
+    return loopback_server
+
+
+@pytest.fixture
+def live_desk(loopback: Loopback, tmp_path: Path, command_line: Callable[..., Said]) -> LiveDesk:
+    """A live market of today on the loopback server: vendors, settings file, home."""
+    return opened_desk(loopback, World(dt.datetime.now(dt.UTC), DESK_SESSIONS), tmp_path, command_line)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -143,3 +143,32 @@ def posts_by_source(frame: pl.DataFrame) -> bytes | None:
         "session",
         "posts",
     )
+
+
+def doubts(frame: pl.DataFrame) -> bytes | None:
+    """Quality events of each kind by session."""
+    if frame.is_empty():
+        return None
+    counts = frame.with_columns(pl.col("kind").cast(pl.String)).group_by("session", "kind").len("events")
+    return picture(
+        lambda axes: lines(counts.sort("kind", "session"), "session", "events", "kind", axes),
+        "What was doubtful, by kind",
+        "session",
+        "events",
+    )
+
+
+def health(frame: pl.DataFrame) -> bytes | None:
+    """Running share of good answers of each service in the newest session, worst first."""
+    if frame.is_empty():
+        return None
+    newest = frame.filter(pl.col("session") == frame["session"].max())
+    shown = newest.group_by("service").agg(pl.col("health").min(), pl.col("is_open").any()).sort("health", "service")
+
+    def draw(axes: Axes) -> None:
+        colours = [ORANGE if is_open else BLUE for is_open in shown["is_open"]]
+        axes.barh(shown["service"].to_list(), shown["health"].to_list(), color=colours)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1)
+
+    return picture(draw, "Worst running share of good answers (orange: left alone)", "share", "")

@@ -44,6 +44,8 @@ from gnosis.tables.models import (
     ModelsTrained,
 )
 from gnosis.tables.raw import (
+    RawCryptoBars,
+    RawCryptoTickers,
     RawDividends,
     RawDix,
     RawEquityBars,
@@ -54,7 +56,10 @@ from gnosis.tables.raw import (
     RawOptionQuotes,
     RawOrderBooks,
     RawPosts,
+    RawProviderHealth,
+    RawQualityEvents,
     RawShortVolume,
+    RawSplits,
     RawTrades,
 )
 from gnosis.tables.trades import TradesIdeas
@@ -67,6 +72,7 @@ TABLES: dict[str, Table] = {
         Table("raw.option_quotes", RawOptionQuotes, period="day"),
         Table("raw.macro", RawMacro, period="year"),
         Table("raw.dividends", RawDividends, period="year"),
+        Table("raw.splits", RawSplits, period="year"),
         Table("raw.intraday_bars", RawIntradayBars, period="month"),
         Table("raw.order_books", RawOrderBooks, period="day"),
         Table("raw.trades", RawTrades, period="day"),
@@ -74,6 +80,10 @@ TABLES: dict[str, Table] = {
         Table("raw.dix", RawDix, period="year"),
         Table("raw.posts", RawPosts, period="month"),
         Table("raw.news", RawNews, period="month"),
+        Table("raw.crypto_bars", RawCryptoBars, period="month"),
+        Table("raw.crypto_tickers", RawCryptoTickers, period="month"),
+        Table("raw.quality_events", RawQualityEvents, period="month"),
+        Table("raw.provider_health", RawProviderHealth, period="all"),
         Table("greeks.option_greeks", GreeksOptionGreeks, period="day"),
         Table("greeks.forwards", GreeksForwards, period="month"),
         Table("greeks.surface", GreeksSurface, period="month"),

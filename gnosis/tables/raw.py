@@ -120,6 +120,96 @@ class RawDividends(Origin):
     amount_usd = number("$ per share", "cash per share as traded on ex_date", nullable=False, min=0)
 
 
+class RawSplits(Origin):
+    """Share splits: one row per event, under the session in which it became known."""
+
+    session = day("exchange session in which the split became known", primary_key=True)
+    symbol = text("symbol of the share", primary_key=True, min_length=1)
+    ex_date = day("first session that trades after the split", primary_key=True)
+    ratio = number("ratio", "new shares per old one: 4 for four for one", nullable=False, min_exclusive=0)
+
+
+class RawCryptoBars(SymbolSession, Origin):
+    """Daily bars of crypto pairs from midnight to midnight UTC, under the first session that closes after them."""
+
+    ts = instant("end of the bar: midnight UTC", primary_key=True)
+    open = number("quote currency", "first traded price", nullable=False, min_exclusive=0)
+    high = number("quote currency", "highest traded price", nullable=False, min_exclusive=0)
+    low = number("quote currency", "lowest traded price", nullable=False, min_exclusive=0)
+    close = number("quote currency", "last traded price", nullable=False, min_exclusive=0)
+    volume = number("base currency", "amount traded on the exchange", min=0)
+
+    @dy.rule()
+    def high_is_highest(cls) -> pl.Expr:
+        return pl.col("high") >= pl.max_horizontal("open", "close", "low")
+
+    @dy.rule()
+    def low_is_lowest(cls) -> pl.Expr:
+        return pl.col("low") <= pl.min_horizontal("open", "close", "high")
+
+    @dy.rule()
+    def known_after_bar(cls) -> pl.Expr:
+        return pl.col("known_at") >= pl.col("ts")
+
+
+class RawCryptoTickers(SymbolSession, Origin):
+    """Best quotes and last prices of crypto pairs at the instant of the pull."""
+
+    ts = instant("instant of the quote; of its receipt where the exchange gives none", primary_key=True)
+    bid = number("quote currency", "best bid", min_exclusive=0)
+    ask = number("quote currency", "best ask", min_exclusive=0)
+    last = number("quote currency", "last traded price", nullable=False, min_exclusive=0)
+    volume_24h = number("base currency", "amount traded in the last 24 hours", min=0)
+
+    @dy.rule()
+    def not_crossed(cls) -> pl.Expr:
+        return (pl.col("bid") < pl.col("ask")).fill_null(True)
+
+    @dy.rule()
+    def known_after_quote(cls) -> pl.Expr:
+        return pl.col("known_at") >= pl.col("ts")
+
+
+class RawQualityEvents(Origin):
+    """What was doubtful about the data of a session, with the evidence."""
+
+    session = day("exchange session of the doubtful rows", primary_key=True)
+    table_name = text("table of the doubtful rows, for example raw.equity_bars", primary_key=True)
+    symbol = text("symbol or series; empty where the whole table is meant", primary_key=True)
+    kind = label(
+        ["price_disagreement", "unverified", "missing", "late_action", "listing_gap", "failover", "schema_drift"],
+        "what is doubtful",
+        nullable=False,
+        primary_key=True,
+    )
+    providers = text("services that were asked, joined by '+'; empty where none could be")
+    chosen = text("service whose value was taken", nullable=True)
+    value = number("unit of the column", "value taken")
+    largest_deviation = number("ratio", "largest relative distance of an answer from the value taken", min=0)
+    detail = text("evidence and advice in one sentence")
+
+
+class RawProviderHealth(dy.Schema):
+    """How each live service did, per table and session of the run that asked."""
+
+    session = day("latest session that was asked for", primary_key=True)
+    service = text("name of the service", primary_key=True)
+    table_name = text("table that was asked for", primary_key=True)
+    n_asks = count("asks made, repeats included", nullable=False)
+    n_answers = count("asks that were answered with rows or a proper none", nullable=False)
+    n_failures = count("asks that failed", nullable=False)
+    n_rows = count("rows received", nullable=False)
+    latency_p50_s = number("s", "median time of an ask", min=0)
+    latency_p95_s = number("s", "95th percentile of the time of an ask", min=0)
+    health = number("ratio", "running share of good answers, 1 is best", min=0, max=1)
+    is_open = flag("true when the circuit breaker keeps the service from being asked")
+    status = text("ok, or the kind of the last failure")
+    detail = text("the last failure with advice, free of secrets", nullable=True)
+    known_at = instant("when the last ask ended")
+    provider = text("name of the service")
+    synthetic = flag("false: observed")
+
+
 class RawMacro(dy.Schema):
     """Macroeconomic observations with their vintages: one row per value ever published."""
 
@@ -255,6 +345,8 @@ class RawNews(SymbolSession, Origin):
 
 
 __all__ = [
+    "RawCryptoBars",
+    "RawCryptoTickers",
     "RawDividends",
     "RawDix",
     "RawEquityBars",
@@ -265,6 +357,9 @@ __all__ = [
     "RawOptionQuotes",
     "RawOrderBooks",
     "RawPosts",
+    "RawProviderHealth",
+    "RawQualityEvents",
     "RawShortVolume",
+    "RawSplits",
     "RawTrades",
 ]

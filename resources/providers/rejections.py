@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NOT_A_SESSION = "not_a_session"
 BEFORE_LISTING = "before_listing"
+LISTING_GAP = "listing_gap"
 SUPERSEDED = "superseded_snapshot"
 NO_VALUE = "value|nullability"
 OUTSIDE_REGULAR_SESSION = "outside_regular_session"

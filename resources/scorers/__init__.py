@@ -1,4 +1,4 @@
-"""Scorers of texts that live in files: FinBERT in a folder, word lists in a table; and the choice between them.
+"""Scorers of texts from outside: FinBERT in a folder, word lists in a table, Grok at xAI; and the choice between them.
 
 Examples
 --------
@@ -8,6 +8,7 @@ Examples
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from gnosis.engines.scoring import LexiconScorer, Scorer
@@ -15,22 +16,42 @@ from resources.scorers.errors import ScorerError
 from resources.scorers.finbert import load_finbert
 from resources.scorers.loughran_mcdonald import load_loughran_mcdonald
 
+GROK_TIMEOUT_S = 120.0
 
-def configured_scorer(folder: Path | str | None = None, lexicon_path: Path | str | None = None) -> Scorer:
-    """Return FinBERT when its folder is given, else the lexicon, with further words when their table is given.
+
+def configured_scorer(
+    folder: Path | str | None = None,
+    lexicon_path: Path | str | None = None,
+    grok: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Scorer:
+    """Return FinBERT when its folder is given, Grok when its model is, else the lexicon with the words that are given.
 
     Parameters
     ----------
     folder
         Folder with a FinBERT model in ONNX form (:func:`load_finbert`).
     lexicon_path
-        Master dictionary of Loughran & McDonald (:func:`load_loughran_mcdonald`); it plays no part beside FinBERT.
+        Master dictionary of Loughran & McDonald (:func:`load_loughran_mcdonald`); it plays no part beside a model.
+    grok
+        Name of a model of xAI (:class:`resources.scorers.grok.GrokScorer`).
+    variables
+        Environment variables in which xAI's key is looked for.
 
     Raises
     ------
     ScorerError
         When what is given cannot be used: there is no silent way back to the lexicon.
     """
+    if folder is not None and grok is not None:
+        raise ScorerError("expected one model to score texts, found GNOSIS_FINBERT and GNOSIS_GROK: remove one of them")
+    if grok is not None:
+        from resources.providers.live.access import Access
+        from resources.scorers.grok import KEY, SERVICE, GrokScorer
+
+        names = [name for alternative in KEY.alternatives for name in alternative]
+        found = {name: value for name in names if (value := (variables or {}).get(name))}
+        return GrokScorer(Access(SERVICE, keys=found, timeout_s=GROK_TIMEOUT_S), grok)
     if folder is not None:
         return load_finbert(folder)
     if lexicon_path is not None:

@@ -47,7 +47,7 @@ def test_sessions_that_cannot_be_made(tmp_path, command_line, arguments, words):
     [
         ({"GNOSIS_PROVIDER": "files"}, ["GNOSIS_PROVIDER=files needs GNOSIS_FILES"]),
         ({"GNOSIS_PROVIDER": "files", "GNOSIS_FILES": "/nowhere/at/all"}, ["/nowhere/at/all, found none; create it"]),
-        ({"GNOSIS_PROVIDER": "bloomberg"}, ["GNOSIS_PROVIDER", "'sample' or 'files'"]),
+        ({"GNOSIS_PROVIDER": "bloomberg"}, ["GNOSIS_PROVIDER", "sample, files, live or a live service"]),
         ({"GNOSIS_FIRST_SESSION": "soon"}, ["GNOSIS_FIRST_SESSION", "valid date"]),
         (
             {"GNOSIS_FIRST_SESSION": "2012-12-03", "GNOSIS_LAST_SESSION": "2012-11-30"},

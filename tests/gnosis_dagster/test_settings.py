@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gnosis_dagster.settings import Settings, prepare_environment
+from gnosis_dagster.settings import Settings, SettingsFileError, prepare_environment
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_files_have_no_default_range_because_only_the_folder_knows_it(monkeypatc
     ("name", "value", "words"),
     [
         ("GNOSIS_PROVIDER", "files", "GNOSIS_FILES"),
-        ("GNOSIS_PROVIDER", "bloomberg", "'sample' or 'files'"),
+        ("GNOSIS_PROVIDER", "bloomberg", "sample, files, live or a live service.*'bloomberg'"),
         ("GNOSIS_FIRST_SESSION", "yesterday", "valid date"),
         ("GNOSIS_MAX_SESSIONS_PER_RUN", "0", "greater than or equal to 1"),
     ],
@@ -97,3 +97,71 @@ def test_choices_of_the_user_are_kept(monkeypatch, tmp_path):
     before = dict(os.environ)
     prepare_environment(Settings())
     assert dict(os.environ) == before
+
+
+TOML = """
+provider = "yahoo"
+first_session = 2026-01-05
+
+[live]
+symbols = ["spy", "BRK-B"]
+
+[live.services.yahoo]
+timeout_s = 5
+
+[live.services.reddit]
+is_enabled = false
+"""
+
+
+def test_a_live_provider_is_one_word_in_the_environment(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GNOSIS_PROVIDER", "yahoo")
+    found = Settings()
+    assert found.is_live
+    assert found.live.names("yahoo")[0] == "yahoo"
+    assert (found.first_session, found.last_session) == (None, None)
+
+
+def test_a_file_is_read_and_the_environment_goes_before_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gnosis.toml").write_text(TOML)
+    monkeypatch.setenv("GNOSIS_LIVE__SYMBOLS", '["AAPL"]')
+    found = Settings()
+    assert (found.provider, found.first_session) == ("yahoo", dt.date(2026, 1, 5))
+    assert found.live.symbols == ("AAPL",)
+    assert found.live.of("yahoo").timeout_s == 5
+    assert "reddit" not in found.live.names("yahoo")
+    monkeypatch.delenv("GNOSIS_LIVE__SYMBOLS")
+    assert Settings().live.symbols == ("SPY", "BRK.B")
+
+
+def test_the_file_may_lie_elsewhere_but_must_be_there(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "elsewhere.toml"
+    monkeypatch.setenv("GNOSIS_CONFIG", str(file))
+    with pytest.raises(SettingsFileError, match=r"expected a file at .*elsewhere\.toml, found none"):
+        Settings()
+    file.write_text("provider = [")
+    with pytest.raises(SettingsFileError, match="expected TOML"):
+        Settings()
+    file.write_text('provider = "live"')
+    assert Settings().provider == "live"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('provider = "yaho"', "expected one of yahoo, cboe"),
+        ("[live]\nsymbols = ['not a symbol']", "not a symbol"),
+        ("[live.services.iex]\ntimeout_s = 3", "found 'iex'"),
+        ("[live.services.yahoo]\ntimeout = 3", "timeout"),
+        ("[live.services.yahoo]\ntimeout_s = 0", "greater than 0"),
+        ("symbol = ['SPY']", "symbol"),
+    ],
+)
+def test_a_wrong_word_in_the_file_is_named(monkeypatch, tmp_path, text, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gnosis.toml").write_text(text)
+    with pytest.raises(ValidationError, match=told):
+        Settings()

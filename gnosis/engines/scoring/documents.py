@@ -23,7 +23,7 @@ class Scorer(Protocol):
 
     @property
     def name(self) -> str:
-        """``finbert`` or ``lexicon``."""
+        """One of :data:`gnosis.tables.engines.documents.SCORERS`."""
         ...
 
     @property
@@ -32,15 +32,18 @@ class Scorer(Protocol):
         ...
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return (n, 3) probabilities, positive, negative, neutral; a row depends on its text alone."""
+        """Return (n, 3) probabilities, positive, negative, neutral; a row depends on its text alone.
+
+        A row of NaN says that the text has no score.
+        """
         ...
 
 
 def document_scores(posts: pl.DataFrame, news: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
     """Return the rows of ``engines.document_scores``: one per document and session, however many symbols it names.
 
-    Rows without text are left out. Of several texts of a document in one session the last known counts, from the
-    moment at which it was first known. Normalised texts are scored, each once.
+    Rows without text, and texts that the scorer gives no score, are left out. Of several texts of a document in one
+    session the last known counts, from the moment at which it was first known. Normalised texts are scored, each once.
 
     Parameters
     ----------
@@ -83,6 +86,7 @@ def document_scores(posts: pl.DataFrame, news: pl.DataFrame, scorer: Scorer) -> 
     documents = _last_texts(rows.join(_normalised(rows["text"]), on="text"))
     texts = documents.select("text_hash", "normalised").unique("text_hash").sort("text_hash")
     scores = texts.select("text_hash").with_columns(_probabilities(texts["normalised"].to_list(), scorer))
+    scores = scores.filter(pl.col("p_pos").is_not_nan())
     return (
         documents.join(scores, on="text_hash")
         .with_columns(scorer=pl.lit(scorer.name), scorer_hash=pl.lit(scorer.content_hash))
@@ -122,7 +126,8 @@ def _probabilities(texts: list[str], scorer: Scorer) -> list[pl.Series]:
         raise ValueError(
             f"scorer {scorer.name}: expected probabilities of shape {(len(texts), 3)}, found {found.shape}"
         )
-    wrong = ~((found >= 0).all(axis=1) & (np.abs(found.sum(axis=1) - 1) < MAX_SUM_ERROR))
+    is_scored = ~np.isnan(found).all(axis=1)
+    wrong = is_scored & ~((found >= 0).all(axis=1) & (np.abs(found.sum(axis=1) - 1) < MAX_SUM_ERROR))
     if wrong.any():
         at = int(wrong.argmax())
         raise ValueError(

@@ -7,7 +7,7 @@ import polars as pl
 
 from gnosis.tables.dictionary import Origin, day, instant, label, number, text
 
-SCORERS = ["finbert", "lexicon"]
+SCORERS = ["finbert", "lexicon", "grok_not_reproducible"]
 DOCUMENT_KINDS = ["post", "article", "filing", "earnings_prepared", "earnings_qa"]
 
 

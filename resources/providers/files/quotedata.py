@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gnosis.sessions import NEW_YORK, UTC, schedule, shift_session
+from gnosis.symbols import contract_fields, root_terms
 from gnosis.tables import TABLES
 from resources.providers.errors import UnreadableFileError, WrongTypeError
 from resources.providers.protocol import conform
@@ -59,19 +60,6 @@ ZONES: dict[str, dt.tzinfo] = {
     "ET": NEW_YORK,
 }
 """Zone names that the page writes; numeric ones, such as GMT-4, are read as numbers."""
-
-INDEX_ROOTS = {
-    "SPX": ("SPX", "am"),
-    "SPXW": ("SPX", "pm"),
-    "NDX": ("NDX", "am"),
-    "NDXP": ("NDX", "pm"),
-    "RUT": ("RUT", "am"),
-    "RUTW": ("RUT", "pm"),
-    "VIX": ("VIX", "am"),
-    "VIXW": ("VIX", "am"),
-    "XSP": ("XSP", "pm"),
-}
-"""Roots of European-style index options: symbol of the underlying and settlement. Others are pm and American."""
 
 
 @dataclass(frozen=True)
@@ -212,14 +200,12 @@ def read_quotedata(
     broken = rejected_rows(body.filter(~whole), date="day", rule="number_of_fields", provider=provider)
     contracts, wrong = _contracts(_table(body.filter(whole)["line"].to_list(), file), file, session, provider)
     on_the_day = heading.downloaded_at.astimezone(NEW_YORK).date() == session
-    roots = list(INDEX_ROOTS)
+    terms = root_terms("root").struct
     frame = contracts.with_columns(
         session=pl.lit(session),
-        symbol=pl.lit(symbol) if symbol else pl.col("root").replace({root: INDEX_ROOTS[root][0] for root in roots}),
-        settlement=pl.when(pl.col("root").is_in([r for r in roots if INDEX_ROOTS[r][1] == "am"]))
-        .then(pl.lit("am"))
-        .otherwise(pl.lit("pm")),
-        style=pl.when(pl.col("root").is_in(roots)).then(pl.lit("E")).otherwise(pl.lit("A")),
+        symbol=pl.lit(symbol) if symbol else terms["chain"],
+        settlement=terms["settlement"],
+        style=terms["style"],
         ts=pl.lit(ts),
         known_at=pl.lit(heading.downloaded_at),
         bid_size=pl.lit(None),
@@ -250,23 +236,15 @@ def _contracts(pairs: pl.DataFrame, file: Path, session: dt.date, provider: str)
         ]
     )
     numbers = ("strike_price", "bid", "ask", "volume", "open_interest")
-    contract = pl.col("contract").str.extract_groups(
-        r"^(?<root>[A-Z]+\d?)(?<expiry>\d{6})(?<right>[CP])(?<strike>\d{8})$"
-    )
     rows = sides.with_columns(
-        contract.alias("parts"),
+        contract_fields("contract").alias("parts"),
         *(
             pl.col(name).str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False).alias(f"{name}_")
             for name in numbers
         ),
         listed=pl.col("expiration").str.to_date("%a %b %d %Y", strict=False),
         day=pl.lit(session),
-    ).with_columns(
-        root=pl.col("parts").struct["root"],
-        expiry=("20" + pl.col("parts").struct["expiry"]).str.to_date("%Y%m%d", strict=False),
-        right=pl.col("parts").struct["right"],
-        strike=pl.col("parts").struct["strike"].cast(pl.Float64, strict=False) / 1000,
-    )
+    ).with_columns(pl.col("parts").struct[name] for name in ("root", "expiry", "right", "strike"))
     for name in numbers:
         if rows.height and rows[name].is_not_null().any() and rows[f"{name}_"].is_null().all():
             raise WrongTypeError(file, name, "numbers", repr(rows[name].drop_nulls()[0]))

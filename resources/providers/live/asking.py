@@ -1,0 +1,156 @@
+"""One ask of one service, with everything around it: breaker, repeats, the record of how it went, the archive."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from gnosis.tables import TABLES
+from resources.providers.archive import Archive
+from resources.providers.live import errors
+from resources.providers.live.breaker import NOT_ASKED, OK, Breaker
+from resources.providers.live.cells import symbol_column
+from resources.providers.live.errors import EmptyResult, FetchError, RateLimited, SchemaDrift
+from resources.providers.live.health import HealthLedger
+from resources.providers.live.retry import Retry
+from resources.providers.live.service import EVENTS, Answer, Ask, Service, typed_errors
+from resources.providers.protocol import Source
+
+
+@dataclass(frozen=True)
+class Received:
+    """How one ask ended.
+
+    Attributes
+    ----------
+    answer
+        None when there is an error.
+    sources
+        Every body that came, of failed attempts too; they are in the archive.
+    received_at
+        When the last body came; the time when none did.
+    is_out
+        True when the service is not to be asked for this table any more for now.
+    """
+
+    answer: Answer | None
+    error: FetchError | None
+    sources: tuple[Source, ...]
+    received_at: dt.datetime
+    is_out: bool = False
+
+
+class Asker:
+    """Asks services; what a service sends is archived, and how it did is recorded, whatever happens.
+
+    A service without a key is recorded once per table and not asked again.
+    """
+
+    def __init__(
+        self, ledger: HealthLedger, archive: Archive, clock: Callable[[], dt.datetime], retry: Retry | None = None
+    ) -> None:
+        self.ledger, self.archive, self.clock, self.retry = ledger, archive, clock, retry or Retry()
+        self._unusable: dict[tuple[str, str], FetchError] = {}
+
+    def ask(self, service: Service, ask: Ask) -> Received:
+        """Return how the ask ended; raises nothing that a service does."""
+        name = service.profile.name
+        unusable = self._unusable.get((name, ask.table))
+        if unusable is not None:
+            return Received(None, unusable, (), self.clock(), is_out=True)
+        admitted = self.ledger.admit(name, ask.table)
+        if admitted == "open":
+            return Received(None, self.left_alone(name, ask.table), (), self.clock(), is_out=True)
+        retry = self.retry if admitted == "closed" else Retry(attempts=1)
+        answer, error = None, None
+        try:
+            answer = retry.call(lambda: self._once(service, ask))
+        except FetchError as raised:
+            error = raised
+        finally:
+            sources = self._archived(service, ask.table)
+        at = max((source.fetched_at for source in sources if source.fetched_at), default=None) or self.clock()
+        if type(error).__name__ in NOT_ASKED and error is not None:
+            self._unusable[name, ask.table] = error
+        is_out = error is not None and (
+            type(error).__name__ in NOT_ASKED or self.ledger.open(name, ask.table) is not None
+        )
+        return Received(answer, error, sources, at, is_out)
+
+    def left_alone(self, name: str, table: str) -> FetchError:
+        """Return the error of a service whose breaker is open: of the kind of the failure that opened it."""
+        breaker = self.ledger.open(name, table) or Breaker("Transient", "another process tries it", self.clock())
+        kind: type[FetchError] = getattr(errors, breaker.kind)
+        advice = "asked again after a pause; `gnosis doctor` shows how it does now"
+        return kind(name, f"rows of {table}", f"left alone after [{breaker.detail}]", advice)
+
+    def _once(self, service: Service, ask: Ask) -> Answer:
+        name, last = service.profile.name, ask.sessions[-1]
+        started = time.perf_counter()
+        try:
+            with typed_errors(service.access, described(ask)):
+                answer = service.fetch(ask)
+                _require_contract(name, ask, answer)
+        except FetchError as error:
+            self.ledger.record(
+                name,
+                ask.table,
+                last,
+                type(error).__name__,
+                latency_s=time.perf_counter() - started,
+                detail=service.access.redact(str(error)),
+                retry_after_s=error.retry_after if isinstance(error, RateLimited) else None,
+            )
+            raise
+        latency_s = time.perf_counter() - started
+        self.ledger.record(name, ask.table, last, OK, latency_s=latency_s, n_rows=answer.frame.height)
+        return answer
+
+    def _archived(self, service: Service, table: str) -> tuple[Source, ...]:
+        sources = service.access.recorder.taken()
+        for source in sources:
+            self.archive.put(service.profile.name, table, source)
+        return sources
+
+
+def described(ask: Ask) -> str:
+    """Return what is asked for, in a few words.
+
+    Examples
+    --------
+    >>> described(Ask("raw.equity_bars", ("A", "B", "C", "D"), (dt.date(2012, 12, 28),)))
+    'raw.equity_bars of A, B, C and 1 more for 2012-12-28'
+    """
+    named = ", ".join(ask.symbols[:3]) + (f" and {len(ask.symbols) - 3} more" if len(ask.symbols) > 3 else "")
+    first, last = ask.sessions[0], ask.sessions[-1]
+    return f"{ask.table}{' of ' + named if named else ''} for {first if first == last else f'{first} to {last}'}"
+
+
+def _require_contract(name: str, ask: Ask, answer: Answer) -> None:
+    frame, table = answer.frame, TABLES[ask.table]
+    if frame.schema != table.polars_schema:
+        raise _breach(name, f"the columns of {ask.table}", ", ".join(frame.columns))
+    if frame.is_empty():
+        if ask.table in EVENTS or answer.failures:
+            return
+        raise EmptyResult(name, described(ask), "no row", "asked again later")
+    column = symbol_column(ask.table)
+    is_asked = pl.col("session").is_in(list(ask.sessions))
+    if column is not None:
+        is_asked &= pl.col(column).is_in(list(ask.symbols))
+    is_own = pl.col("provider") == name
+    is_right = frame.select(asked=is_asked.fill_null(False).all(), own=is_own.fill_null(False).all())
+    if not is_right["asked"].item():
+        strange = frame.filter(~is_asked.fill_null(False)).head(1)
+        found = f"{strange[column].item()} in {strange['session'].item()}" if column else f"{strange['session'].item()}"
+        raise _breach(name, described(ask), found)
+    if not is_right["own"].item():
+        raise _breach(name, f"rows of {name}", "rows of another service")
+
+
+def _breach(name: str, expected: str, found: str) -> SchemaDrift:
+    return SchemaDrift(name, expected, found, "the adapter breaks its contract: report it")

@@ -1,0 +1,105 @@
+"""Cells are what is asked for and answered: a symbol in a session. Asks are cells, cut to what a service takes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import polars as pl
+
+from gnosis.tables import TABLES
+from resources.providers.live.service import Ask, Capability
+
+CELLS = pl.Schema({"symbol": pl.String, "session": pl.Date})
+NO_SYMBOL = ""
+
+
+def symbol_column(table: str) -> str | None:
+    """Return the column that names what a row is about, None for tables of the whole market.
+
+    Examples
+    --------
+    >>> symbol_column("raw.equity_bars"), symbol_column("raw.macro"), symbol_column("raw.dix")
+    ('symbol', 'series_id', None)
+    """
+    return next((name for name in ("symbol", "series_id") if name in TABLES[table].polars_schema), None)
+
+
+def cells_of(frame: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Return ``symbol`` (empty where the table has none) and ``session`` of every row, in the order of the rows."""
+    column = symbol_column(table)
+    return frame.select(symbol=pl.lit(NO_SYMBOL) if column is None else pl.col(column), session="session")
+
+
+def n_cells(frame: pl.DataFrame, table: str) -> int:
+    """Return how many different cells the rows are about."""
+    column = symbol_column(table)
+    key = ["session"] if column is None else [column, "session"]
+    return int(frame.select(pl.struct(key).n_unique()).item())
+
+
+def every_cell(symbols: Sequence[str], sessions: Sequence[dt.date]) -> pl.DataFrame:
+    """Return ``symbols`` x ``sessions``, sorted.
+
+    Examples
+    --------
+    >>> every_cell(["B", "A"], [dt.date(2012, 12, 28)])["symbol"].to_list()
+    ['A', 'B']
+    """
+    by_symbol = pl.DataFrame({"symbol": sorted(set(symbols))}, schema={"symbol": pl.String})
+    by_session = pl.DataFrame({"session": sorted(set(sessions))}, schema={"session": pl.Date})
+    return by_symbol.join(by_session, how="cross")
+
+
+def without(cells: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells that are not among the others."""
+    return cells.join(others, on=list(CELLS), how="anti", maintain_order="left")
+
+
+def among(cells: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells that are among the others."""
+    return cells.join(others, on=list(CELLS), how="semi", maintain_order="left")
+
+
+def is_among(cells: pl.DataFrame, others: pl.DataFrame) -> pl.Series:
+    """Return for each cell whether it is among the others."""
+    marked = others.select(list(CELLS)).unique().with_columns(is_among=pl.lit(True))
+    return cells.join(marked, on=list(CELLS), how="left", maintain_order="left")["is_among"].fill_null(False)
+
+
+def cut(cells: pl.DataFrame, table: str, capability: Capability) -> list[Ask]:
+    """Return asks that together hold every cell, each no larger than the service takes.
+
+    Symbols that lack the same sessions are asked for together. An ask may hold more than the cells: it is symbols x
+    sessions.
+
+    Examples
+    --------
+    >>> two = every_cell(["A", "B"], [dt.date(2012, 12, 27), dt.date(2012, 12, 28)])
+    >>> asks = cut(two, "raw.equity_bars", Capability(1, None, 0.0))
+    >>> [(ask.symbols, len(ask.sessions)) for ask in asks]
+    [(('A',), 2), (('B',), 2)]
+    """
+    asks = []
+    for group in _symbol_groups(cells, capability.max_symbols):
+        days = group["session"].unique().sort().to_list()
+        for some in _chunks(days, capability.max_sessions):
+            symbols = group.filter(pl.col("session").is_in(some))["symbol"].unique().sort().to_list()
+            named = () if symbol_column(table) is None else tuple(symbols)
+            asks.append(Ask(table, named, tuple(some)))
+    return asks
+
+
+def _symbol_groups(cells: pl.DataFrame, most: int | None) -> list[pl.DataFrame]:
+    if cells.is_empty():
+        return []
+    if most is None:
+        return [cells]
+    spans = cells.group_by("symbol").agg(first=pl.col("session").min(), last=pl.col("session").max())
+    numbered = spans.sort("first", "last", "symbol").select("symbol", group=pl.int_range(pl.len()) // most)
+    return cells.join(numbered, on="symbol").sort("group", maintain_order=True).partition_by("group")
+
+
+def _chunks(days: list[dt.date], most: int | None) -> list[list[dt.date]]:
+    size = most or len(days)
+    return [days[start : start + size] for start in range(0, len(days), size)]

@@ -1,0 +1,88 @@
+"""A night on live services, played by the loopback server: whole, with one failing in the middle, with most down."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from tests.loopback.cases import SECRET
+from tests.loopback.desk import SYMBOLS, VENDORS
+
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("live")]
+
+
+def test_switching_to_yahoo_makes_the_session_that_has_closed(live_desk):
+    said = live_desk.run("run")
+    assert said.status == 0, said.err
+    today = live_desk.world.today
+    lake = live_desk.lake
+    bars = lake.read("raw.equity_bars", first=today, last=today)
+    truth = live_desk.world.bars.filter(pl.col("session") == today).sort("symbol")
+    assert bars["symbol"].to_list() == SYMBOLS
+    assert bars["close"].to_list() == truth["close"].to_list()
+    assert set(bars["provider"]) == {"yahoo"}
+    for table in ("raw.index_levels", "raw.option_quotes", "raw.short_volume", "raw.dix", "raw.crypto_bars"):
+        assert lake.sessions(table)[-1] == today, table
+    assert live_desk.events("unverified").filter(pl.col("table_name") == "raw.equity_bars").is_empty()
+    health = lake.read("raw.provider_health")
+    assert {"yahoo", "massive", "cboe", "finra"} <= set(health["service"])
+    assert not any(SECRET in path.read_text(errors="replace") for path in live_desk.home.rglob("*.json"))
+    assert SECRET not in said.out + said.err
+
+    again = live_desk.run("run")
+    assert "Nothing to do" in again.out
+
+
+def test_splits_and_dividends_move_the_factor_and_nothing_else(live_desk):
+    assert live_desk.run("run").status == 0
+    bars = live_desk.lake.read("raw.equity_bars").filter(pl.col("symbol") == "AAA").sort("session")
+    steps = bars.select("session", step=pl.col("adjustment_factor") / pl.col("adjustment_factor").shift(1)).drop_nulls()
+    moved = steps.filter(pl.col("step") != 1.0)
+    assert moved["session"].to_list() == [live_desk.world.split_date, live_desk.world.ex_date]
+    assert moved["step"][0] == pytest.approx(2.0)
+
+
+def test_a_service_that_fails_in_the_middle_is_replaced_and_the_event_says_so(live_desk):
+    charts = []
+
+    def fail_at_the_second_symbol(request):
+        if request.service == "yahoo" and "/chart/BBB" in request.path:
+            charts.append(request)
+            live_desk.loopback.set_mode("yahoo", "503")
+
+    live_desk.loopback.watcher = fail_at_the_second_symbol
+    said = live_desk.run("run")
+    assert said.status == 0, said.err
+    assert charts
+    today = live_desk.world.today
+    bars = live_desk.lake.read("raw.equity_bars", first=today, last=today)
+    assert bars["symbol"].to_list() == SYMBOLS
+    assert "massive" in set(bars["provider"])
+    truth = live_desk.world.bars.filter(pl.col("session") == today).sort("symbol")
+    assert bars["close"].to_list() == pytest.approx(truth["close"].to_list())
+    failover = live_desk.events("failover")
+    assert failover["detail"].str.contains("503").any()
+
+
+def test_with_most_services_down_the_night_completes_and_says_what_it_lacks(live_desk):
+    for name in ("massive", "cboe", "finra", "squeezemetrics", "coinbase"):
+        live_desk.loopback.set_mode(name, "503")
+    said = live_desk.run("run")
+    assert said.status == 0, said.err
+    today = live_desk.world.today
+    liquidity = live_desk.lake.read("engines.liquidity", first=today, last=today)
+    assert liquidity["reasons"].str.contains("CLOSE_UNVERIFIED").all()
+    assert (liquidity["liq_confidence"] < 0.75).all()
+    missing = live_desk.events("missing")
+    assert {"raw.short_volume", "raw.dix"} <= set(missing["table_name"])
+    assert missing["detail"].str.contains("503").any()
+
+
+def test_with_nobody_left_the_night_is_red_and_the_catalog_stays(live_desk):
+    for name in VENDORS:
+        live_desk.loopback.set_mode(name, "503")
+    said = live_desk.run("run")
+    assert said.status == 1
+    assert "expected rows of raw.equity_bars from at least one service" in said.err
+    assert "503" in said.err
+    assert not (live_desk.home / "gnosis.duckdb").exists()

@@ -1,0 +1,36 @@
+"""Services that are led to the loopback server."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from resources.providers.live.access import Access
+from tests.loopback.server import Loopback
+from tests.loopback.world import World
+
+TIMEOUT_S = 0.4
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def access_to(loopback: Loopback, world: World) -> Iterator[Callable[..., Access]]:
+    """Return a function that makes the access to a service on the loopback server at the world's time."""
+    made: list[Access] = []
+
+    def make(service: str, **rest: Any) -> Access:
+        clock: Callable[[], dt.datetime] = lambda: world.now  # noqa: E731
+        given = {"base_url": loopback.url(service), "timeout_s": TIMEOUT_S} | rest
+        made.append(Access(service, clock=clock, **given))
+        return made[-1]
+
+    yield make
+    for access in made:
+        access.close()
