@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import cache
 
 import polars as pl
 
@@ -14,6 +15,7 @@ CELLS = pl.Schema({"symbol": pl.String, "session": pl.Date})
 NO_SYMBOL = ""
 
 
+@cache
 def symbol_column(table: str) -> str | None:
     """Return the column that names what a row is about, None for tables of the whole market.
 
@@ -29,13 +31,6 @@ def cells_of(frame: pl.DataFrame, table: str) -> pl.DataFrame:
     """Return ``symbol`` (empty where the table has none) and ``session`` of every row, in the order of the rows."""
     column = symbol_column(table)
     return frame.select(symbol=pl.lit(NO_SYMBOL) if column is None else pl.col(column), session="session")
-
-
-def n_cells(frame: pl.DataFrame, table: str) -> int:
-    """Return how many different cells the rows are about."""
-    column = symbol_column(table)
-    key = ["session"] if column is None else [column, "session"]
-    return int(frame.select(pl.struct(key).n_unique()).item())
 
 
 def every_cell(symbols: Sequence[str], sessions: Sequence[dt.date]) -> pl.DataFrame:
@@ -80,26 +75,28 @@ def cut(cells: pl.DataFrame, table: str, capability: Capability) -> list[Ask]:
     >>> [(ask.symbols, len(ask.sessions)) for ask in asks]
     [(('A',), 2), (('B',), 2)]
     """
-    asks = []
-    for group in _symbol_groups(cells, capability.max_symbols):
-        days = group["session"].unique().sort().to_list()
-        for some in _chunks(days, capability.max_sessions):
-            symbols = group.filter(pl.col("session").is_in(some))["symbol"].unique().sort().to_list()
-            named = () if symbol_column(table) is None else tuple(symbols)
-            asks.append(Ask(table, named, tuple(some)))
-    return asks
+    return [ask for ask, _ in cut_cells(cells, table, capability)]
 
 
-def _symbol_groups(cells: pl.DataFrame, most: int | None) -> list[pl.DataFrame]:
+def cut_cells(cells: pl.DataFrame, table: str, capability: Capability) -> list[tuple[Ask, pl.DataFrame]]:
+    """Return the asks of :func:`cut`, each with those of the cells that it is for; every cell is in one of them."""
     if cells.is_empty():
         return []
-    if most is None:
-        return [cells]
     spans = cells.group_by("symbol").agg(first=pl.col("session").min(), last=pl.col("session").max())
-    numbered = spans.sort("first", "last", "symbol").select("symbol", group=pl.int_range(pl.len()) // most)
-    return cells.join(numbered, on="symbol").sort("group", maintain_order=True).partition_by("group")
+    most_symbols, most_sessions = capability.max_symbols or spans.height, capability.max_sessions or cells.height
+    group = spans.sort("first", "last", "symbol").select("symbol", group=pl.int_range(pl.len()) // most_symbols)
+    chunk = (pl.col("session").rank("dense").over("group") - 1) // most_sessions
+    numbered = cells.join(group, on="symbol", maintain_order="left").with_columns(chunk=chunk)
+    parts = numbered.sort("group", "chunk", "symbol", "session").partition_by("group", "chunk", include_key=False)
+    pairs = []
+    for part in parts:
+        symbols, days = sides(part)
+        named = () if symbol_column(table) is None else tuple(symbols)
+        pairs.append((Ask(table, named, tuple(days)), part))
+    return pairs
 
 
-def _chunks(days: list[dt.date], most: int | None) -> list[list[dt.date]]:
-    size = most or len(days)
-    return [days[start : start + size] for start in range(0, len(days), size)]
+def sides(cells: pl.DataFrame) -> tuple[list[str], list[dt.date]]:
+    """Return the symbols and the sessions of cells, each sorted and without repeats."""
+    symbols, days = cells.select(pl.col("symbol", "session").unique().sort().implode()).row(0)
+    return symbols, days

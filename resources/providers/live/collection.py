@@ -10,7 +10,7 @@ import polars as pl
 
 from resources.providers.live.asking import Asker, Received, described
 from resources.providers.live.breaker import NOT_ASKED
-from resources.providers.live.cells import CELLS, NO_SYMBOL, among, cells_of, cut, is_among, n_cells, without
+from resources.providers.live.cells import CELLS, NO_SYMBOL, among, cells_of, cut_cells, is_among, without
 from resources.providers.live.errors import EmptyResult, FetchError
 from resources.providers.live.landing import Landing
 from resources.providers.live.opinions import Opinions
@@ -91,6 +91,7 @@ class Collection:
         self.again = again
         self.without_news = pending.clear()
         self.n_failed = 0
+        self._n_done = all_cells - pending.height
         self._progress = progress
         self._errors: list[FetchError] = []
         self._is_failure: list[bool] = []
@@ -123,20 +124,22 @@ class Collection:
         beyond = self.pending.filter(~is_reached)
         if not beyond.is_empty():
             self.skip(out_of_reach(service, self.table), beyond, is_failure=False)
-        asks = cut(self.pending.filter(is_reached), self.table, capability)
-        for number, ask in enumerate(asks):
+        pairs = cut_cells(self.pending.filter(is_reached), self.table, capability)
+        left: list[pl.DataFrame] = [beyond]
+        out: FetchError | None = None
+        for ask, cells in pairs:
+            if out is not None:
+                self.skip(out, cells)
+                left.append(cells)
+                continue
             received = self.asker.ask(service, ask)
-            if received.answer is not None:
-                self._take(service.profile.name, ask, received, received.answer)
-            elif received.error is not None:
-                self._fail(ask, received.error)
+            left.append(self._left_by(service.profile.name, ask, cells, received))
+            self._n_done += cells.height - left[-1].height
             if self._progress is not None:
-                done = self.all_cells - self.pending.height
-                self._progress(Progress(self.table, done, self.all_cells, service.profile.name, self.n_failed))
-            if received.is_out and received.error is not None:
-                for rest in asks[number + 1 :]:
-                    self.skip(received.error, self._pending_of(rest))
-                return
+                name = service.profile.name
+                self._progress(Progress(self.table, self._n_done, self.all_cells, name, self.n_failed))
+            out = received.error if received.is_out else None
+        self.pending = pl.concat(left)
 
     def missing(self, missing: pl.DataFrame, asked: Sequence[dt.date], at: dt.datetime) -> pl.DataFrame:
         """Return the events of cells that nobody served, with the reasons of every service."""
@@ -148,41 +151,46 @@ class Collection:
             reasons.setdefault(symbol, []).append((error.service, reason(error)))
         return missing_events(self.table, missing, reasons, asked, at)
 
-    def _fail(self, ask: Ask, error: FetchError) -> None:
-        cells = self._pending_of(ask)
+    def _left_by(self, name: str, ask: Ask, cells: pl.DataFrame, received: Received) -> pl.DataFrame:
+        # Land what was answered of the cells, and return the others.
+        if received.answer is not None:
+            return self._take(name, ask, cells, received, received.answer)
+        assert received.error is not None
         self.n_failed += 1
-        if self.table in SPARSE and isinstance(error, EmptyResult):
-            self._nothing_new(cells)
-        else:
-            self.skip(error, cells)
+        return self._refused(received.error, cells)
 
-    def _take(self, name: str, ask: Ask, received: Received, answer: Answer) -> None:
-        is_asked = self.pending.select(_is_in(ask)).to_series()
-        cells = self.pending.filter(is_asked)
+    def _refused(self, error: FetchError, cells: pl.DataFrame) -> pl.DataFrame:
+        if self.table in SPARSE and isinstance(error, EmptyResult):
+            # Nothing was published so far. It is not landed: more may be known when it is asked again.
+            self.without_news = pl.concat([self.without_news, cells])
+            return cells.clear()
+        self.skip(error, cells)
+        return cells
+
+    def _take(self, name: str, ask: Ask, cells: pl.DataFrame, received: Received, answer: Answer) -> pl.DataFrame:
+        left = [cells.clear()]
         for symbol, error in sorted(answer.failures.items()):
-            of_symbol = cells.filter(symbol=symbol)
-            if self.table in SPARSE and isinstance(error, EmptyResult):
-                self._nothing_new(of_symbol)
-            else:
-                self.skip(error, of_symbol)
+            left.append(self._refused(error, cells.filter(symbol=symbol)))
         told = cells.filter(~pl.col("symbol").is_in(list(answer.failures))) if answer.failures else cells
         is_whole = told.height == len(ask.symbols or (NO_SYMBOL,)) * len(ask.sessions)
         covered = told
-        if self.table not in SPARSE and not (is_whole and n_cells(answer.frame, self.table) == told.height):
+        if self.table not in SPARSE and not (is_whole and received.n_cells == told.height):
             covered = among(told, cells_of(answer.frame, self.table))
         if covered.height < told.height:
             lack = EmptyResult(name, described(ask), "no row of it", "asked again later")
-            self.skip(lack, without(told, covered), is_failure=False)
+            left.append(without(told, covered))
+            self.skip(lack, left[-1], is_failure=False)
         if covered.is_empty():
-            return
+            return pl.concat(left)
         is_whole &= covered.height == told.height
         rows = answer.frame
         if not is_whole:
             rows = rows.filter(is_among(cells_of(rows, self.table), covered))
-        events, sources = no_events(), received.sources
+        events, sources, alone = no_events(), received.sources, None
         if self.opinions is not None and not rows.is_empty():
-            checked, more = self.opinions.check(rows, received, self.prices.tolerance, self.prices.same_instant_s)
-            rows, events, sources = checked.frame, checked.events, (*sources, *more)
+            opinion = self.opinions.check(rows, received, self.prices.tolerance, self.prices.same_instant_s)
+            rows, events, alone = opinion.checked.frame, opinion.checked.events, opinion.alone
+            sources = (*sources, *opinion.sources)
         earlier = self._failed_before(covered)
         if earlier:
             last = covered["session"].sort()[-1]
@@ -197,30 +205,16 @@ class Collection:
             sources=sources,
             service=name,
             received_at=received.received_at,
+            alone=alone,
             again=self.again,
         )
-        self.pending = (
-            self.pending.filter(~is_asked) if covered.height == cells.height else without(self.pending, covered)
-        )
-
-    def _nothing_new(self, cells: pl.DataFrame) -> None:
-        # Nothing was published so far. It is not landed: more may be known when it is asked again.
-        self.without_news = pl.concat([self.without_news, cells])
-        self.pending = without(self.pending, cells)
-
-    def _pending_of(self, ask: Ask) -> pl.DataFrame:
-        return self.pending.filter(_is_in(ask))
+        return pl.concat(left)
 
     def _failed_before(self, cells: pl.DataFrame) -> list[FetchError]:
         if self._earlier.is_empty():
             return []
         numbers = among(self._earlier, cells)["fault"].unique().sort()
         return [self._errors[number] for number in numbers if self._is_failure[number]]
-
-
-def _is_in(ask: Ask) -> pl.Expr:
-    is_symbol = pl.col("symbol").is_in(list(ask.symbols or (NO_SYMBOL,)))
-    return is_symbol & pl.col("session").is_in(list(ask.sessions))
 
 
 def out_of_reach(service: Service, table: str) -> FetchError:

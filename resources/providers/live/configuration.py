@@ -7,10 +7,23 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from gnosis.symbols import canonical
+from gnosis.symbols import canonical, chain_symbol
 from resources.providers.services import EXCHANGE, SERVICES
 
-SERIES = ("BAA10Y", "CPIAUCSL", "DFF", "DGS1MO", "DGS3MO", "DGS6MO", "DGS1", "DGS2", "DGS5", "DGS10", "UNRATE")
+SERIES = (
+    "A191RL1Q025SBEA",
+    "BAA10Y",
+    "CPIAUCSL",
+    "DFF",
+    "DGS1MO",
+    "DGS3MO",
+    "DGS6MO",
+    "DGS1",
+    "DGS2",
+    "DGS5",
+    "DGS10",
+    "UNRATE",
+)
 SPARE = ("polygon",)
 """Services that are asked only when they are named: another door to an account that is asked already."""
 
@@ -48,6 +61,8 @@ class LiveConfiguration(BaseModel):
     ----------
     symbols
         Equities and ETFs: bars, chains, actions, short volume, posts and news.
+    chains
+        Underlyings of option chains, such as ``^GSPC`` for the contracts of SPX and SPXW; by default the symbols.
     indices
         Index levels.
     pairs
@@ -71,6 +86,7 @@ class LiveConfiguration(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     symbols: tuple[str, ...] = ("SPY", "QQQ", "AAPL", "MSFT", "NVDA")
+    chains: tuple[str, ...] | None = None
     indices: tuple[str, ...] = ("^GSPC", "^IXIC", "^VIX")
     pairs: tuple[str, ...] = ("BTC/USD", "ETH/USD")
     series: tuple[str, ...] = SERIES
@@ -81,10 +97,10 @@ class LiveConfiguration(BaseModel):
     longest_wait_s: float = Field(default=60.0, ge=0)
     is_price_checked: bool = True
 
-    @field_validator("symbols", "indices", "pairs")
+    @field_validator("symbols", "chains", "indices", "pairs")
     @classmethod
-    def _canonical(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(canonical(symbol) for symbol in symbols))
+    def _canonical(cls, symbols: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return symbols and tuple(dict.fromkeys(canonical(symbol) for symbol in symbols))
 
     @field_validator("services")
     @classmethod
@@ -114,6 +130,8 @@ class LiveConfiguration(BaseModel):
             return tuple(sorted(self.indices))
         if table in ("raw.crypto_bars", "raw.crypto_tickers", "raw.order_books", "raw.trades"):
             return tuple(sorted(self.pairs))
+        if table == "raw.option_quotes":
+            return tuple(sorted({chain_symbol(symbol) for symbol in self.chains or self.symbols}))
         return tuple(sorted(self.symbols))
 
 

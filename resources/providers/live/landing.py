@@ -19,9 +19,10 @@ import polars as pl
 from gnosis.tables import TABLES
 from resources.lake.parquet import schema_sha256, sha256
 from resources.providers.live import parts
-from resources.providers.live.cells import CELLS, cells_of
+from resources.providers.live.cells import CELLS, cells_of, sides
 from resources.providers.live.notes import Notes
 from resources.providers.live.parts import Part
+from resources.providers.live.price_check import unverified
 from resources.providers.live.quality import EVENTS_TABLE, merged, no_events
 from resources.providers.protocol import REJECTED_SCHEMA, Source, conform
 from resources.providers.rejections import no_rejections
@@ -65,6 +66,7 @@ class Landing:
         sources: Sequence[Source],
         service: str,
         received_at: dt.datetime,
+        alone: str | None = None,
         again: bool = False,
     ) -> Path:
         """Land one answer and return the path of its record.
@@ -77,12 +79,16 @@ class Landing:
             ``symbol``, ``session`` that are answered by it, at least one, each once; those without rows had none.
         frame
             Rows of the table with its columns, of these cells only.
+        alone
+            Why no other service confirmed the prices, None when one did or none was to: :meth:`read` gives the event
+            of each row.
         again
             True to go before what had landed for these cells.
         """
-        symbols, days = _sides(cells)
+        symbols, days = sides(cells)
         said = {
             "again": again,
+            "alone": alone,
             "cells": _grouped(cells, symbols, days),
             "received_at": received_at.astimezone(dt.UTC).isoformat(),
             "form": _form(table),
@@ -124,12 +130,14 @@ class Landing:
                 break
         asked = pl.col("session").is_in(list(sessions))
         named = [*cells["symbol"].unique(), ""]
-        events = pl.concat([no_events(), *(content["events"] for content in whole.values() if "events" in content)])
+        kept = [content["events"] for content in whole.values() if "events" in content]
+        events = pl.concat([no_events(), *kept]).filter(asked, pl.col("symbol").is_in(named))
+        rows = _rows(table, cells, whole)
         return Landed(
             cells.select(list(CELLS)).sort("symbol", "session"),
-            _rows(table, cells, whole),
+            conform(rows, table),
             _rejected(whole).filter(asked),
-            merged(events.filter(asked, pl.col("symbol").is_in(named))),
+            merged(pl.concat([events, *_unverified(table, rows, records)])),
             _sources([records[number] for number in numbers]),
         )
 
@@ -158,11 +166,6 @@ class Landing:
 def _form(table: str) -> str:
     schemas = (TABLES[table].polars_schema, TABLES[EVENTS_TABLE].polars_schema, REJECTED_SCHEMA)
     return sha256("".join(map(schema_sha256, schemas)).encode())
-
-
-def _sides(cells: pl.DataFrame) -> tuple[list[str], list[dt.date]]:
-    symbols, days = cells.select(pl.col("symbol", "session").unique().sort().implode()).row(0)
-    return symbols, days
 
 
 def _grouped(cells: pl.DataFrame, symbols: list[str], days: list[dt.date]) -> list[dict[str, list[str]]]:
@@ -204,9 +207,23 @@ def _rows(table: str, cells: pl.DataFrame, contents: dict[int, dict[str, pl.Data
         if "rows" in content
     ]
     if not frames:
-        return TABLES[table].empty()
+        return TABLES[table].empty().with_columns(_part=pl.lit(0, dtype=pl.Int64))
     counted = cells.select(on).rename(hidden)
-    return conform(pl.concat(frames).join(counted, on=list(hidden.values()), how="semi", maintain_order="left"), table)
+    return pl.concat(frames).join(counted, on=list(hidden.values()), how="semi", maintain_order="left")
+
+
+def _unverified(table: str, rows: pl.DataFrame, records: Sequence[Part]) -> list[pl.DataFrame]:
+    # ``rows`` know their part in the column ``_part``.
+    told = [
+        (number, part.said["alone"], dt.datetime.fromisoformat(part.said["received_at"]))
+        for number, part in enumerate(records)
+        if part.said["alone"] is not None
+    ]
+    if not told:
+        return []
+    schema = pl.Schema({"_part": pl.Int64(), "_alone": pl.String(), "_received_at": pl.Datetime("us", "UTC")})
+    single = rows.join(pl.DataFrame(told, schema=schema, orient="row"), on="_part", maintain_order="left")
+    return [unverified(table, single, pl.col("_alone"), pl.col("_received_at"))]
 
 
 def _rejected(contents: dict[int, dict[str, pl.DataFrame]]) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -13,12 +14,31 @@ from resources.providers.live.asking import Asker, Received
 from resources.providers.live.cells import CELLS, NO_SYMBOL, among, cells_of, cut, is_among, without
 from resources.providers.live.ordering import reachable
 from resources.providers.live.price_check import Checked, check_prices
-from resources.providers.live.quality import REASONS_JOINED, reason
+from resources.providers.live.quality import REASONS_JOINED, no_events, reason
 from resources.providers.live.service import Ask, Service
 from resources.providers.protocol import Source
 
 MOST_ASKS = 4
 """Asks that a second opinion on one answer may take; a service that would take more is not asked for it."""
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What others said of the rows of one answer.
+
+    Attributes
+    ----------
+    checked
+        The rows taken, and what is in doubt.
+    sources
+        Raw material of the opinions.
+    alone
+        Why nobody else spoke; None when somebody did. Each row is then unverified: the landing says it of each.
+    """
+
+    checked: Checked
+    sources: tuple[Source, ...]
+    alone: str | None = None
 
 
 class Opinions:
@@ -44,10 +64,8 @@ class Opinions:
         self.plans = {service.profile.name: _Plan(service, table, cells, newest) for service in services}
         self._received: dict[tuple[str, Ask], Received] = {}
 
-    def check(
-        self, rows: pl.DataFrame, received: Received, tolerance: float, same_instant_s: float
-    ) -> tuple[Checked, tuple[Source, ...]]:
-        """Return the checked rows and the raw material of the opinions.
+    def check(self, rows: pl.DataFrame, received: Received, tolerance: float, same_instant_s: float) -> Opinion:
+        """Return the checked rows.
 
         Parameters
         ----------
@@ -68,17 +86,20 @@ class Opinions:
             cells = cells_of(disputed, self.table).with_columns(disputed.select(asked=asked))
             return self._of_others(cells.unique(list(CELLS), maintain_order=True), used)[0]
 
+        alone = why or "no other configured service has this table for these sessions"
+        if second.is_empty():
+            return Opinion(Checked(rows, no_events()), _sources_of(used), alone)
         checked = check_prices(
             self.table,
             rows,
             second,
             third_of,
-            known_at=max([received.received_at, *(each.received_at for each in used)]),
-            alone=why or "no other configured service has this table for these sessions",
+            known_at=max(received.received_at, *(each.received_at for each in used)),
+            alone=alone,
             tolerance=tolerance,
             same_instant_s=same_instant_s,
         )
-        return checked, tuple(source for each in used for source in each.sources)
+        return Opinion(checked, _sources_of(used))
 
     def _of_others(self, need: pl.DataFrame, used: list[Received]) -> tuple[pl.DataFrame, str]:
         # Rows for the cells of ``need`` (``asked`` lists the services that spoke already), and why some have none.
@@ -138,3 +159,7 @@ class _Plan:
         for symbol, days in held.group_by("symbol").agg(pl.col("session").unique()).rows():
             numbers |= self._by_symbol[symbol] & set().union(*(self._by_session[day] for day in days))
         return [self.asks[number] for number in sorted(numbers)]
+
+
+def _sources_of(used: Sequence[Received]) -> tuple[Source, ...]:
+    return tuple(source for each in used for source in each.sources)

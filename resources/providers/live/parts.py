@@ -52,12 +52,15 @@ def write_part(
     folder.mkdir(parents=True, exist_ok=True)
     bytes_of = {what: _parquet(rows) for what, rows in frames.items() if not rows.is_empty()}
     whole = said | {"files": {what: sha256(content) for what, content in bytes_of.items()}}
-    record = (json.dumps(whole, indent=1, sort_keys=True) + "\n").encode()
+    record = (json.dumps(whole, sort_keys=True) + "\n").encode()
     received = received_at.astimezone(dt.UTC).strftime(RECEIVED)
     path = folder / f"{received}_{span[0]}_{span[1]}_{sha256(record)[:16]}.json"
     for what, content in bytes_of.items():
-        _write(_file(path, what), content)
-    _write(path, record)
+        _file(path, what).write_bytes(content)
+    # Nobody looks for the others before the record has its name.
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(record)
+    aside.replace(path)
     return path
 
 
@@ -147,11 +150,5 @@ def _file(path: Path, what: str) -> Path:
 
 def _parquet(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    frame.rechunk().write_parquet(buffer, compression="zstd", compression_level=3)
+    frame.rechunk().write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
     return buffer.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    aside.replace(path)

@@ -90,8 +90,7 @@ def check_prices(
     """
     price = PRICES[table]
     if second.is_empty():
-        said = preferred.select("session", "symbol", p=price, p_by="provider")
-        return Checked(preferred, as_events(_alone(said, alone), table, "unverified", known_at))
+        return Checked(preferred, unverified(table, preferred, alone, known_at))
     limit = tolerance + ROUNDING
     rows = preferred.with_row_index("row")
     cells = rows.select("row", *KEY, p=price, p_by="provider")
@@ -122,6 +121,24 @@ def check_prices(
         ]
     )
     return Checked(conform(taken, table), _events(cells, table, known_at, alone))
+
+
+def unverified(table: str, rows: pl.DataFrame, alone: str | pl.Expr, known_at: dt.datetime | pl.Expr) -> pl.DataFrame:
+    """Return the events of rows that one service gave and no other confirmed.
+
+    Parameters
+    ----------
+    alone, known_at
+        The reason and the receipt: of all rows, or of each.
+    """
+    said = rows.select(
+        "session", "symbol", _literal(alone, "alone"), _literal(known_at, "at"), p=PRICES[table], p_by="provider"
+    )
+    return as_events(_single(said), table, "unverified", pl.col("at"))
+
+
+def _literal(value: object, name: str) -> pl.Expr:
+    return (value if isinstance(value, pl.Expr) else pl.lit(value)).alias(name)
 
 
 def _beside(cells: pl.DataFrame, other: pl.DataFrame, table: str, name: str, same_instant_s: float) -> pl.DataFrame:
@@ -168,7 +185,7 @@ def _events(cells: pl.DataFrame, table: str, known_at: dt.datetime, alone: str) 
             *_said("p", "s"),
         ),
     )
-    single = _alone(cells.filter(pl.col("s").is_null()), alone)
+    single = _single(cells.filter(pl.col("s").is_null()).with_columns(alone=pl.lit(alone)))
     parts = [
         as_events(rows, table, kind, known_at)
         for rows, kind in ((decided, "price_disagreement"), (torn, "unverified"), (single, "unverified"))
@@ -177,9 +194,9 @@ def _events(cells: pl.DataFrame, table: str, known_at: dt.datetime, alone: str) 
     return merged(pl.concat(parts)) if parts else no_events()
 
 
-def _alone(cells: pl.DataFrame, alone: str) -> pl.DataFrame:
-    detail = pl.format("only {} gave a price: {}", "p_by", pl.lit(alone))
-    return cells.select("session", "symbol", providers="p_by", chosen="p_by", value="p", detail=detail)
+def _single(cells: pl.DataFrame) -> pl.DataFrame:
+    detail = pl.format("only {} gave a price: {}", "p_by", "alone")
+    return cells.with_columns(providers="p_by", chosen="p_by", value="p", detail=detail)
 
 
 def _said(*names: str) -> list[str]:

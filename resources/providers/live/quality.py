@@ -37,7 +37,7 @@ def reason(error: FetchError) -> str:
     return f"{error.service} {type(error).__name__}: {found}"
 
 
-def as_events(rows: pl.DataFrame, table: str, kind: str, known_at: dt.datetime) -> pl.DataFrame:
+def as_events(rows: pl.DataFrame, table: str, kind: str, known_at: dt.datetime | pl.Expr) -> pl.DataFrame:
     """Return events of one kind.
 
     Parameters
@@ -50,18 +50,18 @@ def as_events(rows: pl.DataFrame, table: str, kind: str, known_at: dt.datetime) 
     known_at
         When the doubt arose: receipt of the answers.
     """
+    key = TABLES[EVENTS_TABLE].key
     absent = {"chosen": pl.String, "value": pl.Float64, "largest_deviation": pl.Float64}
     schema = TABLES[EVENTS_TABLE].polars_schema
     whole = rows.lazy().with_columns(
         *(pl.lit(None, dtype=dtype).alias(name) for name, dtype in absent.items() if name not in rows.columns),
         table_name=pl.lit(table),
         kind=pl.lit(kind),
-        known_at=pl.lit(known_at),
+        known_at=known_at if isinstance(known_at, pl.Expr) else pl.lit(known_at),
         provider=pl.col("providers"),
         synthetic=pl.lit(False),
     )
-    key = TABLES[EVENTS_TABLE].key
-    return merged(whole.select(list(schema)).cast(dict(schema)).sort(key, maintain_order=True).collect())
+    return merged(whole.select(list(schema)).cast(schema).sort(key, maintain_order=True).collect())
 
 
 def failure_events(

@@ -214,17 +214,16 @@ def test_a_file_that_is_no_ledger_is_named(tmp_path, clock):
 
 @pytest.mark.heavy
 def test_two_writers_lose_nothing_and_a_kill_loses_nothing_that_was_said(tmp_path, start, go):
-    writers = [start("record", tmp_path, name, 60) for name in "ab"]
-    doomed = start("record", tmp_path, "c", 100_000)
-    go(*writers, doomed)
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    writer, doomed = start("record", tmp_path, "a", 60), start("record", tmp_path, "b", 100_000)
+    go(writer, doomed)
+    assert writer.wait(timeout=60) == 0
     doomed.kill()
     n_said = doomed.communicate()[0].count("recorded")
     ledger = HealthLedger(tmp_path / "health.sqlite", Clock())
     asks = dict(ledger.summary().select("service", "n_asks").iter_rows())
     ledger.close()
-    assert (asks["a"], asks["b"]) == (60, 60)
-    assert n_said <= asks["c"] <= n_said + 1
+    assert asks["a"] == 60
+    assert n_said <= asks["b"] <= n_said + 1
     assert n_said > 0
     with sqlite3.connect(tmp_path / "health.sqlite") as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -212,14 +212,30 @@ class TestNotes:
 
 @pytest.mark.heavy
 def test_two_processes_land_at_once_and_a_kill_leaves_whole_parts(landing, start, go):
-    writers = [start("land", landing.folder.parent, name, 20) for name in "AB"]
-    doomed = start("land", landing.folder.parent, "C", 10_000)
-    go(*writers, doomed)
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    writer, doomed = (start("land", landing.folder.parent, name, n) for name, n in (("A", 20), ("B", 10_000)))
+    go(writer, doomed)
+    assert writer.wait(timeout=60) == 0
     doomed.kill()
     said = doomed.communicate()[0].split()
-    names = [f"{name}{number}" for name in "AB" for number in range(20)] + [f"C{number}" for number in said]
+    names = [f"A{number}" for number in range(20)] + [f"B{number}" for number in said]
     landed = landing.read(BARS, names, SESSIONS)
     assert landed.cells.height == len(names) * len(SESSIONS)
     assert said
     assert landing.covered(BARS)["symbol"].n_unique() - len(names) in (0, 1)
+
+
+def test_a_part_that_nobody_confirmed_says_so_of_each_row_that_counts(landing):
+    put_whole(landing, bars(["AAA"], SESSIONS, "a", 5.0), events=EVENTS.clear(), alone="b Transient: HTTP 503")
+    put_bars(landing, bars(["AAA"], SESSIONS[:1], "b"), again=True, at=NOW + dt.timedelta(seconds=1))
+    events = landing.read(BARS, ["AAA"], SESSIONS[:3]).events
+    assert events.select("session", "kind", "chosen", "value", "known_at").rows() == [
+        (day, "unverified", "a", 5.0, NOW) for day in SESSIONS[1:3]
+    ]
+    assert events["detail"][0] == "only a gave a price: b Transient: HTTP 503"
+
+
+def test_what_was_put_can_be_forced_to_the_disk(landing):
+    put_whole(landing, bars(["AAA"], SESSIONS, "a"))
+    landing.settle()
+    landing.settle()
+    assert landing.covered(BARS).height == len(SESSIONS)
