@@ -142,6 +142,12 @@ class Night:
         rows = self.lake.scan(self.table, last=self.session_before(1)).filter(pl.col("session") < self.first)
         return rows.sort(by, "session").group_by(by, maintain_order=True).last().collect()
 
+    def stored_beside(self, by: str) -> tuple[pl.DataFrame, pl.Series]:
+        """Return the stored rows of the sessions to make, and the values of ``by`` that have rows after them."""
+        same = self.only(self.lake.read(self.table, first=self.first, last=self.last))
+        later = self.lake.scan(self.table, first=self.last).filter(pl.col("session") > self.last)
+        return same, later.select(pl.col(by).unique().sort()).collect()[by]
+
     def session_before(self, lookback: int) -> dt.date:
         """Return the session that lies ``lookback`` sessions before the first one to make."""
         calendar = exchange.schedule()["session"]

@@ -10,7 +10,7 @@ import polars as pl
 from assets.night import Night, TableRows
 from assets.plots import raw as plots
 from assets.table_asset import table_asset
-from gnosis.corporate_actions import adjustment_factors
+from gnosis.corporate_actions import adjustment_factors, with_stored_factors
 from gnosis.listings import listing_gaps
 from resources.providers.live.errors import UnavailableError
 from resources.providers.live.events import late_actions, listing_gap_events
@@ -68,14 +68,17 @@ def equity_bars(night: Night) -> TableRows:
     if live is None:
         return fetched
     previous = night.last_rows("symbol")
-    gaps = listing_gaps(previous, fetched.frame, listed_from=live.configuration.listed_from)
+    gaps = listing_gaps(fetched.frame, previous, listed_from=live.configuration.listed_from)
     is_another = pl.col("symbol").is_in(gaps["symbol"].implode())
     refused, bars = fetched.frame.filter(is_another), fetched.frame.filter(~is_another)
-    bars, late = adjustment_factors(bars, night.read("raw.splits"), night.read("raw.dividends"), previous)
+    # An action may have become known long before the bar that it moves.
+    actions = [night.scan(table).collect() for table in ("raw.splits", "raw.dividends")]
+    bars, late = adjustment_factors(bars, *actions, previous)
+    bars, torn = with_stored_factors(bars, *night.stored_beside("symbol"))
     live.note(
         "raw.equity_bars",
         night.sessions,
-        pl.concat([late_actions(late, live.name), listing_gap_events(gaps, live.name)]),
+        pl.concat([late_actions(pl.concat([late, torn]), live.name), listing_gap_events(gaps, live.name)]),
     )
     set_aside = rejected_rows(refused, date="session", rule=LISTING_GAP, provider=live.name)
     return replace(

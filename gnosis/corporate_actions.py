@@ -51,8 +51,9 @@ def adjustment_factors(
 
     An action belongs to the first bar on or after its ex-date. It is applied when it was known by that bar's session;
     an action that became known later never changes the past: it is returned instead, under the first bar at which it
-    was known. Of several announcements of one ex-date the latest known by the bar counts, and a dividend of $0 takes an
-    earlier one back; dividends of one announcement add up. Whatever came up to a symbol's first bar does not matter.
+    was known. Of several announcements of one ex-date the latest known by the bar counts: each states the whole of that
+    ex-date, so one that is repeated under the ex-date itself counts once, and a dividend of $0 takes an earlier one
+    back. Rows of one session add up. Whatever came up to a symbol's first bar does not matter.
 
     The factor is a product taken bar by bar, so a night that continues from the last stored bar writes the same bits as
     a backfill of the whole range.
@@ -109,6 +110,58 @@ def adjustment_factors(
     columns = bars.columns if "adjustment_factor" in bars.columns else [*bars.columns, "adjustment_factor"]
     not_applied = pl.concat([_reported(late), _reported(wrong)]).unique().sort(list(NOT_APPLIED_SCHEMA))
     return AdjustedBars(adjusted.select(columns), not_applied)
+
+
+def with_stored_factors(bars: pl.DataFrame, stored: pl.DataFrame, followed: pl.Series) -> AdjustedBars:
+    """Return bars that are made again, with the factors of before where later bars rest on them.
+
+    The bars after them rest on the factor that was stored: another one here would show a move that never was. Such a
+    symbol keeps its stored factors, and the sessions that would have changed are told.
+
+    Parameters
+    ----------
+    bars
+        Bars with their new factor (:func:`adjustment_factors`).
+    stored
+        ``session``, ``symbol`` and ``adjustment_factor`` of the same sessions as stored before.
+    followed
+        Symbols that have stored bars after the last of these sessions.
+
+    Returns
+    -------
+    AdjustedBars
+        ``not_applied`` has one row per symbol, of the kind "factor" and the first session that differs.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> key = {"session": [dt.date(2014, 6, 9)], "symbol": ["AAPL"]}
+    >>> again = pl.DataFrame(key | {"adjustment_factor": [7.0]})
+    >>> before = pl.DataFrame(key | {"adjustment_factor": [1.0]})
+    >>> kept, told = with_stored_factors(again, before, pl.Series(["AAPL"]))
+    >>> kept["adjustment_factor"].to_list(), told["kind"].to_list()
+    ([1.0], ['factor'])
+    """
+    known = stored.select("session", "symbol", stored_factor="adjustment_factor")
+    beside = bars.join(known, on=["session", "symbol"], how="left", maintain_order="left")
+    differs = pl.col("stored_factor").is_not_null() & (pl.col("stored_factor") != pl.col("adjustment_factor"))
+    torn = beside.filter(pl.col("symbol").is_in(followed.implode())).filter(differs)
+    must_stay = pl.col("symbol").is_in(torn["symbol"].unique().implode()) & pl.col("stored_factor").is_not_null()
+    factor = pl.when(must_stay).then("stored_factor").otherwise("adjustment_factor")
+    told = (
+        torn.group_by("symbol")
+        .agg(pl.col("session").min())
+        .with_columns(
+            ex_date="session",
+            kind=pl.lit("factor"),
+            reason=pl.format("bars after it rest on the stored one; make every session from {} on again", "session"),
+        )
+        .select(list(NOT_APPLIED_SCHEMA))
+        .cast(pl.Schema(NOT_APPLIED_SCHEMA))
+    )
+    return AdjustedBars(
+        beside.with_columns(adjustment_factor=factor).select(bars.columns), told.sort(list(NOT_APPLIED_SCHEMA))
+    )
 
 
 def as_traded(bars: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:

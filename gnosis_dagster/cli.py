@@ -159,6 +159,8 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
         f"Provider {market_data.provider.name}, home {settings.home}: {len(pending):,} sessions to make, "
         f"{pending[0]} to {pending[-1]} (definitions loaded in {loaded:.1f} s)"
     )
+    if new := nights.new_symbols(lake, market_data):
+        console.print(f"New among the symbols, so that their history is received: {', '.join(new)}")
     work = [(HISTORY, *span) for span in nights.ranges(nights.pending_history(lake, market_data, pending[0]), 10**6)]
     work += [(NIGHTLY, *span) for span in nights.ranges(pending, settings.max_sessions_per_run)]
     tags = {AGAIN_TAG: "true"} if options.again or options.republish else {}
@@ -225,7 +227,7 @@ def _doctor(options: argparse.Namespace, settings: Settings, console: Console) -
         return 2
     try:
         asked = [known[name] for name in options.services] or list(known.values())
-        is_well = doctor.show(console, (doctor.diagnose(service) for service in asked))
+        is_well = doctor.show(console, (doctor.diagnose(service, live.ledger) for service in asked))
     finally:
         live.close()
     return 0 if is_well else 1

@@ -73,6 +73,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
                 finbert=str(settings.finbert) if settings.finbert else None,
                 lexicon=str(settings.lexicon) if settings.lexicon else None,
                 grok=settings.grok,
+                home=home,
             ),
             "alerts": AlertsResource(home=home, webhook=settings.alert_webhook),
         },

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from resources.providers.live.health import HealthLedger
     from resources.providers.live.service import Service
 
 STATUS: dict[type[FetchError], str] = {
@@ -73,8 +74,8 @@ class Diagnosis:
         return self.status not in ("ok", "skipped")
 
 
-def diagnose(service: Service) -> Diagnosis:
-    """Ask a service once."""
+def diagnose(service: Service, ledger: HealthLedger) -> Diagnosis:
+    """Ask a service once. One that answers is no longer left alone, whatever ``ledger`` has against it."""
     started = time.perf_counter()
     tables = tuple(sorted(service.profile.capabilities))
     try:
@@ -84,6 +85,7 @@ def diagnose(service: Service) -> Diagnosis:
         word = next((word for kind, word in STATUS.items() if isinstance(error, kind)), "no rows")
         told = str(error).removeprefix(f"{error.service}: ")
         return Diagnosis(service.profile.name, word, None, time.perf_counter() - started, tables, told)
+    ledger.reset(service.profile.name)
     return Diagnosis(service.profile.name, "ok", probe.delay_s, time.perf_counter() - started, tables, probe.detail)
 
 

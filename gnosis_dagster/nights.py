@@ -132,7 +132,20 @@ def pending_history(lake: Lake, market_data: MarketData, first: dt.date) -> list
     coverage = market_data.provider.coverage
     begins = max((coverage[name][0] for name in HISTORY_TABLES if name in coverage), default=first)
     stored = set.intersection(*(set(lake.sessions(name)) for name in HISTORY_TABLES))
+    if new_symbols(lake, market_data):
+        # What has landed of the other symbols is not asked for again, only made into tables together with the new ones.
+        stored = set()
     return [session for session in wanted if session >= begins and session not in stored]
+
+
+def new_symbols(lake: Lake, market_data: MarketData) -> list[str]:
+    """Return the configured symbols of a live home that has bars, but none of them, and never looked for any."""
+    live, sessions = market_data.live, lake.sessions("raw.equity_bars")
+    if live is None or not sessions:
+        return []
+    present = lake.scan("raw.equity_bars").select(pl.col("symbol").unique()).collect()["symbol"].to_list()
+    events = live.quality_events(sessions).filter(pl.col("table_name") == "raw.equity_bars")
+    return sorted(set(live.configuration.symbols_of("raw.equity_bars")) - set(present) - set(events["symbol"]))
 
 
 def ranges(pending: Sequence[dt.date], max_sessions: int) -> list[tuple[dt.date, dt.date]]:

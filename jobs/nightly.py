@@ -19,6 +19,7 @@ HISTORY_TABLES = (
     "raw.splits",
     "raw.short_volume",
     "raw.dix",
+    "raw.quality_events",
 )
 LAST_SESSION_TABLE = "trades.ideas"
 TRAINING_TABLES = ("models.folds", "models.trained", "models.evaluation")

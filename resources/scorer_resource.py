@@ -25,11 +25,14 @@ class Scoring:
         CSV of the Loughran-McDonald master dictionary, whose words are added to those that are shipped.
     grok
         Name of a model of xAI that scores instead; its key is read from ``XAI_API_KEY`` when texts are scored.
+    home
+        Folder with the archive and the budgets of requests, for a model of xAI.
     """
 
     finbert: Path | None = None
     lexicon: Path | None = None
     grok: str | None = None
+    home: Path | None = None
 
     def scorer(self) -> Scorer:
         """Return the scorer, loaded.
@@ -41,7 +44,7 @@ class Scoring:
         """
         from resources.scorers import configured_scorer
 
-        return configured_scorer(self.finbert, self.lexicon, self.grok, os.environ)
+        return configured_scorer(self.finbert, self.lexicon, self.grok, os.environ, self.home)
 
 
 class ScorerResource(dg.ConfigurableResource):
@@ -50,6 +53,7 @@ class ScorerResource(dg.ConfigurableResource):
     finbert: str | None = None
     lexicon: str | None = None
     grok: str | None = None
+    home: str | None = None
 
     def scoring(self) -> Scoring:
         """Return where the scorer's files are; it is loaded when texts are scored."""
@@ -57,4 +61,5 @@ class ScorerResource(dg.ConfigurableResource):
             finbert=Path(self.finbert) if self.finbert else None,
             lexicon=Path(self.lexicon) if self.lexicon else None,
             grok=self.grok,
+            home=Path(self.home) if self.home else None,
         )

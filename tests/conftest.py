@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import os
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import time_machine
 
-from tests.loopback.desk import DESK_SESSIONS, LiveDesk, opened_desk
+from tests.loopback.desk import DESK_HISTORY, DESK_SESSIONS, LiveDesk, opened_desk
 from tests.loopback.server import Loopback
-from tests.loopback.world import World
+from tests.loopback.world import FRIDAY_EVENING, World
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -149,9 +151,29 @@ def loopback(loopback_server: Loopback) -> Loopback:
 
 
 @pytest.fixture
-def live_desk(loopback: Loopback, tmp_path: Path, command_line: Callable[..., Said]) -> LiveDesk:
-    """A live market of today on the loopback server: vendors, settings file, home."""
-    return opened_desk(loopback, World(dt.datetime.now(dt.UTC), DESK_SESSIONS), tmp_path, command_line)
+def live_market(
+    loopback: Loopback, tmp_path: Path, command_line: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[dt.datetime | None], LiveDesk]]:
+    """Return a function that opens a live market on the loopback server: vendors, settings file, home.
+
+    The clock of this process then shows the instant given; None leaves it, for what runs in processes of its own.
+    """
+    monkeypatch.setattr("gnosis_dagster.nights.HISTORY_SESSIONS", DESK_HISTORY)
+    with contextlib.ExitStack() as stack:
+
+        def open_at(now: dt.datetime | None) -> LiveDesk:
+            if now is not None:
+                stack.enter_context(time_machine.travel(now, tick=True))
+            world = World(now or dt.datetime.now(dt.UTC), DESK_SESSIONS)
+            return opened_desk(loopback, world, tmp_path, command_line)
+
+        yield open_at
+
+
+@pytest.fixture
+def live_desk(live_market: Callable[[dt.datetime | None], LiveDesk]) -> LiveDesk:
+    """The live market on a Friday at 18:30 New York."""
+    return live_market(FRIDAY_EVENING)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

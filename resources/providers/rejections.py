@@ -20,10 +20,19 @@ LISTING_GAP = "listing_gap"
 SUPERSEDED = "superseded_snapshot"
 NO_VALUE = "value|nullability"
 OUTSIDE_REGULAR_SESSION = "outside_regular_session"
-SET_ASIDE = (NOT_A_SESSION, BEFORE_LISTING, SUPERSEDED, OUTSIDE_REGULAR_SESSION, NO_VALUE)
-"""Rules of rows that have no place but are not wrong: a holiday, another company's bar, an earlier snapshot of the same
-session, a bar before the open or after the close, a day on which a macro series has no observation. However many there
-are, the other rows can be trusted."""
+NOT_DOLLARS = "currency|not_usd"
+SET_ASIDE = (
+    NOT_A_SESSION,
+    BEFORE_LISTING,
+    LISTING_GAP,
+    SUPERSEDED,
+    OUTSIDE_REGULAR_SESSION,
+    NO_VALUE,
+    NOT_DOLLARS,
+)
+"""Rules of rows that have no place but are not wrong: a holiday, bars that may be another company's, an earlier
+snapshot of the same session, a bar before the open or after the close, a day on which a macro series has no
+observation, a payment in another currency. However many there are, the other rows can be trusted."""
 
 
 def no_rejections() -> pl.DataFrame:

@@ -17,6 +17,8 @@ from resources.scorers.finbert import load_finbert
 from resources.scorers.loughran_mcdonald import load_loughran_mcdonald
 
 GROK_TIMEOUT_S = 120.0
+LONGEST_WAIT_S = 60.0
+"""For the budget of requests, before one of them."""
 
 
 def configured_scorer(
@@ -24,6 +26,7 @@ def configured_scorer(
     lexicon_path: Path | str | None = None,
     grok: str | None = None,
     variables: Mapping[str, str] | None = None,
+    home: Path | str | None = None,
 ) -> Scorer:
     """Return FinBERT when its folder is given, Grok when its model is, else the lexicon with the words that are given.
 
@@ -37,6 +40,8 @@ def configured_scorer(
         Name of a model of xAI (:class:`resources.scorers.grok.GrokScorer`).
     variables
         Environment variables in which xAI's key is looked for.
+    home
+        Folder with the archive, which keeps what xAI answers, and with the budgets of requests; Grok needs one.
 
     Raises
     ------
@@ -46,17 +51,27 @@ def configured_scorer(
     if folder is not None and grok is not None:
         raise ScorerError("expected one model to score texts, found GNOSIS_FINBERT and GNOSIS_GROK: remove one of them")
     if grok is not None:
-        from resources.providers.live.access import Access
-        from resources.scorers.grok import KEY, SERVICE, GrokScorer
-
-        names = [name for alternative in KEY.alternatives for name in alternative]
-        found = {name: value for name in names if (value := (variables or {}).get(name))}
-        return GrokScorer(Access(SERVICE, keys=found, timeout_s=GROK_TIMEOUT_S), grok)
+        if home is None:
+            raise ScorerError("expected a home that keeps the answers of Grok, found none: give it, they are paid for")
+        return _grok(grok, variables or {}, Path(home))
     if folder is not None:
         return load_finbert(folder)
     if lexicon_path is not None:
         return load_loughran_mcdonald(lexicon_path)
     return LexiconScorer()
+
+
+def _grok(model: str, variables: Mapping[str, str], home: Path) -> Scorer:
+    from resources.providers.archive import Archive
+    from resources.providers.live.access import Access
+    from resources.providers.live.rate_limit import RateBudget
+    from resources.scorers.grok import KEY, RATES, SERVICE, GrokScorer
+
+    names = [name for alternative in KEY.alternatives for name in alternative]
+    found = {name: value for name in names if (value := variables.get(name))}
+    budget = RateBudget(home / "live" / "budgets", SERVICE, RATES, LONGEST_WAIT_S)
+    access = Access(SERVICE, keys=found, timeout_s=GROK_TIMEOUT_S, gate=budget.acquire)
+    return GrokScorer(access, model, archive=Archive(home / "archive"))
 
 
 __all__ = ["ScorerError", "configured_scorer", "load_finbert", "load_loughran_mcdonald"]

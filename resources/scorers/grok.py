@@ -18,13 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnosis.engines.scoring import normalise
+from resources.providers.archive import Archive
 from resources.providers.live.access import Access
-from resources.providers.live.errors import AuthError, SchemaDrift
+from resources.providers.live.errors import AuthError, EntitlementError, NotFound, RateLimited, SchemaDrift
 from resources.providers.live.http import Http
-from resources.providers.live.service import Key, typed_errors
+from resources.providers.live.retry import Retry
+from resources.providers.live.service import Key, Rate, typed_errors
 
 SERVICE = "xai"
 KEY = Key((("XAI_API_KEY",),), "make one at https://console.x.ai; requests are paid by tokens")
+RATES = (Rate(60, 60.0),)
+TABLE = "engines.document_scores"
+"""Under which answers are archived."""
+
 ADDRESS = "https://api.x.ai"
 PATH = "/v1/chat/completions"
 LABELS = ("positive", "negative", "neutral")
@@ -74,7 +80,12 @@ class GrokScorer:
     batch_size
         Texts in one request. With 1 a score depends on its own text alone, at the price of a prompt for each.
     most_texts
-        Texts that one object pays for; those beyond it have no score.
+        Texts that one object pays for; those beyond it have no score. Texts of a request that failed count, unless it
+        was refused: nobody knows whether they were paid for.
+    archive
+        Where every answer goes, that of a failed request too; None leaves them with the recorder of ``access``.
+    retry
+        How requests are repeated after errors that may pass.
 
     Attributes
     ----------
@@ -91,7 +102,15 @@ class GrokScorer:
     name = "grok_not_reproducible"
     is_reproducible = False
 
-    def __init__(self, access: Access, model: str, batch_size: int = BATCH_SIZE, most_texts: int = MOST_TEXTS) -> None:
+    def __init__(
+        self,
+        access: Access,
+        model: str,
+        batch_size: int = BATCH_SIZE,
+        most_texts: int = MOST_TEXTS,
+        archive: Archive | None = None,
+        retry: Retry | None = None,
+    ) -> None:
         if batch_size < 1 or most_texts < 0:
             raise ValueError(f"expected batch_size >= 1 and most_texts >= 0, found {batch_size} and {most_texts}")
         self.access = access
@@ -99,6 +118,8 @@ class GrokScorer:
         self.reasons: dict[str, str] = {}
         self._batch_size = batch_size
         self._most_texts = most_texts
+        self._archive = archive
+        self._retry = retry or Retry()
         self._n_asked = 0
         self._scores: dict[str, tuple[float, ...]] = {}
         self._http: Http | None = None
@@ -119,21 +140,31 @@ class GrokScorer:
         """
         normalised = [normalise(text) for text in texts]
         new = [text for text in dict.fromkeys(normalised) if text not in self._scores and text not in self.reasons]
-        affordable = new[: max(self._most_texts - self._n_asked, 0)]
-        for begin in range(0, len(affordable), self._batch_size):
-            self._score_batch(affordable[begin : begin + self._batch_size])
-        self.reasons |= dict.fromkeys(
-            new[len(affordable) :], f"the budget of {self._most_texts} texts is spent; raise most_texts"
-        )
+        for begin in range(0, len(new), self._batch_size):
+            batch = new[begin : begin + self._batch_size]
+            affordable = batch[: self._room]
+            if affordable:
+                self._score_batch(affordable)
+            self.reasons |= dict.fromkeys(
+                batch[len(affordable) :], f"the budget of {self._most_texts} texts is spent; raise most_texts"
+            )
         nothing = (math.nan,) * len(LABELS)
         rows = [self._scores.get(text, nothing) for text in normalised]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(LABELS))
 
+    @property
+    def _room(self) -> int:
+        return max(self._most_texts - self._n_asked, 0)
+
+    def _file_answers(self) -> None:
+        if self._archive is not None:
+            for source in self.access.recorder.taken():
+                self._archive.put(self.access.service, TABLE, source)
+
     def _score_batch(self, texts: list[str]) -> None:
         expected = f"scores of {len(texts)} texts"
         with typed_errors(self.access, expected):
-            content, fault = self._asked(texts, expected)
-        self._n_asked += len(texts)
+            content, fault = self._retry.call(lambda: self._asked(texts, expected))
         scores = {} if content is None else _scores(content)
         if scores is None:
             scores, fault = {}, "the answer is not the JSON that was asked for"
@@ -149,13 +180,22 @@ class GrokScorer:
         if self._http is None:
             (key,) = self.access.credentials(KEY)
             self._http = Http(self.access, ADDRESS, {"Authorization": f"Bearer {key}"})
+        if len(texts) > self._room:
+            found = f"{self._n_asked} of {self._most_texts} texts asked for, some in requests that failed"
+            raise EntitlementError(self.access.service, f"{expected} within the budget", found, "raise most_texts")
+        self._n_asked += len(texts)
         try:
             reply = self._http.post(PATH, expected, self._request(texts))
+        except (AuthError, EntitlementError, NotFound, RateLimited):
+            self._n_asked -= len(texts)
+            raise
         except SchemaDrift as error:
             # xAI refuses a wrong key with status 400.
             if "api key" in error.found.lower():
                 raise AuthError(self.access.service, expected, error.found, "check the key") from None
             raise
+        finally:
+            self._file_answers()
         choice = reply.json(expected)["choices"][0]
         content, ending = choice["message"]["content"], choice["finish_reason"]
         if ending != "stop":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import polars as pl
 import pytest
 
+from resources.lake import Lake
 from tests.loopback.cases import SECRET
 from tests.loopback.desk import SYMBOLS, VENDORS
 
@@ -29,17 +32,23 @@ def test_switching_to_yahoo_makes_the_session_that_has_closed(live_desk):
     assert not any(SECRET in path.read_text(errors="replace") for path in live_desk.home.rglob("*.json"))
     assert SECRET not in said.out + said.err
 
-    again = live_desk.run("run")
-    assert "Nothing to do" in again.out
-
-
-def test_splits_and_dividends_move_the_factor_and_nothing_else(live_desk):
-    assert live_desk.run("run").status == 0
-    bars = live_desk.lake.read("raw.equity_bars").filter(pl.col("symbol") == "AAA").sort("session")
+    bars = lake.read("raw.equity_bars").filter(pl.col("symbol") == "AAA").sort("session")
     steps = bars.select("session", step=pl.col("adjustment_factor") / pl.col("adjustment_factor").shift(1)).drop_nulls()
     moved = steps.filter(pl.col("step") != 1.0)
     assert moved["session"].to_list() == [live_desk.world.split_date, live_desk.world.ex_date]
     assert moved["step"][0] == pytest.approx(2.0)
+
+    again = live_desk.run("run")
+    assert "Nothing to do" in again.out
+
+
+def test_the_session_of_friday_can_be_made_on_monday_after_the_open(live_market):
+    desk = live_market(dt.datetime(2026, 11, 23, 15, 5, tzinfo=dt.UTC))
+    said = desk.run("run")
+    assert said.status == 0, said.err
+    assert desk.lake.sessions("trades.ideas") == [dt.date(2026, 11, 20)]
+    missing = desk.events("missing").filter(pl.col("table_name") == "raw.option_quotes")
+    assert set(missing["symbol"]) == set(SYMBOLS)
 
 
 def test_a_service_that_fails_in_the_middle_is_replaced_and_the_event_says_so(live_desk):
@@ -86,3 +95,15 @@ def test_with_nobody_left_the_night_is_red_and_the_catalog_stays(live_desk):
     assert "expected rows of raw.equity_bars from at least one service" in said.err
     assert "503" in said.err
     assert not (live_desk.home / "gnosis.duckdb").exists()
+
+
+def test_nights_and_a_range_make_the_same_rows(live_desk, tmp_path):
+    tables = ("raw.equity_bars", "raw.dividends", "raw.splits", "raw.index_levels", "raw.quality_events")
+    days = [day.isoformat() for day in live_desk.world.sessions[-3:]]
+    for name, spans in {"nights": [(day, day) for day in days], "range": [(days[0], days[-1])]}.items():
+        for begin, end in spans:
+            said = live_desk.call(tmp_path / name, "run", "--from", begin, "--to", end, **live_desk.settings)
+            assert said.status == 0, said.err
+    for table in tables:
+        nights, whole = (Lake(tmp_path / name).read(table) for name in ("nights", "range"))
+        assert nights.equals(whole), table

@@ -68,7 +68,7 @@ def test_without_open_interest_no_exposure_is_expected(lake):
 def test_a_table_that_the_provider_does_not_have_stops_nothing(lake):
     result = missing(lake, "raw.index_levels", [], is_served=False)
     assert (result.passed, result.is_blocking) == (False, False)
-    assert "the provider does not have this table" in result.finding
+    assert "the provider does not have it" in result.finding
     assert missing(lake, "raw.index_levels", []).is_blocking
 
 

@@ -105,6 +105,44 @@ def test_dividends_of_one_announcement_add_up_and_a_later_one_takes_their_place(
     assert factors_of(bars, splits_of((0, 2, 2.0), (0, 2, 2.0)))[2] == 2.0
 
 
+def test_two_dividends_of_one_ex_date_declared_on_different_days_are_their_sum_whichever_row_is_missing():
+    """1 $ and 5 $ on 100 $: the rows of the declarations, the second with both, and that of the ex-date."""
+    bars = bars_of({0: 100.0, 1: 100.0, 2: 100.0, 3: 94.0})
+    first, second, at_ex_date = (0, 3, 1.0), (1, 3, 6.0), (3, 3, 6.0)
+    for told in ([first, second, at_ex_date], [first, at_ex_date], [second, at_ex_date], [at_ex_date]):
+        assert factors_of(bars, None, dividends_of(*told))[3] == pytest.approx(1.0638, abs=5e-5)
+    # Even where each declaration states its own amount.
+    assert factors_of(bars, None, dividends_of(first, (1, 3, 5.0), at_ex_date))[3] == 1 / (1 - 6.0 / 100.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    paid=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11), st.floats(0.01, 3.0)), max_size=6),
+    split=st.lists(
+        st.tuples(st.integers(0, 11), st.sampled_from([4.0, 0.1])), max_size=2, unique_by=lambda row: row[0]
+    ),
+    kept=st.lists(st.booleans(), min_size=8, max_size=8),
+)
+def test_whichever_declarations_were_missed_the_factor_is_that_of_the_ex_dates(paid, split, kept):
+    paid = [(min(told, ex), ex, amount) for told, ex, amount in paid]
+    bars = bars_of(dict.fromkeys(range(12), 100.0))
+    totals = {ex: sum(amount for _, of, amount in paid if of == ex) for _, ex, _ in paid}
+    at_ex_dates = [(ex, ex, total) for ex, total in totals.items()]
+    declared = {
+        (told, ex): sum(amount for told_too, of, amount in paid if of == ex and told_too <= told)
+        for told, ex, _ in paid
+        if told < ex
+    }
+    rows = [(told, ex, amount) for (told, ex), amount in declared.items()]
+    missed = [row for row, keep in zip(rows, kept, strict=False) if keep]
+    splits = splits_of(*((ex, ex, ratio) for ex, ratio in split))
+    repeated = splits_of(
+        *((max(ex - 2, 0), ex, ratio) for ex, ratio in split), *((ex, ex, ratio) for ex, ratio in split)
+    )
+    alone = factors_of(bars, splits, dividends_of(*at_ex_dates))
+    assert factors_of(bars, repeated.unique(), dividends_of(*missed, *at_ex_dates)) == alone
+
+
 def test_what_becomes_known_after_its_bar_is_reported_and_changes_nothing():
     bars = bars_of({0: 100.0, 1: 100.0, 2: 25.0, 3: 25.0})
     found = adjusted(bars, splits_of((3, 2, 4.0)), dividends_of((2, 1, 0.5), (9, 3, 1.0)))

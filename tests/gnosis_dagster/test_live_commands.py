@@ -12,6 +12,8 @@ from dataclasses import replace
 
 import pytest
 
+from resources.providers.live.access import utc_now
+from resources.providers.live.health import HealthLedger
 from tests.loopback.cases import SECRET
 from tests.loopback.desk import SYMBOLS
 from tests.loopback.vendors.yahoo import YahooVendor
@@ -55,6 +57,16 @@ def test_a_service_without_a_key_is_skipped_and_the_way_to_one_is_shown(live_des
     assert live_desk.loopback.requests("massive") == []
 
 
+def test_a_corrected_key_ends_the_pause_of_the_service(live_desk):
+    ledger = HealthLedger(live_desk.home / "live" / "health.sqlite", utc_now)
+    ledger.record("massive", "raw.equity_bars", live_desk.world.today, "AuthError", detail="massive: HTTP 401")
+    assert live_desk.run("doctor", "massive", MASSIVE_API_KEY="mistyped-key").status == 1
+    assert ledger.open("massive", "raw.equity_bars") is not None
+    assert live_desk.run("doctor", "massive").status == 0
+    assert ledger.open("massive", "raw.equity_bars") is None
+    ledger.close()
+
+
 def test_an_unknown_service_is_refused(live_desk):
     said = live_desk.run("doctor", "iex")
     assert said.status == 2
@@ -83,7 +95,8 @@ def test_an_unknown_table_is_refused(live_desk):
 
 @pytest.mark.heavy
 @pytest.mark.xdist_group("live")
-def test_a_fetch_that_was_killed_goes_on_where_it_stopped(live_desk):
+def test_a_fetch_that_was_killed_goes_on_where_it_stopped(live_market):
+    live_desk = live_market(None)
     symbols = tuple(f"S{chr(65 + n // 26)}{chr(65 + n % 26)}" for n in range(40))
     text = live_desk.config.read_text()
     live_desk.config.write_text(text.replace(json.dumps(SYMBOLS), json.dumps(symbols)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from types import SimpleNamespace
 
 import polars as pl
@@ -14,10 +15,12 @@ from gnosis_dagster import nights
 from jobs.nightly import HISTORY_TABLES
 from resources.lake import Lake
 from resources.lake.errors import ForeignHomeError
+from resources.market_data import MarketData
+from resources.providers.archive import Archive
 from resources.providers.sample import SampleProvider
 
 DAYS = sessions_between(dt.date(2012, 3, 12), dt.date(2012, 3, 16))
-SAMPLE = SimpleNamespace(provider=SampleProvider())
+SAMPLE = MarketData(SampleProvider(), Archive(Path("unused")), is_replay=True)
 
 
 def store(lake, names, days):
@@ -152,4 +155,6 @@ def test_a_home_of_another_provider_is_refused(lake):
     )
     with pytest.raises(ForeignHomeError, match="expected a home made with provider sample, found bars of files"):
         nights.require_same_provider(lake, SAMPLE)
-    nights.require_same_provider(lake, SimpleNamespace(provider=SimpleNamespace(name="files")))
+    nights.require_same_provider(
+        lake, SimpleNamespace(provider=SimpleNamespace(name="files"), origins=frozenset({"files"}))
+    )

@@ -36,9 +36,13 @@ EXPECTED: Mapping[str, type[FetchError]] = {
     "html": SchemaDrift,
     "truncated": SchemaDrift,
     "slow": Transient,
+    "drip": Transient,
     "wrong_types": SchemaDrift,
 }
 """Error of each failing mode. In ``ok``, ``paging`` and ``redirect`` the rows are the same."""
+
+ONCE = frozenset({"drip"})
+"""Modes in which one ask of each service is enough: what they try is the transport alone."""
 
 SECRET = "k3y-that-must-not-be-told"
 

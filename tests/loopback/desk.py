@@ -27,8 +27,9 @@ VENDORS = {
 }
 UNUSED = ("alpaca", "alpha_vantage", "binance", "bybit", "stocktwits", "reddit", "x", "gdelt", "rss")
 SYMBOLS = ["AAA", "BBB", "BRK.B"]
-DESK_SESSIONS = 545
-"""Closed sessions of the world: a year of history behind the longest lookback."""
+DESK_SESSIONS, DESK_HISTORY = 90, 70
+"""Closed sessions of the world, and those of them that the first night takes as history: fewer than in production,
+where a year and more stands behind the longest lookback."""
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,15 @@ MODES = (
     "html",
     "truncated",
     "slow",
+    "drip",
     "wrong_types",
 )
 RETRY_AFTER_S = 7
 SLOW_S = 3.0
 """Longest wait of the mode ``slow``; clients of tests give up long before, and the wait ends with the server."""
+
+DRIPS = 30
+"""Pieces of a body in the mode ``drip``, spread over :data:`SLOW_S`: each of them comes in time, the whole does not."""
 
 PAGE = b"<!DOCTYPE html><html><body><h1>Will be right back</h1></body></html>"
 
@@ -77,6 +81,13 @@ class Response:
     status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_dripping: bool = False
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """The body as it is sent."""
+        size = -(-len(self.body) // DRIPS) if self.is_dripping else len(self.body)
+        return [self.body[begin : begin + size] for begin in range(0, len(self.body), size or 1)]
 
     @classmethod
     def of_json(cls, document: Any, status: int = 200) -> Response:
@@ -166,7 +177,7 @@ class Loopback:
         if vendor is None:
             return Response(b'{"error":"no such service"}', 404)
         if mode == "slow":
-            self._stop.wait(SLOW_S)
+            self.pause(SLOW_S)
         if mode == "redirect" and "/moved" not in request.url:
             return Response(b"", 307, headers={"Location": request.url.replace("/", "/moved/", 1)})
         if mode == "html":
@@ -178,11 +189,17 @@ class Loopback:
             made = refusal(int(status))
             return replace(made, headers={**made.headers, **wait})
         response = vendor.answer(request)
+        if mode == "drip":
+            return replace(response, is_dripping=True)
         if mode == "truncated":
             return replace(response, body=response.body[: len(response.body) * 2 // 3])
         if mode == "wrong_types":
             return replace(response, body=wrong_types(response.body))
         return response
+
+    def pause(self, seconds: float) -> None:
+        """Wait; not beyond the end of the server."""
+        self._stop.wait(seconds)
 
     def _mode(self, request: Request) -> str:
         for rule in self._rules.get(request.service, ()):
@@ -247,7 +264,10 @@ def _handler(loopback: Loopback) -> type[BaseHTTPRequestHandler]:
             for name, value in response.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(response.body)
+            for number, piece in enumerate(response.pieces):
+                if number:
+                    loopback.pause(SLOW_S / DRIPS)
+                self.wfile.write(piece)
 
         do_GET = do_POST = do_HEAD = _serve
 
@@ -255,7 +275,7 @@ def _handler(loopback: Loopback) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
         def handle(self) -> None:
-            # A client that gave up in the mode "slow" is what that mode is for.
+            # A client that gave up in the modes "slow" and "drip" is what they are for.
             try:
                 super().handle()
             except (BrokenPipeError, ConnectionResetError):

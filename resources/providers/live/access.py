@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from resources.providers.live.allowance import Allowance
 from resources.providers.live.errors import MissingKeyError
 from resources.providers.live.service import Key
 from resources.providers.protocol import Source
@@ -23,13 +24,21 @@ def utc_now() -> dt.datetime:
 
 @dataclass
 class Recorder:
-    """Keeps every body that a service sent until it is taken for the archive."""
+    """Keeps every body that a service sent until it is taken for the archive.
+
+    Attributes
+    ----------
+    keeps_bodies
+        False to keep what a body was, with its hash, but not the bytes.
+    """
 
     sources: list[Source] = field(default_factory=list)
+    keeps_bodies: bool = True
 
     def add(self, name: str, content: bytes, url: str, at: dt.datetime) -> None:
         """Keep one body. ``url`` holds no secret."""
-        self.sources.append(Source.of_bytes(name, content, url, at))
+        source = Source.of_bytes(name, content, url, at)
+        self.sources.append(source if self.keeps_bodies else replace(source, content=None))
 
     def taken(self) -> tuple[Source, ...]:
         """Return what was kept since the last call."""
@@ -59,6 +68,8 @@ class Access:
         Called before each HTTP request: waits until the budget allows it, or raises RateLimited.
     recorder
         Receives every body.
+    allowance
+        Counts what the vendor counts beside requests; of this access alone unless it is given.
     closers
         What :meth:`close` calls: whoever opens a connection adds its end.
     """
@@ -71,12 +82,14 @@ class Access:
     clock: Callable[[], dt.datetime] = utc_now
     gate: Callable[[], None] = lambda: None
     recorder: Recorder = field(default_factory=Recorder)
+    allowance: Allowance = field(default_factory=Allowance, repr=False)
     closers: list[Callable[[], Any]] = field(default_factory=list, repr=False)
 
     def close(self) -> None:
         """Close the connections that were opened through it."""
         while self.closers:
             self.closers.pop()()
+        self.allowance.close()
 
     def credentials(self, key: Key) -> tuple[str, ...]:
         """Return the values of the first complete set of variables.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import polars as pl
@@ -13,13 +13,13 @@ import polars as pl
 from gnosis.tables import TABLES
 from resources.providers.archive import Archive
 from resources.providers.live import errors
-from resources.providers.live.breaker import NOT_ASKED, OK, Breaker
+from resources.providers.live.breaker import OK, UNUSABLE, Breaker
 from resources.providers.live.cells import symbol_column
-from resources.providers.live.errors import EmptyResult, FetchError, RateLimited, SchemaDrift
+from resources.providers.live.errors import EmptyResult, FetchError, RateLimited, SchemaDrift, Transient
 from resources.providers.live.health import HealthLedger
 from resources.providers.live.retry import Retry
-from resources.providers.live.service import EVENTS, Answer, Ask, Service, typed_errors
-from resources.providers.protocol import Source
+from resources.providers.live.service import EVENTS, PUBLISHED, Answer, Ask, Service, typed_errors
+from resources.providers.protocol import Source, conform
 
 
 @dataclass(frozen=True)
@@ -72,47 +72,84 @@ class Asker:
         retry = self.retry if admitted == "closed" else Retry(attempts=1)
         answer, n_cells, error = None, 0, None
         try:
-            answer, n_cells = retry.call(lambda: self._once(service, ask))
+            answer, n_cells = self._repeated(service, ask, retry)
         except FetchError as raised:
             error = raised
         finally:
             sources = self._archived(service, ask.table)
         at = max((source.fetched_at for source in sources if source.fetched_at), default=None) or self.clock()
-        if type(error).__name__ in NOT_ASKED and error is not None:
+        is_unusable = type(error).__name__ in UNUSABLE
+        if error is not None and is_unusable:
             self._unusable[name, ask.table] = error
-        is_out = error is not None and (
-            type(error).__name__ in NOT_ASKED or self.ledger.open(name, ask.table) is not None
-        )
+        is_out = error is not None and (is_unusable or self.ledger.open(name, ask.table) is not None)
         return Received(answer, error, sources, at, is_out, n_cells)
 
     def left_alone(self, name: str, table: str) -> FetchError:
         """Return the error of a service whose breaker is open: of the kind of the failure that opened it."""
         breaker = self.ledger.open(name, table) or Breaker("Transient", "another process tries it", self.clock())
-        kind: type[FetchError] = getattr(errors, breaker.kind)
+        kind = getattr(errors, breaker.kind, None)
+        if not (isinstance(kind, type) and issubclass(kind, FetchError)):
+            kind = Transient
         advice = "asked again after a pause; `gnosis doctor` shows how it does now"
         return kind(name, f"rows of {table}", f"left alone after [{breaker.detail}]", advice)
 
+    def _repeated(self, service: Service, ask: Ask, retry: Retry) -> tuple[Answer, int]:
+        # Symbols that an answer lacks for a reason that may pass are asked for again, they alone.
+        parts: list[tuple[Answer, int]] = []
+        failures: dict[str, FetchError] = {}
+        rest = ask.symbols
+
+        def once() -> None:
+            nonlocal rest
+            part = self._once(service, replace(ask, symbols=rest))
+            parts.append(part)
+            for symbol in rest:
+                failures.pop(symbol, None)
+            failures.update(part[0].failures)
+            passing = _passing(part[0])
+            rest = tuple(symbol for symbol in rest if symbol in passing)
+            if rest:
+                raise passing[rest[0]]
+
+        try:
+            retry.call(once)
+        except FetchError as error:
+            if not parts:
+                raise
+            failures.update(dict.fromkeys(rest, error))
+        if len(parts) == 1:
+            return replace(parts[0][0], failures=failures), parts[0][1]
+        frame = conform(pl.concat([part.frame for part, _ in parts]), ask.table)
+        rejected = pl.concat([part.rejected for part, _ in parts])
+        return Answer(frame, rejected, failures), sum(n_cells for _, n_cells in parts)
+
     def _once(self, service: Service, ask: Ask) -> tuple[Answer, int]:
-        name, last = service.profile.name, ask.sessions[-1]
         started = time.perf_counter()
+        name = service.profile.name
         try:
             with typed_errors(service.access, described(ask)):
                 answer = service.fetch(ask)
                 n_cells = _require_contract(name, ask, answer)
         except FetchError as error:
-            self.ledger.record(
-                name,
-                ask.table,
-                last,
-                type(error).__name__,
-                latency_s=time.perf_counter() - started,
-                detail=service.access.redact(str(error)),
-                retry_after_s=error.retry_after if isinstance(error, RateLimited) else None,
-            )
+            self._record_failure(service, ask, error, time.perf_counter() - started)
             raise
         latency_s = time.perf_counter() - started
-        self.ledger.record(name, ask.table, last, OK, latency_s=latency_s, n_rows=answer.frame.height)
+        self.ledger.record(name, ask.table, ask.sessions[-1], OK, latency_s=latency_s, n_rows=answer.frame.height)
+        for failure in dict.fromkeys(_passing(answer).values()):
+            self._record_failure(service, ask, failure, latency_s)
         return answer, n_cells
+
+    def _record_failure(self, service: Service, ask: Ask, error: FetchError, latency_s: float) -> None:
+        is_proper_none = ask.table in PUBLISHED and isinstance(error, EmptyResult)
+        self.ledger.record(
+            service.profile.name,
+            ask.table,
+            ask.sessions[-1],
+            OK if is_proper_none else type(error).__name__,
+            latency_s=latency_s,
+            detail=service.access.redact(str(error)),
+            retry_after_s=error.retry_after if isinstance(error, RateLimited) else None,
+        )
 
     def _archived(self, service: Service, table: str) -> tuple[Source, ...]:
         sources = service.access.recorder.taken()
@@ -155,6 +192,10 @@ def _require_contract(name: str, ask: Ask, answer: Answer) -> int:
     if strange:
         raise _breach(name, described(ask), ", ".join(sorted(map(str, strange))[:3]))
     return int(given["n_cells"])
+
+
+def _passing(answer: Answer) -> dict[str, FetchError]:
+    return {symbol: error for symbol, error in answer.failures.items() if error.is_temporary}
 
 
 @cache

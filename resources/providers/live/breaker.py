@@ -14,12 +14,17 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 OK = "ok"
-NOT_ASKED = frozenset({"MissingKeyError", "MissingPackageError"})
+UNUSABLE = frozenset({"MissingKeyError", "MissingPackageError"})
+"""Kinds of failures of services that nobody has set up."""
+NOT_ASKED = UNUSABLE | {"BudgetExhausted", "NotConfigured"}
 """Kinds of asks that never left the house: they say nothing of the service."""
 PROPER = frozenset({OK, "NotFound"})
-ANSWERED = PROPER | {"EmptyResult"}
+ANSWERED = PROPER | {"EmptyResult", "Incomplete"}
 TEMPORARY = frozenset({"Transient", "RateLimited"})
 REFUSED = frozenset({"AuthError", "EntitlementError"})
+
+LONGEST_PAUSE_S = 86_400.0
+"""No pause is longer: a row that says so is damaged and counts for nothing."""
 
 WHOLE_SERVICE = ""
 SCHEMA = """
@@ -42,7 +47,7 @@ class BreakerRules:
     refusal_pause_s
         First pause after a refused key or plan.
     longest_pause_s
-        Longest pause of our own; a service may ask for more.
+        Longest pause of our own; a service may ask for more, up to a day.
     probe_s
         Time after which the ask that was let through is given up for dead.
     """
@@ -91,19 +96,26 @@ def count_failure(
 ) -> None:
     """Count a failure and open the breaker when it is due. Runs inside the caller's transaction."""
     scope = WHOLE_SERVICE if failure.kind in TEMPORARY else table
+    if scope != WHOLE_SERVICE:
+        # It did answer: what is wrong is of the table. A pause that is under way still holds.
+        db.execute(
+            "DELETE FROM breakers WHERE service = ? AND table_name = ? AND (is_probing OR open_until_us IS NULL)",
+            (service, WHOLE_SERVICE),
+        )
     found = db.execute(
-        "SELECT n_failures, n_openings, open_until_us, is_probing FROM breakers WHERE service = ? AND table_name = ?",
-        (service, scope),
+        "SELECT CAST(n_failures AS INTEGER), CAST(n_openings AS INTEGER), iif(open_until_us <= ?, open_until_us, NULL),"
+        " is_probing FROM breakers WHERE service = ? AND table_name = ?",
+        (_latest(now_us), service, scope),
     ).fetchone()
     n_failures, n_openings, until_us, is_probing = found or (0, 0, None, 0)
     n_failures += 1
-    asked_s = failure.retry_after_s or 0.0
+    asked_s = min(failure.retry_after_s or 0.0, LONGEST_PAUSE_S)
     is_told = asked_s > rules.pause_s
     is_due = n_failures >= rules.n_failures or failure.kind in REFUSED or is_told or is_probing
     # An ask that was under way when the breaker opened does not lengthen the pause.
     if is_due and (until_us is None or until_us <= now_us or is_probing):
         first_s = rules.refusal_pause_s if failure.kind in REFUSED else rules.pause_s
-        pause_s = min(first_s * 2.0 ** min(n_openings, 30), rules.longest_pause_s)
+        pause_s = min(first_s * 2.0 ** min(n_openings, 30), rules.longest_pause_s, LONGEST_PAUSE_S)
         until_us, n_openings, is_probing = now_us + in_us(max(pause_s, asked_s)), n_openings + 1, 0
     db.execute(
         "INSERT OR REPLACE INTO breakers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -115,8 +127,8 @@ def blocking(db: sqlite3.Connection, service: str, table: str, now_us: int) -> B
     """Return the breaker that keeps a service from being asked for a table."""
     found = db.execute(
         "SELECT kind, detail, open_until_us FROM breakers WHERE service = ? AND table_name IN (?, ?)"
-        " AND open_until_us > ? ORDER BY open_until_us DESC",
-        (service, WHOLE_SERVICE, table, now_us),
+        " AND open_until_us > ? AND open_until_us <= ? ORDER BY open_until_us DESC",
+        (service, WHOLE_SERVICE, table, now_us, _latest(now_us)),
     ).fetchone()
     if found is None:
         return None
@@ -128,8 +140,8 @@ def admit(
     db: sqlite3.Connection, rules: BreakerRules, service: str, table: str, now_us: int
 ) -> Literal["closed", "half_open", "open"]:
     """Say whether an ask may go out; ``half_open`` is said to one process only, which then has ``probe_s`` for it."""
-    which = "service = ? AND table_name IN (?, ?) AND open_until_us IS NOT NULL"
-    scopes = (service, WHOLE_SERVICE, table)
+    which = "service = ? AND table_name IN (?, ?) AND open_until_us <= ?"
+    scopes = (service, WHOLE_SERVICE, table, _latest(now_us))
     waiting = db.execute(f"SELECT open_until_us FROM breakers WHERE {which}", scopes).fetchall()
     if not waiting:
         return "closed"
@@ -140,6 +152,10 @@ def admit(
         (now_us + in_us(rules.probe_s), *scopes, now_us),
     )
     return "half_open" if claimed.rowcount == len(waiting) else "open"
+
+
+def _latest(now_us: int) -> int:
+    return now_us + in_us(LONGEST_PAUSE_S)
 
 
 def close(db: sqlite3.Connection, service: str, table: str) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 
 import polars as pl
 
+from gnosis.symbols import INDEX_CHAINS, ROOTS, InvalidSymbolError, kind_of
 from gnosis.tables import TABLES
 from resources.providers.live.service import Ask, Capability
 
@@ -60,6 +61,32 @@ def is_among(cells: pl.DataFrame, others: pl.DataFrame) -> pl.Series:
     """Return for each cell whether it is among the others."""
     marked = others.select(list(CELLS)).unique().with_columns(is_among=pl.lit(True))
     return cells.join(marked, on=list(CELLS), how="left", maintain_order="left")["is_among"].fill_null(False)
+
+
+def is_of_kind(cells: pl.DataFrame, table: str, capability: Capability) -> pl.Series:
+    """Return for each cell whether the service may have its symbol: one of a kind that it has, or of none known.
+
+    Examples
+    --------
+    >>> chains = every_cell(["AAPL", "SPX"], [dt.date(2012, 12, 28)])
+    >>> shares = Capability(1, 1, 0.0, kinds=frozenset({"equity"}))
+    >>> is_of_kind(chains, "raw.option_quotes", shares).to_list()
+    [True, False]
+    """
+    kinds, symbols = capability.kinds, cells["symbol"]
+    if kinds is None:
+        return pl.repeat(True, cells.height, dtype=pl.Boolean, eager=True)
+    others = [symbol for symbol in symbols.unique() if _kind(symbol, table) not in {*kinds, None}]
+    return ~symbols.is_in(others)
+
+
+def _kind(symbol: str, table: str) -> str | None:
+    # A chain is named by its root, which stands for what it is on.
+    named = ROOTS[symbol].underlying if table == "raw.option_quotes" and symbol in INDEX_CHAINS else symbol
+    try:
+        return kind_of(named)
+    except InvalidSymbolError:
+        return None
 
 
 def cut(cells: pl.DataFrame, table: str, capability: Capability) -> list[Ask]:

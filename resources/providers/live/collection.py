@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
 
 from resources.providers.live.asking import Asker, Received, described
-from resources.providers.live.breaker import NOT_ASKED
-from resources.providers.live.cells import CELLS, NO_SYMBOL, among, cells_of, cut_cells, is_among, without
-from resources.providers.live.errors import EmptyResult, FetchError
+from resources.providers.live.breaker import UNUSABLE
+from resources.providers.live.cells import CELLS, NO_SYMBOL, among, cells_of, cut_cells, is_among, is_of_kind, without
+from resources.providers.live.errors import EmptyResult, FetchError, NotFound
 from resources.providers.live.landing import Landing
 from resources.providers.live.opinions import Opinions
-from resources.providers.live.ordering import reachable
-from resources.providers.live.quality import failure_events, merged, missing_events, no_events, reason
-from resources.providers.live.service import EVENTS, Answer, Ask, Service
+from resources.providers.live.ordering import newest_session, reachable
+from resources.providers.live.quality import failure_events, merged, missing_events, no_events
+from resources.providers.live.service import EVENTS, PUBLISHED, Answer, Ask, Service
 
-SPARSE = EVENTS | {"raw.macro"}
+SPARSE = EVENTS | PUBLISHED
 """Tables in which a symbol that was answered may have no row in a session: nothing happened, nothing was published."""
 
 FAULTS = pl.Schema({"symbol": pl.String, "session": pl.Date, "fault": pl.Int64})
@@ -70,7 +70,7 @@ class Collection:
     opinions
         Who confirms prices; None when they are not confirmed.
     without_news
-        Cells of sparse tables for which there is nothing yet.
+        Cells for which nothing was published, or nothing happened, yet.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Collection:
     def skip(self, error: FetchError, cells: pl.DataFrame, *, is_failure: bool = True) -> None:
         """Note why a service did not serve some cells; a failure is told with the answer of the next service."""
         self._errors.append(error)
-        self._is_failure.append(is_failure and type(error).__name__ not in NOT_ASKED)
+        self._is_failure.append(is_failure and type(error).__name__ not in UNUSABLE)
         self._faults.append(cells.select(*CELLS, fault=pl.lit(len(self._errors) - 1, dtype=pl.Int64)))
 
     def serve(self, service: Service, newest: dt.date) -> None:
@@ -120,12 +120,15 @@ class Collection:
         self._earlier = pl.concat([pl.DataFrame(schema=FAULTS), *self._faults])
         capability = service.profile.capabilities[self.table]
         days = reachable(self.pending["session"].unique().sort().to_list(), capability, newest)
-        is_reached = pl.col("session").is_in(list(days))
-        beyond = self.pending.filter(~is_reached)
+        is_reached = self.pending["session"].is_in(list(days))
+        is_its_kind = is_of_kind(self.pending, self.table, capability)
+        beyond, strange = self.pending.filter(is_its_kind & ~is_reached), self.pending.filter(~is_its_kind)
         if not beyond.is_empty():
             self.skip(out_of_reach(service, self.table), beyond, is_failure=False)
-        pairs = cut_cells(self.pending.filter(is_reached), self.table, capability)
-        left: list[pl.DataFrame] = [beyond]
+        if not strange.is_empty():
+            self.skip(_of_another_kind(service, self.table), strange, is_failure=False)
+        pairs = cut_cells(self.pending.filter(is_its_kind & is_reached), self.table, capability)
+        left: list[pl.DataFrame] = [beyond, strange]
         out: FetchError | None = None
         for ask, cells in pairs:
             if out is not None:
@@ -141,31 +144,29 @@ class Collection:
             out = received.error if received.is_out else None
         self.pending = pl.concat(left)
 
-    def missing(self, missing: pl.DataFrame, asked: Sequence[dt.date], at: dt.datetime) -> pl.DataFrame:
+    def missing(self, missing: pl.DataFrame) -> pl.DataFrame:
         """Return the events of cells that nobody served, with the reasons of every service."""
         faults = pl.concat([pl.DataFrame(schema=FAULTS), *self._faults])
-        told = among(faults, missing).select("symbol", "fault").unique().sort("symbol", "fault")
-        reasons: dict[str, list[tuple[str, str]]] = {}
-        for symbol, fault in told.rows():
-            error = self._errors[fault]
-            reasons.setdefault(symbol, []).append((error.service, reason(error)))
-        return missing_events(self.table, missing, reasons, asked, at)
+        return missing_events(self.table, missing, faults, self._errors)
 
     def _left_by(self, name: str, ask: Ask, cells: pl.DataFrame, received: Received) -> pl.DataFrame:
         # Land what was answered of the cells, and return the others.
         if received.answer is not None:
             return self._take(name, ask, cells, received, received.answer)
         assert received.error is not None
-        self.n_failed += 1
+        self.n_failed += not self._is_proper_none(received.error)
         return self._refused(received.error, cells)
 
     def _refused(self, error: FetchError, cells: pl.DataFrame) -> pl.DataFrame:
-        if self.table in SPARSE and isinstance(error, EmptyResult):
+        if self._is_proper_none(error):
             # Nothing was published so far. It is not landed: more may be known when it is asked again.
             self.without_news = pl.concat([self.without_news, cells])
             return cells.clear()
         self.skip(error, cells)
         return cells
+
+    def _is_proper_none(self, error: FetchError) -> bool:
+        return self.table in PUBLISHED and isinstance(error, EmptyResult)
 
     def _take(self, name: str, ask: Ask, cells: pl.DataFrame, received: Received, answer: Answer) -> pl.DataFrame:
         left = [cells.clear()]
@@ -174,7 +175,14 @@ class Collection:
         told = cells.filter(~pl.col("symbol").is_in(list(answer.failures))) if answer.failures else cells
         is_whole = told.height == len(ask.symbols or (NO_SYMBOL,)) * len(ask.sessions)
         covered = told
-        if self.table not in SPARSE and not (is_whole and received.n_cells == told.height):
+        if self.table in EVENTS:
+            # Where nothing happened so far, something still may: it is landed once the next session has begun.
+            is_open = pl.col("session") >= newest_session(received.received_at)
+            unsure = without(told.filter(is_open), cells_of(answer.frame, self.table))
+            self.without_news = pl.concat([self.without_news, unsure])
+            told = covered = without(told, unsure)
+            is_whole &= unsure.is_empty()
+        elif self.table not in SPARSE and not (is_whole and received.n_cells == told.height):
             covered = among(told, cells_of(answer.frame, self.table))
         if covered.height < told.height:
             lack = EmptyResult(name, described(ask), "no row of it", "asked again later")
@@ -192,9 +200,8 @@ class Collection:
             rows, events, alone = opinion.checked.frame, opinion.checked.events, opinion.alone
             sources = (*sources, *opinion.sources)
         earlier = self._failed_before(covered)
-        if earlier:
-            last = covered["session"].sort()[-1]
-            moved = failure_events(self.table, last, earlier, name, received.received_at)
+        if not earlier.is_empty():
+            moved = failure_events(self.table, earlier, self._errors, name, received.received_at)
             events = merged(pl.concat([events, moved]))
         self.landing.put(
             self.table,
@@ -210,11 +217,11 @@ class Collection:
         )
         return pl.concat(left)
 
-    def _failed_before(self, cells: pl.DataFrame) -> list[FetchError]:
-        if self._earlier.is_empty():
-            return []
-        numbers = among(self._earlier, cells)["fault"].unique().sort()
-        return [self._errors[number] for number in numbers if self._is_failure[number]]
+    def _failed_before(self, cells: pl.DataFrame) -> pl.DataFrame:
+        # Sessions and failures of those who were asked before.
+        failures = [fault for fault, is_failure in enumerate(self._is_failure) if is_failure]
+        failed = self._earlier.filter(pl.col("fault").is_in(failures))
+        return among(failed, cells).select("session", "fault").unique()
 
 
 def out_of_reach(service: Service, table: str) -> FetchError:
@@ -222,3 +229,10 @@ def out_of_reach(service: Service, table: str) -> FetchError:
     back = service.profile.capabilities[table].reaches_back_sessions
     found = "a session that has not begun" if back is None else f"a history of {back} sessions"
     return EmptyResult(service.profile.name, f"rows of {table}", found, "add a service that has these sessions")
+
+
+def _of_another_kind(service: Service, table: str) -> FetchError:
+    kinds = " and ".join(sorted(service.profile.capabilities[table].kinds or ()))
+    return NotFound(
+        service.profile.name, f"rows of {table}", f"a service of {kinds} only", "add one that has this symbol"
+    )

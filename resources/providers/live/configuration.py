@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gnosis.symbols import canonical, chain_symbol
+from gnosis.tables import TABLES
 from resources.providers.services import EXCHANGE, SERVICES
 
 SERIES = (
@@ -102,6 +103,19 @@ class LiveConfiguration(BaseModel):
     def _canonical(cls, symbols: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return symbols and tuple(dict.fromkeys(canonical(symbol) for symbol in symbols))
 
+    @field_validator("tables")
+    @classmethod
+    def _canonical_tables(cls, tables: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        unknown = sorted(name for name in tables if not name.startswith("raw.") or name not in TABLES)
+        if unknown:
+            raise ValueError(f"expected raw tables such as raw.news, found {', '.join(unknown)}")
+        return {name: _in_the_form_of(name, symbols) for name, symbols in tables.items()}
+
+    @field_validator("listed_from")
+    @classmethod
+    def _canonical_listings(cls, listed_from: dict[str, dt.date]) -> dict[str, dt.date]:
+        return {canonical(symbol): day for symbol, day in listed_from.items()}
+
     @field_validator("services")
     @classmethod
     def _known(cls, services: dict[str, ServiceConfiguration]) -> dict[str, ServiceConfiguration]:
@@ -133,6 +147,13 @@ class LiveConfiguration(BaseModel):
         if table == "raw.option_quotes":
             return tuple(sorted({chain_symbol(symbol) for symbol in self.chains or self.symbols}))
         return tuple(sorted(self.symbols))
+
+
+def _in_the_form_of(table: str, symbols: tuple[str, ...]) -> tuple[str, ...]:
+    if table in ("raw.macro", "raw.dix"):
+        return symbols
+    names = dict.fromkeys(canonical(symbol) for symbol in symbols)
+    return tuple(map(chain_symbol, names)) if table == "raw.option_quotes" else tuple(names)
 
 
 def require_service(name: str) -> str:

@@ -11,19 +11,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OF_THE_SERVICE = (AuthError, RateLimited, Transient)
-"""Errors that the next symbol would meet too."""
+OF_THE_SERVICE = (AuthError, RateLimited)
+"""Errors that the next symbol would meet too; so it would a second :class:`Transient` in a row."""
 
 
 def each_symbol(symbols: Sequence[str], fetch: Callable[[str], T]) -> tuple[list[T], dict[str, FetchError]]:
     """Return what ``fetch`` gave for each symbol, and why it gave nothing for the others.
 
-    After an error of the service itself the remaining symbols are not asked: they have the same error.
+    After an error of the service itself, or two broken answers in a row, the remaining symbols are not asked: they have
+    the same error. Those whose errors may pass are asked again by the router.
 
     Raises
     ------
     FetchError
-        The first one, when no symbol has an answer.
+        When no symbol has an answer: that which ended the asking, or else the first one.
 
     Examples
     --------
@@ -38,14 +39,19 @@ def each_symbol(symbols: Sequence[str], fetch: Callable[[str], T]) -> tuple[list
     """
     answers: list[T] = []
     failures: dict[str, FetchError] = {}
+    is_shaken = False
+    ended_by: FetchError | None = None
     for position, symbol in enumerate(symbols):
         try:
             answers.append(fetch(symbol))
-        except OF_THE_SERVICE as error:
-            failures |= dict.fromkeys(symbols[position:], error)
-            break
+            is_shaken = False
         except FetchError as error:
             failures[symbol] = error
+            if isinstance(error, OF_THE_SERVICE) or (is_shaken and isinstance(error, Transient)):
+                failures |= dict.fromkeys(symbols[position:], error)
+                ended_by = error
+                break
+            is_shaken = isinstance(error, Transient)
     if failures and not answers:
-        raise next(iter(failures.values()))
+        raise ended_by or next(iter(failures.values()))
     return answers, failures

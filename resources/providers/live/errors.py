@@ -53,20 +53,28 @@ class EntitlementError(FetchError):
     """The key is good, but the plan, the account or the country may not have this."""
 
 
+LONGEST_RETRY_AFTER_S = 86_400.0
+
+
 class RateLimited(FetchError):
     """Too many requests.
 
     Attributes
     ----------
     retry_after
-        Seconds after which the service says to ask again; None when it does not say.
+        Seconds after which the service says to ask again; None when it does not say, or names no time within a day.
     """
 
     is_temporary = True
 
     def __init__(self, service: str, expected: str, found: str, advice: str, retry_after: float | None = None) -> None:
-        self.retry_after = retry_after
+        is_told = retry_after is not None and 0.0 <= retry_after <= LONGEST_RETRY_AFTER_S
+        self.retry_after = retry_after if is_told else None
         super().__init__(service, expected, found, advice)
+
+
+class BudgetExhausted(RateLimited):
+    """Our own budget has no room: nothing was asked, which says nothing of the service."""
 
 
 class NotFound(FetchError):
@@ -79,6 +87,10 @@ class NotConfigured(NotFound):
 
 class EmptyResult(FetchError):
     """The service answered properly and has no rows where there must be some."""
+
+
+class Incomplete(FetchError):
+    """The service answered properly, but its answer does not reach over all that was asked for."""
 
 
 class SchemaDrift(FetchError):

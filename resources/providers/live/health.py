@@ -20,6 +20,7 @@ from typing import Literal
 import polars as pl
 
 from gnosis.tables import TABLES
+from resources.providers.errors import ProviderError
 from resources.providers.live import breaker
 from resources.providers.live.breaker import ANSWERED, NOT_ASKED, OK, PROPER, Breaker, BreakerRules, in_us
 from resources.providers.protocol import conform
@@ -40,7 +41,7 @@ CREATE TABLE IF NOT EXISTS leaders (table_name TEXT PRIMARY KEY, service TEXT NO
 """
 
 
-class DamagedLedgerError(Exception):
+class DamagedLedgerError(ProviderError):
     """The file of the ledger is none."""
 
 

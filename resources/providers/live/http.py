@@ -6,12 +6,13 @@ import datetime as dt
 import email.utils
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from resources.providers.live.access import Access
 from resources.providers.live.errors import (
+    LONGEST_RETRY_AFTER_S,
     AuthError,
     EntitlementError,
     FetchError,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 USER_AGENT = "gnosis/0.1 (research; one person)"
 LARGEST_BODY = 256 * 2**20
 MOST_REDIRECTS = 5
+LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks")
+"""What httpx logs to: addresses at level INFO, headers at level DEBUG."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Reply:
         When the last byte came (UTC).
     url
         Address without secrets.
+    redact
+        Strikes the secrets out of a body.
     """
 
     service: str
@@ -52,6 +57,7 @@ class Reply:
     headers: Mapping[str, str]
     received_at: dt.datetime
     url: str
+    redact: Callable[[bytes], bytes] = field(default=bytes, repr=False)
 
     def json(self, expected: str) -> Any:
         """Return the body as JSON.
@@ -64,7 +70,7 @@ class Reply:
         try:
             return json.loads(self.content)
         except ValueError:
-            found = f"{self.content_type or 'an unnamed type'} starting {self.content[:40]!r}"
+            found = f"{self.content_type or 'an unnamed type'} starting {self.redact(self.content)[:40]!r}"
             advice = "the service is in maintenance, blocks this address or has changed; look at the archived bytes"
             raise SchemaDrift(self.service, f"{expected} as JSON", found, advice) from None
 
@@ -125,23 +131,19 @@ class Http:
         self.access.gate()
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         if self._client is None:
-            self._client = httpx.Client(
-                timeout=self.access.timeout_s,
-                follow_redirects=True,
-                max_redirects=MOST_REDIRECTS,
-                headers=self.headers,
-            )
+            # Redirects are followed here: httpx reads their bodies without any limit.
+            self._client = httpx.Client(timeout=self.access.timeout_s, follow_redirects=False, headers=self.headers)
             self.access.closers.append(self._client.close)
-            redact_logs(self.access, "httpx")
+            redact_logs(self.access, *LOGGERS)
         deadline = time.monotonic() + self.access.timeout_s
         try:
-            with self._client.stream(method, url, **request) as response:
-                content = self._body(response, deadline, expected)
-        except httpx.TooManyRedirects:
-            advice = "the address has moved: set base_url of this service"
-            raise SchemaDrift(self.access.service, expected, "redirects without end", advice) from None
+            response, content = self._followed(self._client.build_request(method, url, **request), deadline, expected)
+        except httpx.TimeoutException:
+            raise too_slow(self.access, expected) from None
         except httpx.HTTPError as error:
-            raise self._unreached(expected, error) from None
+            found = self.access.redact(f"{type(error).__name__}: {error}")[:200]
+            advice = "check the network and base_url of this service"
+            raise Transient(self.access.service, expected, found, advice) from None
         at = self.access.clock()
         shown = self.access.redact(str(response.url))
         self.access.recorder.add(f"{method} {path.split('?')[0]}", self.access.redact_body(content), shown, at)
@@ -151,32 +153,69 @@ class Http:
         if refusal is not None:
             raise refusal
         kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
-        return Reply(self.access.service, content, kind, response.headers, at, shown)
+        redact = self.access.redact_body
+        return Reply(self.access.service, content, kind, response.headers, at, shown, redact)
 
-    def _body(self, response: httpx.Response, deadline: float, expected: str) -> bytes:
-        # httpx limits the wait for each piece, not for all of them: a slow drip would hold a night for ever.
-        pieces, size = [], 0
-        for piece in response.iter_bytes():
-            size += len(piece)
-            pieces.append(piece)
-            if time.monotonic() > deadline:
-                raise self._too_slow(expected)
-            if size > LARGEST_BODY:
-                found = f"more than {LARGEST_BODY >> 20} MiB"
-                raise SchemaDrift(self.access.service, expected, found, "check base_url of this service")
-        return b"".join(pieces)
+    def _followed(self, request: httpx.Request, deadline: float, expected: str) -> tuple[httpx.Response, bytes]:
+        # Returns the first response that leads nowhere else, and its body.
+        assert self._client is not None
+        for _ in range(MOST_REDIRECTS + 1):
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise too_slow(self.access, expected)
+            request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), left_s)
+            response = self._client.send(request, stream=True)
+            try:
+                content = whole_body(self.access, expected, response.iter_bytes(), deadline)
+            finally:
+                response.close()
+            if response.next_request is None:
+                return response, content
+            request = response.next_request
+        advice = "the address has moved: set base_url of this service"
+        raise SchemaDrift(self.access.service, expected, "redirects without end", advice)
 
-    def _too_slow(self, expected: str) -> Transient:
-        found = f"no whole answer within {self.access.timeout_s:g} s"
-        return Transient(self.access.service, expected, found, "asked again later; a longer timeout_s can be set")
 
-    def _unreached(self, expected: str, error: httpx.HTTPError) -> Transient:
-        import httpx
+def whole_body(access: Access, expected: str, pieces: Iterable[bytes], deadline: float) -> bytes:
+    """Return a body that comes in pieces.
 
-        if isinstance(error, httpx.TimeoutException):
-            return self._too_slow(expected)
-        found = self.access.redact(f"{type(error).__name__}: {error}")[:200]
-        return Transient(self.access.service, expected, found, "check the network and base_url of this service")
+    HTTP libraries limit the wait for each piece, not for all of them: a slow drip would hold a night for ever.
+
+    Parameters
+    ----------
+    pieces
+        As they come; waits no longer for one than the time limit of a request.
+    deadline
+        In seconds of :func:`time.monotonic`.
+
+    Raises
+    ------
+    Transient
+        When the deadline passes before the last piece.
+    SchemaDrift
+        When there are more than :data:`LARGEST_BODY` bytes.
+
+    Examples
+    --------
+    >>> whole_body(Access("example"), "bars", [b"session,", b"close"], time.monotonic() + 1)
+    b'session,close'
+    """
+    whole, size = [], 0
+    for piece in pieces:
+        size += len(piece)
+        whole.append(piece)
+        if time.monotonic() > deadline:
+            raise too_slow(access, expected)
+        if size > LARGEST_BODY:
+            found = f"more than {LARGEST_BODY >> 20} MiB"
+            raise SchemaDrift(access.service, expected, found, "check base_url of this service")
+    return b"".join(whole)
+
+
+def too_slow(access: Access, expected: str) -> Transient:
+    """Return the error of an answer that was not there in time."""
+    found = f"no whole answer within {access.timeout_s:g} s"
+    return Transient(access.service, expected, found, "asked again later; a longer timeout_s can be set")
 
 
 def error_of_status(
@@ -220,7 +259,9 @@ def error_of_status(
 
 
 def retry_after(value: str | None, now: dt.datetime) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for, None when it says nothing that can be read.
+    """Return the seconds that a ``Retry-After`` header asks for, None when it names no time within a day.
+
+    A date without a zone is taken for UTC.
 
     Examples
     --------
@@ -231,9 +272,12 @@ def retry_after(value: str | None, now: dt.datetime) -> float | None:
     if not value:
         return None
     if value.strip().isdecimal():
-        return float(value)
-    try:
-        at = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max((at - now).total_seconds(), 0.0)
+        wait_s = float(value)
+    else:
+        try:
+            at = email.utils.parsedate_to_datetime(value)
+        except (ValueError, OverflowError):
+            return None
+        aware = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
+        wait_s = max((aware - now).total_seconds(), 0.0)
+    return wait_s if wait_s <= LONGEST_RETRY_AFTER_S else None

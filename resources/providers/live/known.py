@@ -16,6 +16,8 @@ from gnosis.sessions import NEW_YORK, schedule
 EVENING = dt.time(18, 0)
 MORNING = dt.time(9, 0)
 INSTANT = pl.Datetime("us", "UTC")
+VIX_FAMILY = r"^\^(VIX|VVIX)"
+AFTER_SHARES = dt.timedelta(minutes=15)
 
 
 def evening(column: str = "session") -> pl.Expr:
@@ -41,6 +43,22 @@ def at_close(rows: pl.DataFrame) -> pl.DataFrame:
     """
     closes = schedule().select("session", ts="close_at", known_at="close_at")
     return rows.join(closes, on="session", how="left", maintain_order="left")
+
+
+def at_level_close(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add ``ts`` and ``known_at`` of daily index levels: the close of ``session``, for the family of the VIX later.
+
+    Cboe calculates the volatility indices of ``symbol`` 15 minutes longer than shares trade, also on the days on which
+    these close early.
+
+    Examples
+    --------
+    >>> days = pl.DataFrame({"session": [dt.date(2026, 11, 27)] * 2, "symbol": ["^GSPC", "^VIX"]})
+    >>> [str(at.time()) for at in at_level_close(days)["ts"]]
+    ['18:00:00', '18:15:00']
+    """
+    extra = pl.when(pl.col("symbol").str.contains(VIX_FAMILY)).then(AFTER_SHARES).otherwise(dt.timedelta())
+    return at_close(rows).with_columns(pl.col("ts", "known_at") + extra)
 
 
 def under_session(rows: pl.DataFrame, instant: str) -> pl.DataFrame:

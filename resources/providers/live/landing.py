@@ -19,7 +19,7 @@ import polars as pl
 from gnosis.tables import TABLES
 from resources.lake.parquet import schema_sha256, sha256
 from resources.providers.live import parts
-from resources.providers.live.cells import CELLS, cells_of, sides
+from resources.providers.live.cells import CELLS, NO_SYMBOL, cells_of, sides
 from resources.providers.live.notes import Notes
 from resources.providers.live.parts import Part
 from resources.providers.live.price_check import unverified
@@ -128,25 +128,14 @@ class Landing:
             # Where one was damaged, another part may count.
             if len(whole) == len(numbers):
                 break
-        asked = pl.col("session").is_in(list(sessions))
-        named = [*cells["symbol"].unique(), ""]
-        kept = [content["events"] for content in whole.values() if "events" in content]
-        events = pl.concat([no_events(), *kept]).filter(asked, pl.col("symbol").is_in(named))
         rows = _rows(table, cells, whole)
         return Landed(
             cells.select(list(CELLS)).sort("symbol", "session"),
             conform(rows, table),
-            _rejected(whole).filter(asked),
-            merged(pl.concat([events, *_unverified(table, rows, records)])),
+            _rejected(cells, whole),
+            merged(pl.concat([_events(cells, whole), *_unverified(table, rows, records)])),
             _sources([records[number] for number in numbers]),
         )
-
-    def sweep(self, table: str, before: dt.date) -> int:
-        """Remove the parts whose last session lies before a date; return how many. For what is stored elsewhere."""
-        gone = [path for path in parts.paths(self.folder / table) if parts.span(path)[1] < before]
-        for path in gone:
-            parts.remove(path)
-        return len(gone)
 
     def note(self, table: str, sessions: Sequence[dt.date], events: pl.DataFrame) -> None:
         """Keep the events of some sessions of a table in place of those kept for them before."""
@@ -226,15 +215,29 @@ def _unverified(table: str, rows: pl.DataFrame, records: Sequence[Part]) -> list
     return [unverified(table, single, pl.col("_alone"), pl.col("_received_at"))]
 
 
-def _rejected(contents: dict[int, dict[str, pl.DataFrame]]) -> pl.DataFrame:
-    # A row that several parts report, such as one of a file for all symbols, is one; equal rows of one part are not.
-    columns = list(REJECTED_SCHEMA)
-    counted = [
-        content["rejected"].with_columns(copy=pl.int_range(pl.len()).over(columns))
-        for content in contents.values()
-        if "rejected" in content
-    ]
-    return pl.concat(counted).unique(maintain_order=True).drop("copy") if counted else no_rejections()
+def _events(cells: pl.DataFrame, contents: dict[int, dict[str, pl.DataFrame]]) -> pl.DataFrame:
+    # Those of cells that count, and of sessions in which any cell of the part does.
+    counted = cells.select("part", "session", "symbol")
+    of_sessions = counted.with_columns(symbol=pl.lit(NO_SYMBOL))
+    found = _numbered(contents, "events", no_events())
+    on = ["part", "session", "symbol"]
+    return found.join(pl.concat([counted, of_sessions]), on=on, how="semi", maintain_order="left").drop("part")
+
+
+def _rejected(cells: pl.DataFrame, contents: dict[int, dict[str, pl.DataFrame]]) -> pl.DataFrame:
+    # Of sessions in which any cell of the part counts: rows that never fitted may be of no symbol. A row that several
+    # parts report, such as one of a file for all symbols, is one; equal rows of one part are not.
+    found = _numbered(contents, "rejected", no_rejections())
+    counted = found.join(cells, on=["part", "session"], how="semi", maintain_order="left")
+    copies = counted.with_columns(copy=pl.int_range(pl.len()).over("part", *REJECTED_SCHEMA)).drop("part")
+    return copies.unique(maintain_order=True).drop("copy")
+
+
+def _numbered(contents: dict[int, dict[str, pl.DataFrame]], what: str, empty: pl.DataFrame) -> pl.DataFrame:
+    # The frames of all parts, with the number of the part.
+    frames = [(number, content[what]) for number, content in contents.items() if what in content]
+    part = pl.lit(0, dtype=pl.Int64).alias("part")
+    return pl.concat([empty.with_columns(part), *(rows.with_columns(part + number) for number, rows in frames)])
 
 
 def _sources(records: Sequence[Part]) -> tuple[Source, ...]:

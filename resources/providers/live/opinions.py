@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import polars as pl
 
 from gnosis.tables import TABLES
 from resources.providers.live.asking import Asker, Received
-from resources.providers.live.cells import CELLS, NO_SYMBOL, among, cells_of, cut, is_among, without
+from resources.providers.live.cells import CELLS, cells_of, cut_cells, is_among, is_of_kind, without
 from resources.providers.live.ordering import reachable
 from resources.providers.live.price_check import Checked, check_prices
 from resources.providers.live.quality import REASONS_JOINED, no_events, reason
@@ -19,7 +18,15 @@ from resources.providers.live.service import Ask, Service
 from resources.providers.protocol import Source
 
 MOST_ASKS = 4
-"""Asks that a second opinion on one answer may take; a service that would take more is not asked for it."""
+"""Asks that the opinion on one answer may take for each of its sessions; a service that would take more is not asked.
+
+Counted by session, so that a night and a range of years are confirmed by the same services. What an ask brings is
+remembered: a range costs at most what asking the service for all of it would.
+"""
+
+NO_OTHER = "no other configured service has this table for these sessions"
+REASONS = pl.Schema({**CELLS, "why": pl.String()})
+PLANNED = pl.Schema({**CELLS, "ask": pl.Int64()})
 
 
 @dataclass(frozen=True)
@@ -76,57 +83,55 @@ class Opinions:
         """
         name = rows["provider"][0]
         used: list[Received] = []
-        second, why = rows.clear(), ""
-        if len(self.plans) > 1:
-            need = cells_of(rows, self.table).unique().with_columns(asked=pl.lit([name]))
-            second, why = self._of_others(need, used)
+        need = cells_of(rows, self.table).unique(maintain_order=True).with_columns(asked=pl.lit([name]))
+        second, silent = self._of_others(need, used)
 
         def third_of(disputed: pl.DataFrame) -> pl.DataFrame:
             asked = pl.concat_list("provider", "disputed_by")
             cells = cells_of(disputed, self.table).with_columns(disputed.select(asked=asked))
             return self._of_others(cells.unique(list(CELLS), maintain_order=True), used)[0]
 
-        alone = why or "no other configured service has this table for these sessions"
-        if second.is_empty():
-            return Opinion(Checked(rows, no_events()), _sources_of(used), alone)
+        if second.is_empty() and silent["alone"].n_unique() == 1:
+            return Opinion(Checked(rows, no_events()), _sources_of(used), silent["alone"][0])
         checked = check_prices(
             self.table,
             rows,
             second,
             third_of,
             known_at=max(received.received_at, *(each.received_at for each in used)),
-            alone=alone,
+            alone=silent,
             tolerance=tolerance,
             same_instant_s=same_instant_s,
         )
         return Opinion(checked, _sources_of(used))
 
-    def _of_others(self, need: pl.DataFrame, used: list[Received]) -> tuple[pl.DataFrame, str]:
-        # Rows for the cells of ``need`` (``asked`` lists the services that spoke already), and why some have none.
-        found, reasons = [TABLES[self.table].empty()], []
+    def _of_others(self, need: pl.DataFrame, used: list[Received]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        # Rows for the cells of ``need`` (``asked`` lists the services that spoke already), and of the cells that have
+        # none the reasons, ``alone``.
+        found, reasons = [TABLES[self.table].empty()], [pl.DataFrame(schema=REASONS)]
         for name, plan in self.plans.items():
-            open_cells = need.filter(~pl.col("asked").list.contains(name))
-            asks = plan.asks_for(open_cells)
-            if not asks:
+            reached = plan.planned(need.filter(~pl.col("asked").list.contains(name)))
+            is_dear = pl.len().over("session") > MOST_ASKS * plan.symbols_in_one_ask
+            dear, wanted = reached.filter(is_dear), reached.filter(~is_dear)
+            reasons.append(_because(dear, f"{name} Costly: it would take more than {MOST_ASKS} asks for each session"))
+            if wanted.is_empty():
                 continue
-            if len(asks) > MOST_ASKS:
-                reasons.append(f"{name} Costly: it would take {len(asks)} asks")
-                continue
-            for ask in asks:
-                each = self._ask(plan.service, ask)
-                used.append(each)
-                if each.answer is None:
-                    assert each.error is not None
-                    reasons.append(reason(each.error))
-                    continue
-                rows = each.answer.frame
-                found.append(rows.filter(is_among(cells_of(rows, self.table), open_cells)))
-            need = without(need, cells_of(pl.concat(found), self.table))
+            numbers = wanted["ask"].unique().sort().to_list()
+            received = [self._ask(plan.service, plan.asks[number]) for number in numbers]
+            used += received
+            rows = plan.rows_of(numbers, received)
+            found.append(rows.filter(is_among(cells_of(rows, self.table), wanted)))
+            given = cells_of(found[-1], self.table)
+            need, silent = without(need, given), without(wanted, given)
+            words = [reason(each.error) if each.error else f"{name} EmptyResult: no row of it" for each in received]
+            reasons.append(_because(silent, pl.col("ask").replace_strict(numbers, words, return_dtype=pl.String)))
             if need.is_empty():
                 break
-            if not reasons or not reasons[-1].startswith(f"{name} "):
-                reasons.append(f"{name} EmptyResult: no row of it")
-        return pl.concat(found), REASONS_JOINED.join(dict.fromkeys(reasons))
+        told = pl.concat(reasons).group_by(list(CELLS), maintain_order=True)
+        alone = need.select(list(CELLS)).join(
+            told.agg(alone=pl.col("why").str.join(REASONS_JOINED)), on=list(CELLS), how="left", maintain_order="left"
+        )
+        return pl.concat(found), alone.with_columns(pl.col("alone").fill_null(NO_OTHER))
 
     def _ask(self, service: Service, ask: Ask) -> Received:
         key = service.profile.name, ask
@@ -136,29 +141,40 @@ class Opinions:
 
 
 class _Plan:
-    # The asks that bring all cells of a collection from one service, found by symbol and by session.
+    # The asks that bring all cells of a collection from one service, found by cell.
 
     def __init__(self, service: Service, table: str, cells: pl.DataFrame, newest: dt.date) -> None:
         capability = service.profile.capabilities[table]
         days = reachable(cells["session"].unique().sort().to_list(), capability, newest)
-        self.service = service
-        self.cells = cells.filter(pl.col("session").is_in(list(days)))
-        self.asks = cut(self.cells, table, capability)
-        self._by_symbol: dict[str, set[int]] = defaultdict(set)
-        self._by_session: dict[dt.date, set[int]] = defaultdict(set)
-        for number, ask in enumerate(self.asks):
-            for symbol in ask.symbols or (NO_SYMBOL,):
-                self._by_symbol[symbol].add(number)
-            for day in ask.sessions:
-                self._by_session[day].add(number)
+        is_its_kind = is_of_kind(cells, table, capability)
+        pairs = cut_cells(cells.filter(is_its_kind & cells["session"].is_in(list(days))), table, capability)
+        numbered = [part.select(*CELLS, ask=pl.lit(number, pl.Int64)) for number, (_, part) in enumerate(pairs)]
+        self.service, self.table = service, table
+        self.asks = [ask for ask, _ in pairs]
+        # None takes any number, so that one ask is enough for a session.
+        self.symbols_in_one_ask = capability.max_symbols or max(cells.height, 1)
+        self._none = pl.DataFrame(schema=PLANNED)
+        by_symbol = pl.concat([self._none, *numbered]).partition_by("symbol", as_dict=True)
+        self._by_symbol = {symbol: part for (symbol,), part in by_symbol.items()}
+        self._rows: tuple[list[int], pl.DataFrame] | None = None
 
-    def asks_for(self, cells: pl.DataFrame) -> list[Ask]:
-        """Return the asks that hold any of the cells."""
-        held = among(cells, self.cells)
-        numbers: set[int] = set()
-        for symbol, days in held.group_by("symbol").agg(pl.col("session").unique()).rows():
-            numbers |= self._by_symbol[symbol] & set().union(*(self._by_session[day] for day in days))
-        return [self.asks[number] for number in sorted(numbers)]
+    def planned(self, cells: pl.DataFrame) -> pl.DataFrame:
+        """Return those of the cells that the service can be asked for, with the number of the ask in ``ask``."""
+        named = (self._by_symbol.get(symbol, self._none) for symbol in cells["symbol"].unique())
+        return cells.join(pl.concat([self._none, *named]), on=list(CELLS), maintain_order="left")
+
+    def rows_of(self, numbers: list[int], received: Sequence[Received]) -> pl.DataFrame:
+        """Return the rows of the answers to these asks, one per key."""
+        # Answers that came symbol by symbol are compared with the same answers of this service, one after the other.
+        if self._rows is None or self._rows[0] != numbers:
+            frames = [each.answer.frame for each in received if each.answer is not None]
+            rows = pl.concat([TABLES[self.table].empty(), *frames])
+            self._rows = numbers, rows.unique(TABLES[self.table].key, keep="first", maintain_order=True)
+        return self._rows[1]
+
+
+def _because(cells: pl.DataFrame, why: str | pl.Expr) -> pl.DataFrame:
+    return cells.select(*CELLS, why=pl.lit(why) if isinstance(why, str) else why)
 
 
 def _sources_of(used: Sequence[Received]) -> tuple[Source, ...]:

@@ -125,12 +125,6 @@ def span(path: Path) -> tuple[dt.date, dt.date]:
     return dt.date.fromisoformat(first), dt.date.fromisoformat(last)
 
 
-def remove(path: Path) -> None:
-    """Remove a part, its record first."""
-    for each in _files(path):
-        each.unlink(missing_ok=True)
-
-
 def _set_aside(path: Path) -> None:
     folder = path.parent.parent / DAMAGED / path.parent.name
     folder.mkdir(parents=True, exist_ok=True)

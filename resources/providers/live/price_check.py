@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from resources.providers.live.quality import as_events, merged, no_events
+from resources.providers.live.quality import SERVICES_JOINED, as_events, merged, no_events
 from resources.providers.protocol import conform
 
 PRICES = {
@@ -47,7 +47,7 @@ def check_prices(
     third_of: Callable[[pl.DataFrame], pl.DataFrame],
     *,
     known_at: dt.datetime,
-    alone: str,
+    alone: str | pl.DataFrame,
     tolerance: float = TOLERANCE,
     same_instant_s: float = SAME_INSTANT_S,
 ) -> Checked:
@@ -62,14 +62,16 @@ def check_prices(
     table
         One of :data:`PRICES`.
     preferred, second
-        Rows of the table, one per key; those of ``second`` may come from several services, or be none.
+        Rows of the table, one per key; those of ``second`` may come from several services, or be none. Of rows of
+        others with one key the first counts.
     third_of
         Called at most once, with the preferred rows that are in dispute and the service that disagrees in the column
         ``disputed_by``; returns rows of other services, or none.
     known_at
         When the answers were received.
     alone
-        Why there is no second answer, for the event.
+        Why there is no second answer, for the events: of all rows, or ``symbol``, ``session`` and ``alone`` of those
+        that have none.
     same_instant_s
         Seconds that the instants of two tickers may lie apart.
 
@@ -89,8 +91,6 @@ def check_prices(
     ('b', [('price_disagreement', 'b', 0.9)])
     """
     price = PRICES[table]
-    if second.is_empty():
-        return Checked(preferred, unverified(table, preferred, alone, known_at))
     limit = tolerance + ROUNDING
     rows = preferred.with_row_index("row")
     cells = rows.select("row", *KEY, p=price, p_by="provider")
@@ -120,7 +120,7 @@ def check_prices(
             third[cells.filter(of="t")["t_row"]],
         ]
     )
-    return Checked(conform(taken, table), _events(cells, table, known_at, alone))
+    return Checked(conform(taken, table), _events(cells, table, known_at, _silent(cells, second, alone)))
 
 
 def unverified(table: str, rows: pl.DataFrame, alone: str | pl.Expr, known_at: dt.datetime | pl.Expr) -> pl.DataFrame:
@@ -145,6 +145,7 @@ def _beside(cells: pl.DataFrame, other: pl.DataFrame, table: str, name: str, sam
     given = other.with_row_index(f"{name}_row").select(
         *KEY, f"{name}_row", pl.col(PRICES[table]).alias(name), pl.col("provider").alias(f"{name}_by")
     )
+    given = given.unique(KEY, keep="first", maintain_order=True)
     if table != TICKERS:
         return cells.join(given, on=KEY, how="left", maintain_order="left")
     beside = cells.sort("ts", maintain_order=True).join_asof(
@@ -158,7 +159,22 @@ def _beside(cells: pl.DataFrame, other: pl.DataFrame, table: str, name: str, sam
     return beside.sort("row")
 
 
-def _events(cells: pl.DataFrame, table: str, known_at: dt.datetime, alone: str) -> pl.DataFrame:
+def _silent(cells: pl.DataFrame, second: pl.DataFrame, alone: str | pl.DataFrame) -> pl.DataFrame:
+    # The cells without a second price, each with why.
+    on = ["symbol", "session"]
+    single = cells.filter(pl.col("s").is_null())
+    if isinstance(alone, str):
+        single = single.with_columns(alone=pl.lit(alone))
+    else:
+        single = single.join(alone, on=on, how="left", maintain_order="left")
+    others = second.group_by(on).agg(spoke=pl.col("provider").unique().sort().str.join(SERVICES_JOINED))
+    beside = single.join(others, on=on, how="left", maintain_order="left")
+    elsewhen = pl.format("{} gave that of another instant", "spoke")
+    priceless = pl.format("{} gave a row without a price", "s_by")
+    return beside.with_columns(alone=pl.coalesce(priceless, elsewhen, "alone"))
+
+
+def _events(cells: pl.DataFrame, table: str, known_at: dt.datetime, silent: pl.DataFrame) -> pl.DataFrame:
     def apart(value: pl.Expr, *others: str) -> pl.Expr:
         distance = pl.max_horizontal((pl.col(other) - value).abs() / value.abs() for other in others)
         return pl.when(distance.is_finite()).then(distance)
@@ -185,7 +201,7 @@ def _events(cells: pl.DataFrame, table: str, known_at: dt.datetime, alone: str) 
             *_said("p", "s"),
         ),
     )
-    single = _single(cells.filter(pl.col("s").is_null()).with_columns(alone=pl.lit(alone)))
+    single = _single(silent)
     parts = [
         as_events(rows, table, kind, known_at)
         for rows, kind in ((decided, "price_disagreement"), (torn, "unverified"), (single, "unverified"))

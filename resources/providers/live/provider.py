@@ -14,6 +14,7 @@ from gnosis.sessions import last_completed_session
 from resources.providers.archive import Archive
 from resources.providers.errors import UnknownTableError
 from resources.providers.live.access import Access, utc_now
+from resources.providers.live.allowance import Allowance
 from resources.providers.live.configuration import LiveConfiguration
 from resources.providers.live.errors import UnavailableError
 from resources.providers.live.health import HealthLedger
@@ -207,7 +208,8 @@ def _service(
     is_first: bool,
 ) -> Service:
     said = configuration.of(name)
-    profile = make_service(Access(name)).profile
+    # What a service can do follows from its options; what it needs must be known before it is reached.
+    profile = make_service(Access(name, options=said.options)).profile
     rates = profile.rates if said.rates is None else tuple(Rate(*rate) for rate in said.rates)
     budget = RateBudget(folder / "budgets", name, rates, configuration.longest_wait_s)
     access = Access(
@@ -218,11 +220,14 @@ def _service(
         options=said.options,
         clock=clock,
         gate=budget.acquire,
+        allowance=Allowance(folder / "budgets" / "allowances.sqlite", name),
+        closers=[budget.close],
     )
     service = make_service(access)
     if is_first:
         leading = {
-            table: replace(capability, preference=FIRST_ASKED) for table, capability in profile.capabilities.items()
+            table: replace(capability, preference=FIRST_ASKED)
+            for table, capability in service.profile.capabilities.items()
         }
-        service.profile = replace(profile, capabilities=leading)
+        service.profile = replace(service.profile, capabilities=leading)
     return service

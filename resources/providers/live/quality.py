@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import groupby
 
 import polars as pl
 
+from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 from resources.providers.live.errors import FetchError
 from resources.providers.protocol import conform
@@ -16,6 +17,9 @@ from resources.providers.protocol import conform
 EVENTS_TABLE = "raw.quality_events"
 REASONS_JOINED = " | "
 SERVICES_JOINED = "+"
+SAID_OF_SERVICE = re.compile(r"\S+ \w+: ")
+"""How :func:`reason` begins: name of the service, which may hold a colon, and kind of the error."""
+NO_SERVICE = "no configured service has this table for these sessions"
 
 
 @cache
@@ -65,90 +69,75 @@ def as_events(rows: pl.DataFrame, table: str, kind: str, known_at: dt.datetime |
 
 
 def failure_events(
-    table: str, session: dt.date, errors: Sequence[FetchError], chosen: str, known_at: dt.datetime
+    table: str, failed: pl.DataFrame, errors: Sequence[FetchError], chosen: str, known_at: dt.datetime
 ) -> pl.DataFrame:
-    """Return the event that an ask moved on to ``chosen``, and one more when an answer had a new form.
+    """Return one event per session that an ask moved on to ``chosen``, and one more when an answer had a new form.
 
     Parameters
     ----------
-    session
-        Latest session of the ask.
-    errors
-        Why earlier services did not serve it; empty for no event.
+    failed
+        ``session`` and ``fault``: the places in ``errors`` of those who failed in the session; no row for no event.
     """
-    told = [("failover", error) for error in errors]
-    told += [("schema_drift", error) for error in errors if type(error).__name__ == "SchemaDrift"]
-    events = [
-        as_events(
-            pl.DataFrame(
-                {
-                    "session": [session],
-                    "symbol": [""],
-                    "providers": [error.service],
-                    "chosen": [chosen if kind == "failover" else None],
-                    "detail": [reason(error)],
-                },
-                schema_overrides={"chosen": pl.String},
-            ),
-            table,
-            kind,
-            known_at,
-        )
-        for kind, error in told
-    ]
-    return merged(pl.concat(events)) if events else no_events()
+    is_drift = [place for place, error in enumerate(errors) if type(error).__name__ == "SchemaDrift"]
+    whole = failed.select(symbol=pl.lit(""), session="session", fault="fault")
+    drift = whole.filter(pl.col("fault").is_in(is_drift))
+    moved = _told(whole, errors).with_columns(chosen=pl.lit(chosen))
+    return pl.concat(
+        [
+            as_events(moved, table, "failover", known_at),
+            as_events(_told(drift, errors), table, "schema_drift", known_at),
+        ]
+    )
 
 
 def missing_events(
-    table: str,
-    missing: pl.DataFrame,
-    reasons: Mapping[str, Sequence[tuple[str, str]]],
-    asked: Sequence[dt.date],
-    known_at: dt.datetime,
+    table: str, missing: pl.DataFrame, faults: pl.DataFrame, errors: Sequence[FetchError]
 ) -> pl.DataFrame:
-    """Return one event per symbol of which nobody had everything, under the last session asked for.
+    """Return one event per cell that nobody served, known at the close of its session.
+
+    So a session has the same events whatever else was asked for with it, and whenever it is asked for again.
 
     Parameters
     ----------
     missing
         ``symbol``, ``session`` of what is missing.
-    reasons
-        By symbol, pairs of service and reason, in the order of asking.
-    asked
-        All sessions asked for, sorted: the missing ones are named as spans of these.
+    faults
+        ``symbol``, ``session`` and ``fault``: the places in ``errors`` of those who did not serve the cell.
 
     Examples
     --------
-    >>> day = dt.date(2012, 12, 28)
-    >>> gone = pl.DataFrame({"symbol": ["AAA"], "session": [day]})
-    >>> at = dt.datetime(2012, 12, 29, tzinfo=dt.UTC)
-    >>> missing_events("raw.equity_bars", gone, {"AAA": [("b", "b Transient: HTTP 503")]}, [day], at)["detail"].item()
-    'no row of 2012-12-28: b Transient: HTTP 503'
+    >>> from resources.providers.live.errors import Transient
+    >>> gone = pl.DataFrame({"symbol": ["AAA"], "session": [dt.date(2012, 12, 28)]})
+    >>> down = Transient("b", "bars of AAA", "HTTP 503", "asked again later")
+    >>> missing_events("raw.equity_bars", gone, gone.with_columns(fault=0), [down])["detail"].item()
+    'b Transient: HTTP 503; asked again later'
     """
-    rows = [
-        {
-            "session": asked[-1],
-            "symbol": symbol,
-            "providers": SERVICES_JOINED.join(sorted({service for service, _ in reasons.get(symbol, ())})),
-            "detail": f"no row of {_spans(sessions, asked)}: "
-            + (
-                REASONS_JOINED.join(dict.fromkeys(text for _, text in reasons.get(symbol, ())))
-                or "no configured service has this table for these sessions"
-            ),
-        }
-        for symbol, sessions in missing.group_by("symbol").agg(pl.col("session").unique().sort()).sort("symbol").rows()
-    ]
-    if not rows:
-        return no_events()
-    schema = {"session": pl.Date, "symbol": pl.String, "providers": pl.String, "detail": pl.String}
-    return as_events(pl.DataFrame(rows, schema=schema), table, "missing", known_at)
+    by_cell = missing.select("symbol", "session").join(faults, on=["symbol", "session"], how="left")
+    closes = schedule().select("session", known_at="close_at")
+    told = _told(by_cell, errors).join(closes, on="session", how="left", maintain_order="left")
+    return as_events(told, table, "missing", pl.col("known_at"))
+
+
+def _told(by_cell: pl.DataFrame, errors: Sequence[FetchError]) -> pl.DataFrame:
+    # Services and sentences of each cell. Cells of one ask share their faults: sentences are made once for all of them.
+    told = pl.col("fault").cast(pl.String).str.join(",")
+    cells = by_cell.group_by("symbol", "session").agg(faults=told)
+    words = {}
+    for faults in cells["faults"].unique():
+        those = [errors[int(place)] for place in faults.split(",") if place]
+        services = SERVICES_JOINED.join(sorted({error.service for error in those}))
+        words[faults] = (services, _united(sorted(map(reason, those))) or NO_SERVICE)
+    rows = [(faults, *both) for faults, both in words.items()]
+    schema = {"faults": pl.String, "providers": pl.String, "detail": pl.String}
+    texts = pl.DataFrame(rows, schema=schema, orient="row")
+    return cells.join(texts, on="faults", maintain_order="left").drop("faults")
 
 
 def merged(events: pl.DataFrame) -> pl.DataFrame:
     """Return events with one row per key; sentences and services are joined, the largest deviation is kept.
 
-    Of several sentences that start alike up to the first colon (one service, one kind of error) the first is kept.
-    Merging what was merged changes nothing.
+    Of several sentences of one service about one kind of error the first is kept. Merging what was merged changes
+    nothing.
     """
     key = TABLES[EVENTS_TABLE].key
     is_repeated = pl.struct("session", "table_name", "symbol", "kind").n_unique() < pl.len()
@@ -158,7 +147,9 @@ def merged(events: pl.DataFrame) -> pl.DataFrame:
     def united(column: str, separator: str) -> pl.Expr:
         return pl.col(column).str.split(separator).list.explode().unique().sort().str.join(separator)
 
-    ordered = events.sort("largest_deviation", "value", "chosen", "detail", descending=True, nulls_last=True)
+    # Parts of one fetch say the same of a session, each at its receipt.
+    alike = events.group_by(pl.exclude("known_at")).agg(pl.col("known_at").max()).select(events.columns)
+    ordered = alike.sort("largest_deviation", "value", "chosen", "detail", descending=True, nulls_last=True)
     one = ordered.group_by(key, maintain_order=True).agg(
         united("providers", SERVICES_JOINED),
         pl.when(pl.col("chosen").n_unique() == 1).then(pl.col("chosen").first()),
@@ -171,17 +162,9 @@ def merged(events: pl.DataFrame) -> pl.DataFrame:
     return conform(one.with_columns(pl.col("detail").map_elements(_united, pl.String)), EVENTS_TABLE)
 
 
-def _united(sentences: pl.Series) -> str:
+def _united(sentences: Iterable[str]) -> str:
     by_start: dict[str, str] = {}
     for sentence in sentences:
-        by_start.setdefault(sentence.split(":", 1)[0], sentence)
+        start = SAID_OF_SERVICE.match(sentence)
+        by_start.setdefault(start.group() if start else sentence, sentence)
     return REASONS_JOINED.join(by_start.values())
-
-
-def _spans(sessions: Sequence[dt.date], asked: Sequence[dt.date]) -> str:
-    place = {day: number for number, day in enumerate(asked)}
-    spans = []
-    for _, run in groupby(enumerate(sessions), key=lambda pair: place[pair[1]] - pair[0]):
-        days = [day for _, day in run]
-        spans.append(str(days[0]) if len(days) == 1 else f"{days[0]} to {days[-1]}")
-    return ", ".join(spans)

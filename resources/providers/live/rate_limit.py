@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.providers.live.errors import FetchError, RateLimited, Transient
+from resources.providers.live.errors import BudgetExhausted, FetchError, Transient
 from resources.providers.live.service import Rate
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class RateBudget:
 
         Raises
         ------
-        RateLimited
+        BudgetExhausted
             When the wait would exceed ``longest_wait_s``; ``retry_after`` is what remains of it.
         Transient
             When the shared file cannot be used.
@@ -105,6 +105,7 @@ class RateBudget:
             assert isinstance(bucket.lock, FileLock)
             with bucket.lock.acquire(timeout=LOCK_WAIT_S):
                 now_ms = round(self._clock() * 1000)
+                _set_back(bucket, now_ms)
                 if self._n_acquired % REQUESTS_BETWEEN_CLEANINGS == 0:
                     bucket.leak(now_ms)
                 item = RateItem(self.service, now_ms)
@@ -130,11 +131,21 @@ class RateBudget:
             self._bucket = SQLiteBucket.init_from_file(rates, db_path=str(self.path), use_file_lock=True)
         return self._bucket
 
-    def _exhausted(self, wait_s: float) -> RateLimited:
+    def _exhausted(self, wait_s: float) -> BudgetExhausted:
         held = " and ".join(f"{rate.requests} requests in {rate.seconds:g} s" for rate in self.rates.values())
         found = f"the budget of {held} used up for longer than {self.longest_wait_s:g} s"
         advice = "asked again later; raise the rates of this service if its plan allows more"
-        return RateLimited(self.service, "room for one request", found, advice, wait_s)
+        return BudgetExhausted(self.service, "room for one request", found, advice, wait_s)
 
     def _unusable(self, found: str, advice: str) -> FetchError:
         return Transient(self.service, f"the shared budget in {self.path}", found, advice)
+
+
+def _set_back(bucket: SQLiteBucket, now_ms: int) -> None:
+    # Requests from the future were made before the clock was set back, nobody knows how long before: they count from
+    # now on, so that no wait exceeds what the rates say, and no rate is broken.
+    newest = bucket.peek(0)
+    if newest is not None and newest.timestamp > now_ms:
+        query = f"UPDATE '{bucket.table}' SET item_timestamp = ? WHERE item_timestamp > ?"
+        bucket.conn.execute(query, (now_ms, now_ms))
+        bucket.conn.commit()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from resources.providers.live.access import Access
 
 
-def redact_logs(access: Access, logger: str) -> None:
-    """Strike the secrets of ``access`` out of every record of a logger, until ``access`` is closed.
+def redact_logs(access: Access, *loggers: str) -> None:
+    """Strike the secrets of ``access`` out of every record of some loggers, until ``access`` is closed.
+
+    Each is named: what filters a logger does not see the records of those below it.
 
     Examples
     --------
@@ -29,6 +32,6 @@ def redact_logs(access: Access, logger: str) -> None:
         record.msg, record.args = access.redact(record.getMessage()), ()
         return True
 
-    chosen = logging.getLogger(logger)
-    chosen.addFilter(redacted)
-    access.closers.append(lambda: chosen.removeFilter(redacted))
+    for logger in map(logging.getLogger, loggers):
+        logger.addFilter(redacted)
+        access.closers.append(partial(logger.removeFilter, redacted))

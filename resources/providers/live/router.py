@@ -154,7 +154,7 @@ class Router:
                 self.landing.settle()
             landed = self.landing.read(table, names, days)
         missing = without(without(asked, landed.cells), collection.without_news)
-        events = merged(pl.concat([landed.events, collection.missing(missing, days, self.clock())]))
+        events = merged(pl.concat([landed.events, collection.missing(missing)]))
         if table not in SPARSE and landed.frame.is_empty() and not asked.is_empty():
             raise UnavailableError(table, collection.errors, events)
         return Collected(landed.frame, landed.rejected, events, landed.sources)

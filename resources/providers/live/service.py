@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EVENTS = frozenset({"raw.dividends", "raw.splits", "raw.posts", "raw.news", "raw.trades"})
 """Tables of things that happen or not: an answer without rows is an answer. In all others it is an EmptyResult."""
 
+PUBLISHED = frozenset({"raw.macro"})
+"""Tables in which an EmptyResult says that nothing was published; of events an answer without rows says it."""
+
 UNITED = frozenset({"raw.posts", "raw.news"})
 """Tables to which every service adds what is said in its own place: none stands in for another."""
 
@@ -97,6 +100,8 @@ class Profile:
         None when no key is needed.
     optional_key
         Key without which the service still answers, with less; ``how`` says what is gained.
+    keeps_bodies
+        False where the terms forbid to keep what the service sends: the archive then has records with hashes only.
     terms
         What its terms allow, in one sentence.
     hosts
@@ -112,6 +117,7 @@ class Profile:
     cost_usd_per_request: float = 0.0
     key: Key | None = None
     optional_key: Key | None = None
+    keeps_bodies: bool = True
 
     @property
     def variables(self) -> tuple[str, ...]:

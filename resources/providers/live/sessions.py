@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from resources.providers.live.access import Access
 from resources.providers.live.errors import FetchError, Transient
-from resources.providers.live.http import error_of_status
+from resources.providers.live.http import error_of_status, whole_body
+from resources.providers.live.redacted_logs import redact_logs
 
 ORIGINAL_HOST = "X-Orig-Host"
+LOGGERS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
+"""What requests logs to, by way of urllib3: addresses at level DEBUG."""
+
+PIECE = 65_536
 
 
 def watched(session_class: type, access: Access, *, raises: bool, expected: Callable[[], str]) -> Any:
     """Return a session of a subclass of ``session_class`` that obeys ``access``.
 
-    Every request waits for the budget, has the time limit, is led to ``access.base_url`` when there is one (the
-    original host goes along as a header), and its body is kept for the archive.
+    Every request waits for the budget, has one time limit from first to last byte, redirects included, is led to
+    ``access.base_url`` when there is one (the original host goes along as a header), and its body is kept for the
+    archive.
 
     Parameters
     ----------
@@ -29,6 +36,11 @@ def watched(session_class: type, access: Access, *, raises: bool, expected: Call
     expected
         What is being asked for, for messages.
     """
+    import requests
+    from urllib3.exceptions import HTTPError
+
+    # curl limits the whole request by itself; requests only the wait for each piece.
+    is_limited = not issubclass(session_class, requests.Session)
 
     class Watched(session_class):
         def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
@@ -36,12 +48,15 @@ def watched(session_class: type, access: Access, *, raises: bool, expected: Call
             target, headers = redirected(access, url)
             kwargs["headers"] = {**(kwargs.get("headers") or {}), **headers}
             kwargs["timeout"] = access.timeout_s
+            if not is_limited:
+                deadline = time.monotonic() + access.timeout_s
+                kwargs["hooks"] = {"response": lambda found, **_: _read_whole(found, access, expected(), deadline)}
             try:
                 response = super().request(method, target, *args, **kwargs)
             except FetchError:
                 raise
-            except OSError as error:
-                # Both libraries derive their errors from OSError.
+            except (OSError, HTTPError) as error:
+                # Both libraries derive their errors from OSError; while a body is read, urllib3 speaks for itself.
                 found = access.redact(f"{type(error).__name__}: {error}")[:200]
                 advice = "check the network and base_url of this service; a longer timeout_s can be set"
                 raise Transient(access.service, expected(), found, advice) from None
@@ -57,7 +72,20 @@ def watched(session_class: type, access: Access, *, raises: bool, expected: Call
 
     session = Watched()
     access.closers.append(session.close)
+    redact_logs(access, *LOGGERS)
     return session
+
+
+def _read_whole(response: Any, access: Access, expected: str, deadline: float) -> None:
+    # requests calls this for every response before it looks at it, those that redirect among them.
+    pieces = iter(lambda: response.raw.read1(PIECE, decode_content=True), b"")
+    is_whole = False
+    try:
+        response._content = whole_body(access, expected, pieces, deadline)
+        response._content_consumed = is_whole = True
+    finally:
+        if not is_whole:
+            response.close()
 
 
 def redirected(access: Access, url: str) -> tuple[str, dict[str, str]]:
@@ -72,4 +100,4 @@ def redirected(access: Access, url: str) -> tuple[str, dict[str, str]]:
         return url, {}
     parts = urlsplit(url)
     query = f"?{parts.query}" if parts.query else ""
-    return f"{access.base_url.rstrip('/')}{parts.path}{query}", {ORIGINAL_HOST: parts.netloc}
+    return f"{access.base_url.rstrip('/')}{parts.path}{query}", {ORIGINAL_HOST: parts.netloc.rpartition("@")[2]}

@@ -17,7 +17,7 @@ import polars as pl
 from gnosis.engines.scoring import text_hash
 from gnosis.sessions import schedule
 from resources.providers.live.access import Access
-from resources.providers.live.errors import EmptyResult, FetchError, NotFound, SchemaDrift
+from resources.providers.live.errors import EmptyResult, FetchError, Incomplete, NotFound, SchemaDrift
 from resources.providers.live.known import under_session
 from resources.providers.live.service import Answer, Ask
 from resources.providers.protocol import conform
@@ -107,7 +107,7 @@ def each_symbol(
     for position, symbol in enumerate(symbols):
         try:
             found.append(ask_one(symbol))
-        except (NotFound, EmptyResult, SchemaDrift) as error:
+        except (NotFound, EmptyResult, Incomplete, SchemaDrift) as error:
             failures[symbol] = error
         except FetchError as error:
             if of_one_host:

@@ -5,7 +5,8 @@ Options of the service
 feed
     "iex" (default) or "sip". IEX is one exchange with two or three per cent of the trading. Its bars have the prices
     of its own trades, so high, low and last price can differ from those of the market. The volume of one exchange must
-    not pass for the market's: ``volume`` is null with "iex". "sip" is the consolidated tape, with volume; without a
+    not pass for the market's: ``volume`` is null with "iex", and for daily bars every service with the prices of the
+    whole market goes first (preference 4; with "sip" 1). "sip" is the consolidated tape, with volume; without a
     subscription it may be asked only for what is 15 minutes old, so what is younger than 16 is never asked for.
 options_feed
     "indicative" (default) or "opra". Indicative quotes are made by the vendor from those of the market, which only
@@ -16,9 +17,10 @@ account
 What rows mean
 --------------
 A share is followed through its earlier tickers: rows of ``META`` before 2022 are those of the company that has the
-ticker today. Trades and intraday bars are those of the regular session. The text of an article is its headline as
-changed last, so ``known_at`` is the last change and ``ts`` the publication. Splits and dividends carry no announcement:
-they are known from the open of the ex-date on. Stock dividends, spin-offs and mergers are not told.
+ticker today. Trades and intraday bars are those of the regular session, as the other services have them. The text of
+an article is its headline as changed last, so ``known_at`` is the last change and ``ts`` the publication. Splits and
+dividends carry no announcement: they are known from the open of the ex-date on. Stock dividends, spin-offs and mergers
+are not told.
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ ARTICLE = {
 }
 PRICES = {"open": "o", "high": "h", "low": "l", "close": "c"}
 TAKEN_BACK = "trade|taken_back"
+SIP_BARS, IEX_BARS = 1, 4
 LONGEST_CHAIN = dt.timedelta(days=4 * 366)
 
 
@@ -94,7 +97,7 @@ class Alpaca:
         title="Alpaca market data",
         capabilities={
             # 100 symbols x 100 sessions is one page of 10,000 bars; 25 symbols a minute bar each, likewise.
-            "raw.equity_bars": Capability(100, 100, delay_s=0.0, preference=1, kinds=SHARES),
+            "raw.equity_bars": Capability(100, 100, delay_s=0.0, preference=IEX_BARS, kinds=SHARES),
             "raw.intraday_bars": Capability(25, 1, delay_s=0.0, preference=1, kinds=SHARES),
             "raw.trades": Capability(10, 1, delay_s=0.0, preference=1, kinds=SHARES),
             "raw.option_quotes": Capability(1, 1, 900.0, reaches_back_sessions=1, preference=2, kinds=SHARES),
@@ -123,13 +126,12 @@ class Alpaca:
         self._made: AlpacaClient | None = None
         if self._feed == "sip":
             late = {"raw.equity_bars", "raw.intraday_bars", "raw.trades"}
-            self.profile = replace(
-                self.profile,
-                capabilities={
-                    table: replace(known, delay_s=SIP_AGE.total_seconds()) if table in late else known
-                    for table, known in self.profile.capabilities.items()
-                },
-            )
+            capabilities = {
+                table: replace(known, delay_s=SIP_AGE.total_seconds()) if table in late else known
+                for table, known in self.profile.capabilities.items()
+            }
+            bars = replace(capabilities["raw.equity_bars"], preference=SIP_BARS)
+            self.profile = replace(self.profile, capabilities=capabilities | {"raw.equity_bars": bars})
 
     def fetch(self, ask: Ask) -> Answer:
         """Return rows of ``ask.table``; see :class:`resources.providers.live.service.Service`."""

@@ -25,6 +25,7 @@ from resources.providers.services.alpaca_rows import (
     with_hours,
 )
 from resources.providers.services.alpaca_symbols import AskedSymbols
+from resources.providers.services.ex_dates import one_ratio
 
 NO_RATIO = "ratio|min_exclusive"
 PROCESSED_BEFORE, PROCESSED_AFTER = dt.timedelta(days=14), dt.timedelta(days=190)
@@ -38,7 +39,8 @@ def splits(client: AlpacaClient, ask: Ask, names: AskedSymbols) -> Parts:
     rows, rejected = _actions(client, ask, names, kinds, {"new_rate": NUMBER, "old_rate": NUMBER})
     no_ratio = (pl.col("new_rate") <= 0) | (pl.col("old_rate") <= 0)
     rows, senseless = parted(rows.with_columns(rule=pl.when(no_ratio).then(pl.lit(NO_RATIO))), "day")
-    return rows.with_columns(ratio=pl.col("new_rate") / pl.col("old_rate")), pl.concat([rejected, senseless])
+    ratios = rows.with_columns(ratio=pl.col("new_rate") / pl.col("old_rate"))
+    return one_ratio(ratios, "session", "ex_date", "known_at"), pl.concat([rejected, senseless])
 
 
 def dividends(client: AlpacaClient, ask: Ask, names: AskedSymbols) -> Parts:

@@ -29,6 +29,7 @@ UNREADABLE = "contract|readable"
 OTHER_CHAIN = "contract|of_this_chain"
 NO_SPOT = "spot|nullability"
 SHARES_PER_CONTRACT = 100.0
+OLDEST_SPOT = dt.timedelta(minutes=15)
 QUOTE = {"t": INSTANT, "bp": NUMBER, "bs": NUMBER, "ap": NUMBER, "as": NUMBER}
 
 
@@ -86,7 +87,7 @@ def with_open_interest(rows: pl.DataFrame, contracts: Iterable[Any], expected: s
 def with_spot(rows: pl.DataFrame, bars: Any, expected: str) -> Parts:
     """Add ``spot``: the close of the last minute of the same session that had ended by the quote; and rejected rows.
 
-    Quotes before the first trade of the session have no spot and are rejected.
+    Quotes without a trade in the 15 minutes before them have no spot and are rejected.
     """
     fields = {"S": TEXT, "t": INSTANT, "c": NUMBER}
     minutes, _ = parted(typed_rows(by_symbol(bars, expected), fields, expected).with_columns(day=None), "day")
@@ -94,7 +95,13 @@ def with_spot(rows: pl.DataFrame, bars: Any, expected: str) -> Parts:
         ended_at=pl.col("t") + pl.duration(minutes=1), session=new_york_date("t"), spot="c"
     ).sort("ended_at")  # fmt: skip
     priced = rows.sort("t", maintain_order=True).join_asof(
-        prices, left_on="t", right_on="ended_at", by="session", strategy="backward", check_sortedness=False
+        prices,
+        left_on="t",
+        right_on="ended_at",
+        by="session",
+        strategy="backward",
+        tolerance=OLDEST_SPOT,
+        check_sortedness=False,
     )
     priced = priced.drop("ended_at").with_columns(
         rule=pl.when(pl.col("spot").is_null()).then(pl.lit(NO_SPOT))

@@ -2,8 +2,8 @@
 
 A chain is a snapshot of now, about 15 minutes old: a session that is over cannot be asked for again
 (:mod:`resources.providers.services.cboe_chain` tells how its clocks are read). The same chain is pulled at most once in
-15 minutes: after a pull the next one is refused here with the time that is left. A chain is asked for under the name
-that ``raw.option_quotes`` keeps it under: ``SPX``, which has the roots SPX and SPXW.
+15 minutes by all processes of a home: after a pull the next one is refused here with the time that is left. A chain is
+asked for under the name that ``raw.option_quotes`` keeps it under: ``SPX``, which has the roots SPX and SPXW.
 
 ``VIX_History.csv`` has ^VIX from 1990. Other indices come from the data behind Cboe's charts, whose form the service
 does not document: an object ``data`` with a list of ``date, open, high, low, close`` in which 0 means not known. Both
@@ -25,8 +25,15 @@ from gnosis.symbols import ROOTS, InvalidSymbolError, UnmappedSymbolError, chain
 from resources.providers.live.access import Access
 from resources.providers.live.daily_levels import daily_levels
 from resources.providers.live.each_symbol import each_symbol
-from resources.providers.live.errors import EmptyResult, NotFound, RateLimited, SchemaDrift
-from resources.providers.live.http import Http
+from resources.providers.live.errors import (
+    BudgetExhausted,
+    EmptyResult,
+    EntitlementError,
+    FetchError,
+    NotFound,
+    SchemaDrift,
+)
+from resources.providers.live.http import Http, Reply
 from resources.providers.live.service import Answer, Ask, Capability, Probe, Profile, Rate, typed_errors
 from resources.providers.live.typed_columns import typed_columns
 from resources.providers.protocol import conform
@@ -65,7 +72,6 @@ class Cboe:
     def __init__(self, access: Access) -> None:
         self.access = access
         self._http = Http(access, HOST)
-        self._pulled_at: dict[str, dt.datetime] = {}
 
     def fetch(self, ask: Ask) -> Answer:
         """Return the chains or levels asked for; see :class:`resources.providers.live.service.Service`."""
@@ -90,9 +96,7 @@ class Cboe:
         with typed_errors(self.access, expected):
             chain = chain_symbol(symbol)
             path = CHAIN.format(self._written(ROOTS[chain].underlying if chain in ROOTS else chain, expected))
-            self._require_pause(path, expected)
-            reply = self._http.get(path, expected)
-            self._pulled_at[path] = reply.received_at
+            reply = self._pulled(path, expected)
             session, frame, rejected = chain_rows(reply.json(expected), chain, reply.received_at, name)
             if session not in sessions:
                 wanted = f"{expected} in the session {sessions[-1]}"
@@ -102,13 +106,33 @@ class Cboe:
                 raise EmptyResult(name, expected, f"{rejected.height} contracts and none that fits", _ADVICE)
             return frame, rejected
 
-    def _require_pause(self, path: str, expected: str) -> None:
-        last = self._pulled_at.get(path)
-        wait = (BETWEEN_PULLS - (self.access.clock() - last)).total_seconds() if last else 0.0
-        if wait > 0:
-            found = f"a pull at {last:%H:%M} UTC"
+    def _file(self, path: str, expected: str) -> Reply:
+        """Return the file of one symbol.
+
+        The servers say 403 of a file that they do not have, as file stores without a listing do. A block of this
+        address looks the same; it shows when ^VIX, whose file is always there, is refused too.
+        """
+        try:
+            return self._http.get(path, expected)
+        except EntitlementError as error:
+            if not error.found.startswith("HTTP 403"):
+                raise
+            advice = "check the symbol; when ^VIX is refused too, the service blocks this address"
+            raise NotFound(error.service, expected, error.found, advice) from None
+
+    def _pulled(self, path: str, expected: str) -> Reply:
+        now, allowance = self.access.clock(), self.access.allowance
+        pull = allowance.take(path, 1, limit=1, within=BETWEEN_PULLS, now=now)
+        if not pull.amount:
+            found = f"a pull at {pull.first_at:%H:%M} UTC"
             advice = "the service tolerates one pull per 15 minutes; asked again later"
-            raise RateLimited(self.profile.name, expected, found, advice, retry_after=wait)
+            wait_s = (BETWEEN_PULLS - (now - pull.first_at)).total_seconds()
+            raise BudgetExhausted(self.profile.name, expected, found, advice, retry_after=wait_s)
+        try:
+            return self._file(path, expected)
+        except FetchError:
+            allowance.give_back(pull, 1)
+            raise
 
     def _levels(self, symbol: str, sessions: tuple[dt.date, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
         name, expected = self.profile.name, f"levels of {symbol}"
@@ -149,7 +173,7 @@ class Cboe:
         return table.select(day.fill_null(pl.col("DATE")).alias("session"), *levels), not rest
 
     def _history(self, written: str, expected: str) -> pl.DataFrame:
-        document: Any = self._http.get(HISTORY.format(written), expected).json(expected)
+        document: Any = self._file(HISTORY.format(written), expected).json(expected)
         rows = document.get("data") if isinstance(document, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise SchemaDrift(self.profile.name, f"a list data of {expected}", repr(document)[:60], _ADVICE)

@@ -7,7 +7,7 @@ lies after the first, or after the receipt, the zones are no longer what they we
 What the document does not say is settled by the rules of the downloaded files
 (:mod:`resources.providers.files.quotedata`): the session is the latest one that had opened by the market's time, ``ts``
 is at the latest its close, and the open interest is that of the session before if the chain was received on the day of
-its session, otherwise not known.
+its session, otherwise not known. After the close the price of the underlying is its ``close``: it may move on.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def chain_rows(
     """
     expected = f"the chain of {chain}"
     header, options = _parts(document, expected, provider)
-    ts, session = _quoted_at(document, header, expected, received_at, provider)
-    spot = spot_of(header, expected, provider)
+    ts, session, is_after = _quoted_at(document, header, expected, received_at, provider)
+    spot = spot_of(header, expected, provider, at_close=is_after)
     rows = pl.DataFrame(options, infer_schema_length=None)
     if "option" not in rows.columns or rows.schema["option"] != pl.String:
         raise SchemaDrift(provider, f"contract names in the field option of {expected}", "none", _ADVICE)
@@ -96,6 +96,7 @@ def chain_rows(
         symbol=pl.lit(chain),
         ts=pl.lit(ts),
         known_at=pl.lit(received_at),
+        open_interest=pl.col("open_interest") if is_of_the_day else pl.lit(None, dtype=pl.Float64),
         oi_session=pl.lit(shift_session(session, -1) if is_of_the_day else None, dtype=pl.Date),
         multiplier=pl.lit(MULTIPLIER),
         deliverable_shares=pl.lit(None, dtype=pl.Float64),
@@ -106,10 +107,11 @@ def chain_rows(
     return session, conform(frame, "raw.option_quotes"), rejected
 
 
-def spot_of(header: dict[str, Any], expected: str, provider: str) -> float:
+def spot_of(header: dict[str, Any], expected: str, provider: str, *, at_close: bool) -> float:
     """Return the price of the underlying: ``current_price``, else ``close``, else the middle of its quote.
 
-    Zero and nothing mean that a price is not known.
+    Zero and nothing mean that a price is not known. With ``at_close``, for quotes of the close in a document of later,
+    only ``close`` is the price at their instant.
 
     Raises
     ------
@@ -120,7 +122,8 @@ def spot_of(header: dict[str, Any], expected: str, provider: str) -> float:
 
     Examples
     --------
-    >>> spot_of({"current_price": 0.0, "close": None, "bid": 99.0, "ask": 101.0}, "the chain of AAA", "cboe")
+    >>> spot_of({"current_price": 0.0, "close": None, "bid": 99.0, "ask": 101.0}, "the chain of AAA", "cboe",
+    ...     at_close=False)
     100.0
     """
     prices: dict[str, float] = {}
@@ -134,7 +137,7 @@ def spot_of(header: dict[str, Any], expected: str, provider: str) -> float:
             prices[name] = float(value)
     if "bid" in prices and "ask" in prices:
         prices["mid"] = (prices["bid"] + prices["ask"]) / 2
-    for name in ("current_price", "close", "mid"):
+    for name in ("close",) if at_close else ("current_price", "close", "mid"):
         if name in prices:
             return prices[name]
     raise EmptyResult(provider, f"a price of the underlying in {expected}", "none", "asked again later")
@@ -175,7 +178,8 @@ def _parts(document: Any, expected: str, provider: str) -> tuple[dict[str, Any],
 
 def _quoted_at(
     document: dict[str, Any], header: dict[str, Any], expected: str, received_at: dt.datetime, provider: str
-) -> tuple[dt.datetime, dt.date]:
+) -> tuple[dt.datetime, dt.date, bool]:
+    """Return the quote instant, its session, and whether the document is of after its close."""
     market_at = market_time(header, expected, provider)
     made_at = _moment(document, "timestamp", f"timestamp of {expected}", provider).replace(tzinfo=UTC)
     if market_at > min(made_at, received_at):
@@ -183,7 +187,7 @@ def _quoted_at(
         advice = "the zones have changed: no quote is taken until they are known; report it"
         raise SchemaDrift(provider, f"{wanted} in {expected}", str(market_at), advice)
     opened = schedule().filter(pl.col("open_at") <= market_at).row(-1, named=True)
-    return min(market_at, opened["close_at"]), opened["session"]
+    return min(market_at, opened["close_at"]), opened["session"], market_at > opened["close_at"]
 
 
 def _moment(holder: dict[str, Any], name: str, what: str, provider: str) -> dt.datetime:

@@ -38,7 +38,7 @@ class Exchange:
     dates_quotes
         True when the instant of a ticker is that of its quotes. Elsewhere it is that of the last trade, or is not said.
     names_taker
-        True when the side of a public trade is that of the order that took liquidity.
+        True when the side of a public trade is known to be that of the order that took liquidity.
     options
         Options of ccxt that differ from its own.
     preference
@@ -55,7 +55,7 @@ class Exchange:
     most_trades: int | None = None
     most_levels: int | None = None
     dates_quotes: bool = False
-    names_taker: bool = True
+    names_taker: bool = False
     options: dict[str, str] = field(default_factory=dict)
     preference: int = 5
 
@@ -70,8 +70,7 @@ EXCHANGES: dict[str, Exchange] = {
         newest_candles=None,
         most_trades=1000,
         most_levels=50,
-        # ccxt passes the side on as the exchange gives it; other clients take it for the maker's. It is left out.
-        names_taker=False,
+        # The side is left out: ccxt passes it on as the exchange gives it; other clients take it for the maker's.
         options={"fetchTime": "v3PublicGetBrokerageTime"},
         preference=0,
     ),
@@ -84,6 +83,7 @@ EXCHANGES: dict[str, Exchange] = {
         newest_candles=720,
         most_trades=1000,
         most_levels=50,
+        names_taker=True,
         preference=1,
     ),
     "binance": Exchange(
@@ -97,6 +97,7 @@ EXCHANGES: dict[str, Exchange] = {
         most_trades=1000,
         most_levels=50,
         dates_quotes=True,
+        names_taker=True,
         preference=2,
     ),
     "bybit": Exchange(
@@ -109,6 +110,7 @@ EXCHANGES: dict[str, Exchange] = {
         bounds_candles=True,
         most_trades=60,
         most_levels=50,
+        names_taker=True,
         preference=3,
     ),
 }

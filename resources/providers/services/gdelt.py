@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from resources.providers.live.access import Access
-from resources.providers.live.errors import EmptyResult, NotConfigured, NotFound, RateLimited, SchemaDrift
+from resources.providers.live.errors import Incomplete, NotConfigured, NotFound, RateLimited, SchemaDrift
 from resources.providers.live.http import Http, Reply
 from resources.providers.live.records import Field, read_records, set_aside, set_aside_undated
 from resources.providers.live.service import Answer, Ask, Capability, Probe, Profile, Rate, typed_errors
@@ -132,7 +132,7 @@ class Gdelt:
             until = oldest
         found = f"more than {len(articles)} in {max_requests} requests, or more than {MOST_RECORDS} of one moment"
         advice = "narrow the query in names, ask for fewer sessions, or raise max_requests in the options"
-        raise EmptyResult(self.profile.name, f"all {expected} since {after:%Y-%m-%d %H:%M} UTC", found, advice)
+        raise Incomplete(self.profile.name, f"all {expected} since {after:%Y-%m-%d %H:%M} UTC", found, advice)
 
     def _articles(self, query: str, after: dt.datetime, until: dt.datetime, most: int, expected: str) -> list[Any]:
         params: dict[str, str | int] = {

@@ -27,9 +27,10 @@ from resources.providers.live.service import (
     typed_errors,
 )
 from resources.providers.services import massive_actions, massive_bars, massive_chain, massive_ticks
+from resources.providers.services.massive_answer import DELAY
 from resources.providers.services.massive_pages import REPORT, Connection
 
-DELAY_S = 900.0
+DELAY_S = DELAY.total_seconds()
 FREE_SESSIONS = 500
 SESSIONS_IN_ONE_ASK = 60
 """Most requests that one ask for daily bars makes: twelve minutes of a free key's budget. More would save requests

@@ -16,6 +16,9 @@ from resources.providers.protocol import conform
 from resources.providers.rejections import no_rejections, rejected_rows
 from resources.providers.services.massive_pages import REPORT
 
+DELAY = dt.timedelta(minutes=15)
+"""Age of the prices of a plan without real-time data: a bar is whole this long after its end."""
+
 
 class Part(NamedTuple):
     """Rows of a table but for ``provider`` and ``synthetic``, and rows that were set aside."""
@@ -25,15 +28,15 @@ class Part(NamedTuple):
 
 
 def closed(sessions: Sequence[dt.date], now: dt.datetime) -> list[dt.date]:
-    """Return the sessions that have closed.
+    """Return the sessions that closed so long ago that their bars are whole.
 
     Examples
     --------
     >>> days = [dt.date(2026, 11, 19), dt.date(2026, 11, 20)]
-    >>> [str(day) for day in closed(days, dt.datetime(2026, 11, 20, 20, 59, tzinfo=dt.UTC))]
+    >>> [str(day) for day in closed(days, dt.datetime(2026, 11, 20, 21, 14, tzinfo=dt.UTC))]
     ['2026-11-19']
     """
-    known = schedule().filter(pl.col("session").is_in(list(sessions)), pl.col("close_at") <= now)
+    known = schedule().filter(pl.col("session").is_in(list(sessions)), pl.col("close_at") + DELAY <= now)
     return known["session"].to_list()
 
 

@@ -14,10 +14,11 @@ import polars as pl
 from gnosis.sessions import schedule
 from resources.providers.live.each_symbol import each_symbol
 from resources.providers.live.errors import EmptyResult, SchemaDrift
-from resources.providers.live.known import at_close
+from resources.providers.live.known import at_close, at_level_close
 from resources.providers.live.service import Answer, Ask
 from resources.providers.rejections import NOT_A_SESSION, is_session, rejected_rows
 from resources.providers.services.massive_answer import (
+    DELAY,
     Part,
     answered,
     closed,
@@ -71,12 +72,13 @@ def index_levels(connection: Connection, ask: Ask) -> Answer:
         return _daily(connection, ask, symbol, connection.text_of(symbol, "index"), LEVEL, sessions)
 
     parts, failures = each_symbol(ask.symbols, daily)
-    parts = [Part(at_close(part.rows), part.rejected) for part in parts]
+    whole = pl.col("ts") + DELAY <= connection.access.clock()
+    parts = [Part(at_level_close(part.rows).filter(whole), part.rejected) for part in parts]
     return answered(ask, connection.access.service, expected, parts, failures)
 
 
 def intraday_bars(connection: Connection, ask: Ask) -> Answer:
-    """Return bars of one and of five minutes that lie within the regular session and have ended.
+    """Return bars of one and of five minutes that lie within the regular session and ended 15 minutes ago.
 
     Bars before the open and after the close belong to no regular session: they are not part of the ask, and left out.
     """
@@ -173,7 +175,7 @@ def _minutes(connection: Connection, ask: Ask, symbol: str, text: str, length: i
         pl.col("session").is_in(list(ask.sessions)),
         pl.col("started") >= pl.col("open_at"),
         pl.col("ts") <= pl.col("close_at"),
-        pl.col("ts") <= connection.access.clock(),
+        pl.col("ts") + DELAY <= connection.access.clock(),
     )
     kept = regular.with_columns(known_at=pl.col("ts"), frequency=pl.lit(FREQUENCIES[length])).rename(NAMES)
     return Part(kept.drop("t", "started", "open_at", "close_at"), whole.rejected)
@@ -199,8 +201,8 @@ def _as_bars(part: Part) -> Part:
 def _closed(connection: Connection, ask: Ask, expected: str) -> list[dt.date]:
     sessions = closed(ask.sessions, connection.access.clock())
     if not sessions:
-        found = "a session that has not closed"
-        raise EmptyResult(connection.access.service, expected, found, "ask again after the close")
+        found = f"a session that has not closed {DELAY} ago"
+        raise EmptyResult(connection.access.service, expected, found, "asked again later")
     return sessions
 
 

@@ -1,11 +1,14 @@
 """Chains of options from Massive's snapshot of now, 250 contracts a page. Free keys are refused with 403.
 
 A contract without a last quote has no instant and is set aside; when none has one, the plan does not include quotes.
+The price of the underlying is the one of now: it is that of a quote only if both are at most 15 minutes apart. What has
+no such price is set aside, so a chain of shares is there until 15 minutes after the close, not in the evening.
 Greeks and volatilities of the service are not read: they may be missing for any contract.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import polars as pl
@@ -23,6 +26,7 @@ NANOS = 1_000_000_000
 LARGEST_PAGE = 250
 NOT_A_CONTRACT = "ticker|not_a_contract"
 MULTIPLIER = 100.0
+SPOT_APART = dt.timedelta(minutes=15)
 
 FIELDS: dict[str, pl.DataType | type[pl.DataType]] = {
     "details": pl.Struct({"ticker": pl.String, "shares_per_contract": pl.Float64}),
@@ -36,7 +40,7 @@ FIELDS: dict[str, pl.DataType | type[pl.DataType]] = {
         }
     ),
     "day": pl.Struct({"volume": pl.Float64, "last_updated": pl.Int64}),
-    "underlying_asset": pl.Struct({"price": pl.Float64, "value": pl.Float64}),
+    "underlying_asset": pl.Struct({"price": pl.Float64, "value": pl.Float64, "last_updated": pl.Int64}),
     "open_interest": pl.Float64,
 }
 KEY = ["session", "symbol", "expiry", "settlement", "right", "strike", "root"]
@@ -78,7 +82,13 @@ def _chain(connection: Connection, ask: Ask, symbol: str) -> Part:
     contracts = pl.concat(pages)
     if contracts.is_empty():
         raise EmptyResult(service, expected, "no contract", "ask another service")
-    _require_plan(service, expected, contracts)
+    if contracts["ts"].null_count() == contracts.height:
+        wanted, advice = f"{expected} with quotes of the contracts", "the plan does not include it; ask another service"
+        raise EntitlementError(service, wanted, "a snapshot without", advice)
+    if contracts["spot"].null_count() == contracts.height:
+        # The plan may lack one market, and in the evening no price is that of the quotes: other chains may be good.
+        wanted = f"{expected} with a price of the underlying at most {SPOT_APART} from a quote"
+        raise EmptyResult(service, wanted, "none", "ask another service, or ask during the session")
     for side in ("bid", "ask"):
         if contracts[side].null_count() == contracts.height:
             raise SchemaDrift(service, f"{expected} with the field {side!r}", "no quote that has it", REPORT)
@@ -101,13 +111,19 @@ def _chain(connection: Connection, ask: Ask, symbol: str) -> Part:
         found = f"{terms.height} contracts last quoted in {days or 'no session'}"
         raise EmptyResult(service, expected, found, "a chain is a snapshot of now; ask in the evening of the session")
     before = schedule().select("session", oi_session=pl.col("session").shift(1))
-    dated = rows.join(before, on="session", how="left", maintain_order="left").with_columns(
-        # On a later day the service may or may not have moved on to the next open interest.
-        oi_session=pl.when(
-            pl.col("open_interest").is_not_null(), new_york_day(pl.col("known_at")) == pl.col("session")
-        ).then("oi_session"),
-        multiplier=pl.lit(MULTIPLIER),
-        deliverable_shares=pl.when(pl.col("shares_per_contract") != MULTIPLIER).then("shares_per_contract"),
+    dated = (
+        rows.join(before, on="session", how="left", maintain_order="left")
+        .with_columns(
+            # On a later day the service may or may not have moved on to the next open interest.
+            pl.when(pl.col("open_interest").is_not_null(), new_york_day(pl.col("known_at")) == pl.col("session"))
+            .then(name)
+            .alias(name)
+            for name in ("open_interest", "oi_session")
+        )
+        .with_columns(
+            multiplier=pl.lit(MULTIPLIER),
+            deliverable_shares=pl.when(pl.col("shares_per_contract") != MULTIPLIER).then("shares_per_contract"),
+        )
     )
     # While pages are turned a contract may move from one to the next: the later sight of it counts.
     once = dated.unique(KEY, keep="last", maintain_order=True)
@@ -130,18 +146,15 @@ def _contracts(connection: Connection, page: Page, expected: str) -> pl.DataFram
         traded=bar["last_updated"],
         day_volume=bar["volume"],
         # Indices have a value where shares have a price.
-        spot=pl.coalesce(asset["price"], asset["value"]),
+        price=pl.coalesce(asset["price"], asset["value"]),
+        priced=asset["last_updated"],
     )
     at = pl.lit(page.reply.received_at).cast(pl.Datetime("us", "UTC"))
     stamped = flat.with_columns(ts=instant("quoted", NANOS), known_at=at)
     dated = stamped.with_columns(session=new_york_day(pl.col("ts")))
     # The day's bar is that of the last day with a trade, which need not be the day of the quote.
     is_same_day = new_york_day(instant("traded", NANOS)) == pl.col("session")
-    return dated.with_columns(volume=pl.when(is_same_day).then("day_volume")).drop("quoted", "traded", "day_volume")
-
-
-def _require_plan(service: str, expected: str, contracts: pl.DataFrame) -> None:
-    for column, what in (("ts", "quotes of the contracts"), ("spot", "the price of the underlying")):
-        if contracts[column].null_count() == contracts.height:
-            advice = "the plan does not include it; ask another service"
-            raise EntitlementError(service, f"{expected} with {what}", "a snapshot without", advice)
+    apart = (instant("priced", NANOS) - pl.col("ts")).abs()
+    return dated.with_columns(
+        volume=pl.when(is_same_day).then("day_volume"), spot=pl.when(apart <= SPOT_APART).then("price")
+    ).drop("quoted", "traded", "day_volume", "price", "priced")

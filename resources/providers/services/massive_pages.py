@@ -8,7 +8,7 @@ and headers, and :class:`resources.providers.live.http.Http` sends them.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -33,6 +33,7 @@ GOOD = ("OK", "DELAYED")
 TOO_EARLY = b"before end of day"
 """In the message of a refusal to a free key that asks for the day that is not over (reported)."""
 
+KINDS: Mapping[Any, tuple[type, ...]] = {pl.String: (str,), pl.Int64: (int,), pl.Float64: (int, float)}
 REPORT = "the answer has a new form: look at the archived bytes and report it"
 
 
@@ -169,13 +170,14 @@ class Connection:
         """
         if page.n_rows == 0:
             return pl.DataFrame(schema=pl.Schema(fields))
-        text = pl.Series([page.reply.content.decode("utf-8")])
-        try:
-            return _decoded(text, fields)
-        except pl.exceptions.ComputeError:
-            wrong = next((name for name in fields if not _fits(text, {name: fields[name]})), "results")
-            found = f"another type in the field {wrong!r}"
-            raise SchemaDrift(self.access.service, expected, found, REPORT) from None
+        wrong = _mistyped(page.document["results"], fields)
+        if wrong is None:
+            text = pl.Series([page.reply.content.decode("utf-8")])
+            try:
+                return _decoded(text, fields)
+            except pl.exceptions.ComputeError:
+                wrong = "results"
+        raise SchemaDrift(self.access.service, expected, f"another type in the field {wrong!r}", REPORT)
 
     def _client(self) -> Any:
         if self._made is None:
@@ -245,9 +247,16 @@ def _decoded(text: pl.Series, fields: Mapping[str, Any]) -> pl.DataFrame:
     return listed.struct.field("results").explode().struct.unnest()
 
 
-def _fits(text: pl.Series, fields: Mapping[str, Any]) -> bool:
-    try:
-        _decoded(text, fields)
-    except pl.exceptions.ComputeError:
-        return False
-    return True
+def _mistyped(rows: Sequence[Any], fields: Mapping[str, Any]) -> str | None:
+    """Return a field that holds another type in some row: the decoder would make 1.0 of true and 2 of 2.5."""
+    if not {type(row) for row in rows} <= {dict}:
+        return "results"
+    for name, dtype in fields.items():
+        values = [row.get(name) for row in rows]
+        if isinstance(dtype, pl.Struct):
+            inner = _mistyped([value for value in values if value is not None], dtype.to_schema())
+            if inner is not None:
+                return name if inner == "results" else f"{name}.{inner}"
+        elif not {type(value) for value in values} <= {*KINDS[dtype], type(None)}:
+            return name
+    return None

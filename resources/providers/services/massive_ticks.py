@@ -11,7 +11,6 @@ from typing import Any
 
 import polars as pl
 
-from gnosis.sessions import shift_session
 from resources.providers.live.each_symbol import each_symbol
 from resources.providers.live.errors import EmptyResult, NotFound
 from resources.providers.live.service import Answer, Ask
@@ -45,7 +44,7 @@ QUOTE = {
 
 
 def trades(connection: Connection, ask: Ask) -> Answer:
-    """Return the trades from the close before a session to its close, which is when they became part of it.
+    """Return the trades of the regular session, open and close included, as the other services and the bars have them.
 
     ``ts`` is the instant at the exchange, ``known_at`` the one at which the consolidated feed had the trade. An
     identifier of the service is unique for an exchange and a reporting facility, so both are part of ``trade_id``.
@@ -80,12 +79,12 @@ def order_books(connection: Connection, ask: Ask) -> Answer:
 
 def _trades(connection: Connection, ask: Ask, symbol: str, text: str, session: dt.date) -> Part:
     service, expected = connection.access.service, f"trades of {symbol} in {session}"
-    after, until = hours(shift_session(session, -1))[1], hours(session)[1]
+    opened, until = hours(session)
 
     def call(client: Any) -> Any:
         return client.list_trades(
             text,
-            timestamp_gt=epoch(after, NANOS),
+            timestamp_gte=epoch(opened, NANOS),
             timestamp_lte=epoch(until, NANOS),
             order="asc",
             limit=LARGEST_PAGE,

@@ -5,7 +5,8 @@ alone is no sign: ``ALL``, ``IT`` and ``OPEN`` are words, and ``$ETH`` is a fund
 Comments are not read. A submission that was edited is known, in its present form, from the edit on.
 
 Reddit lists about a thousand submissions of a subreddit, newest first. When they do not reach back to the close before
-the first session asked for, the ask fails as a whole, since nobody can tell what is missing.
+the first session asked for, the ask fails as a whole, since nobody can tell what is missing. It fails too when one of
+the subreddits is private or gone, and names it.
 
 Keys are given by hand and rarely, and the address that asks must own one: without keys nothing is asked. A ``praw.ini``
 or ``praw_*`` variable that lies about cannot lead the requests elsewhere, and praw sleeps at no limit.
@@ -29,8 +30,8 @@ from gnosis.symbols import kind_of
 from resources.providers.live.access import Access, Recorder
 from resources.providers.live.errors import (
     AuthError,
-    EmptyResult,
     FetchError,
+    Incomplete,
     MissingPackageError,
     NotFound,
     RateLimited,
@@ -58,6 +59,7 @@ WHOLE_LISTING = 100
 """A listing shorter than a page is all that the subreddit has; a longer one may have been cut off."""
 
 OAUTH_URL, REDDIT_URL = "https://oauth.reddit.com", "https://www.reddit.com"
+LISTING = "/r/"
 TOKEN_PATH = "/api/v1/access_token"
 USER_AGENT = "python:gnosis:0.1 (research; one person)"
 CASHTAG = re.compile(r"(?<![\w$.])\$([A-Z]{1,5}(?:\.[A-Z])?)(?!\w)")
@@ -98,7 +100,18 @@ class Reddit:
             failures = {symbol: self._unknown(symbol) for symbol in ask.symbols if kind_of(symbol) != "equity"}
             if failures and len(failures) == len(ask.symbols):
                 raise failures[ask.symbols[0]]
-            found = [self._of_subreddit(client, name, span, ask) for name in self._subreddits()]
+            found, closed = [], {}
+            for name in self._subreddits():
+                try:
+                    with typed_errors(self.access, f"submissions to r/{name}", _translated):
+                        found.append(self._of_subreddit(client, name, span, ask))
+                except NotFound as error:
+                    closed[name] = error.found
+            if closed:
+                # What the others say is not all that was said: no symbol is answered.
+                shown = ", ".join(f"r/{name}: {why}" for name, why in closed.items())
+                advice = f"remove {', '.join(closed)} from the option subreddits"
+                raise NotFound(self.profile.name, "submissions to every subreddit of the options", shown, advice)
             rows, rejected = [rows for rows, _ in found], [bad for _, bad in found]
             return answer_of(self.access, ask, rows, rejected, failures)
 
@@ -200,7 +213,7 @@ class Reddit:
         if len(records) < WHOLE_LISTING:
             return records
         found = f"{len(records)}, which do not reach back to {span.after:%Y-%m-%d %H:%M} UTC"
-        raise EmptyResult(
+        raise Incomplete(
             self.profile.name, f"all {expected} since then", found, f"ask every night, or leave r/{name} out"
         )
 
@@ -287,9 +300,11 @@ def _sleepless(session_class: type, access: Access) -> type:
                 self.resets_at = access.clock() + dt.timedelta(seconds=wait_s)
             if wait_s is not None and response.status_code == 429:
                 headers.setdefault("Retry-After", reset)
-            if 300 <= response.status_code < 400:
+            status, path = response.status_code, urlsplit(str(response.url)).path
+            if 300 <= status < 400 or (status in (403, 404) and LISTING in path):
                 # praw follows no redirect: where a subreddit should be, it means that there is none.
-                found = f"HTTP {response.status_code} to {urlsplit(headers.get('location', '')).path[:80]}"
+                leads_to = urlsplit(headers.get("location", "")).path[:80]
+                found = f"HTTP {status}" + (f" to {leads_to}" if leads_to else "")
                 raise NotFound(access.service, "the subreddit", found, "correct the option subreddits")
             return response
 

@@ -1,15 +1,17 @@
 """RSS and Atom feeds of the user's choice.
 
 A feed does not say which symbols its entries are about: only those that the options give to it get them. The identifier
-is the entry's own (``guid`` or ``id``, else its link); the text is its title. An entry without a readable date, title
-or identifier is set aside; one that was updated is known from then on.
+is the entry's own (``guid`` or ``id``, else its link); the text is its title. An entry without title or identifier is
+set aside, and so is one with a date that does not state time and zone: midnight would be the evening before in New
+York. One that was updated is known from then on.
 
 A feed holds its newest entries and no others. Symbols fail whose feed does not reach back to the close before the first
 session asked for: what fell off its end would be missing without a trace. Feeds are always asked for whole, never under
 the condition that they changed (``ETag``): every night keeps the bytes that its rows came from.
 
 Options: ``feeds``, a list of ``{url = "...", symbols = ["AAPL"]}``. With ``{symbol}`` in the address there is one feed
-per symbol, for all symbols or those that are listed; ``spelling = "yahoo"`` writes them as that provider does.
+per symbol, for all symbols or those that are listed; ``spelling = "yahoo"`` writes them as that provider does. What an
+address holds beside host and path may be a key, and is neither told nor kept: a key in the path would be.
 """
 
 from __future__ import annotations
@@ -17,15 +19,17 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import io
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import polars as pl
 
 from gnosis.symbols import PROVIDERS, InvalidSymbolError, UnmappedSymbolError, to_provider
 from resources.providers.live.access import Access
-from resources.providers.live.errors import EmptyResult, FetchError, NotConfigured, NotFound, SchemaDrift
+from resources.providers.live.errors import FetchError, Incomplete, NotConfigured, NotFound, SchemaDrift
 from resources.providers.live.http import Http
 from resources.providers.live.records import Field, read_records, set_aside, set_aside_undated
 from resources.providers.live.service import Answer, Ask, Capability, Probe, Profile, Rate, typed_errors
@@ -41,12 +45,26 @@ from resources.providers.live.texts import (
 
 PLACE = "{symbol}"
 HOW = 'set feeds in the options of this service, such as [{url = "https://press.test/aapl.xml", symbols = ["AAPL"]}]'
+STAMP = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)"
+    r"|(\w{3,9},? )?\d{1,2} \w{3,9} \d{2,4} \d{1,2}:\d\d(:\d\d)? (Z|UTC?|GMT|[ECMP][SD]T|[+-]\d\d:?\d\d)",
+    re.ASCII | re.IGNORECASE,
+)
+"""Dates that state time and zone (ISO 8601, RFC 822). feedparser takes others for midnight or for UTC."""
+
+LONGEST_WORD = 11
+"""A longer value of a query is no word of an ordinary text: it is struck out wherever it stands."""
+
+AS_WRITTEN = "!$%&'()*+,-./:;=?@[\\]^_`{|}~"
+"""Signs that an HTTP client leaves as they are in a query."""
+
 FIELDS = {
     "item_id": Field("id", str),
     "text": Field("title", str),
     "stamp": Field("date", str, is_nullable=True),
     "published_s": Field("published", int, is_nullable=True),
     "updated_s": Field("updated", int, is_nullable=True),
+    "vague": Field("vague", str, is_nullable=True),
 }
 
 
@@ -63,7 +81,7 @@ class Rss:
     )
 
     def __init__(self, access: Access) -> None:
-        self.access = access
+        self.access = access = replace(access, keys={**access.keys, **_secrets(access.options.get("feeds"))})
         self._http = Http(access, "https://localhost", {"Accept": "application/rss+xml, application/atom+xml, */*"})
 
     def fetch(self, ask: Ask) -> Answer:
@@ -89,7 +107,7 @@ class Rss:
             feed = self._feeds()[0]
             symbol = (feed.get("symbols") or ["SPY"])[0]
             newest = self._entries(self._address(feed, symbol))[0]["ts"].max()
-            host = urlsplit(feed["url"]).netloc
+            host = urlsplit(feed["url"]).hostname
             if not isinstance(newest, dt.datetime):
                 return Probe(None, f"the feed of {host} has no entry with a date")
             delay_s = max((self.access.clock() - newest).total_seconds(), 0.0)
@@ -159,12 +177,12 @@ class Rss:
         if isinstance(oldest, dt.datetime) and oldest > span.after:
             expected = f"a feed that reaches back to {span.after:%Y-%m-%d %H:%M} UTC"
             found = f"the oldest entry of {self._shown(address)} at {oldest:%Y-%m-%d %H:%M} UTC"
-            raise EmptyResult(self.profile.name, expected, found, "give the symbol a feed that is less busy")
+            raise Incomplete(self.profile.name, expected, found, "give the symbol a feed that is less busy")
         return entries
 
     def _shown(self, address: str) -> str:
         parts = urlsplit(address)
-        return self.access.redact(f"{parts.netloc}{parts.path}")
+        return self.access.redact(f"{parts.hostname or ''}{parts.path}")
 
     def _entries(self, address: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the entries of a feed (``ts`` null where no date can be read), and those that are malformed."""
@@ -189,14 +207,16 @@ class Rss:
             rows = rows.select(
                 "item_id",
                 "text",
-                "stamp",
-                ts=_instant(pl.coalesce("published_s", "updated_s")),
+                stamp=pl.coalesce("vague", "stamp"),
+                ts=pl.when(pl.col("vague").is_null()).then(_instant(pl.coalesce("published_s", "updated_s"))),
                 updated_at=_instant(pl.col("updated_s")),
-                outlet=pl.lit(urlsplit(address).netloc),
+                outlet=pl.lit(urlsplit(address).hostname),
             )
             if rows.height and rows["ts"].null_count() == rows.height:
-                advice = "the feed has no dates that can be read: leave it out"
-                raise SchemaDrift(self.profile.name, f"dates in {expected}", repr(rows["stamp"][0]), advice)
+                advice = "the feed has no dates that can be trusted: leave it out"
+                raise SchemaDrift(
+                    self.profile.name, f"dates with time and zone in {expected}", repr(rows["stamp"][0]), advice
+                )
             return rows, malformed
 
     def _rejected(self, rows: pl.DataFrame, malformed: pl.DataFrame, ask: Ask) -> list[pl.DataFrame]:
@@ -207,14 +227,49 @@ class Rss:
 
 def _record(entry: Any) -> dict[str, Any]:
     # dict.get: feedparser's own gives the date of publication for a missing date of update, with a warning.
-    published, updated = (_seconds(dict.get(entry, f"{name}_parsed")) for name in ("published", "updated"))
+    stamps = {name: dict.get(entry, name) for name in ("published", "updated")}
+    published, updated = (_seconds(dict.get(entry, f"{name}_parsed")) for name in stamps)
     return {
         "id": entry.get("id") or entry.get("link") or None,
         "title": (entry.get("title") or "").strip() or None,
-        "date": dict.get(entry, "published") or dict.get(entry, "updated"),
+        "date": stamps["published"] or stamps["updated"],
         "published": published,
         "updated": updated,
+        "vague": next((stamp for stamp in stamps.values() if stamp and not is_exact(stamp)), None),
     }
+
+
+def is_exact(stamp: str) -> bool:
+    """Return True for a date that states its time and its zone.
+
+    Examples
+    --------
+    >>> is_exact("Fri, 20 Nov 2026 16:00:00 EST"), is_exact("2026-11-20T21:00:00Z")
+    (True, True)
+    >>> is_exact("20 Nov 2026"), is_exact("2026-11-20T21:00:00"), is_exact("Fri, 20 Nov 2026 22:00:00 CET")
+    (False, False, False)
+    """
+    return STAMP.fullmatch(" ".join(stamp.split())) is not None
+
+
+def _secrets(feeds: Any) -> dict[str, str]:
+    """Return what the addresses of feeds hold beside host and path, in the forms in which it may be seen."""
+    feeds = feeds if isinstance(feeds, list) else []
+    secrets: set[str] = set()
+    for address in (feed["url"] for feed in feeds if isinstance(feed, Mapping) and isinstance(feed.get("url"), str)):
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            secrets.add(address)
+            continue
+        # A short value alone could be a word of the texts, and its name stands before it in every address.
+        for pair in (pair for pair in parts.query.split("&") if PLACE not in pair):
+            name, _, value = pair.partition("=")
+            values = {value, unquote(value), quote(value, safe=AS_WRITTEN)}
+            secrets |= {f"{name}={form}" for form in values if form}
+            secrets |= {form for form in values if len(form) > LONGEST_WORD}
+        secrets |= {parts.netloc.rpartition("@")[0], parts.password or ""} - {""}
+    return {f"feeds {number}": secret for number, secret in enumerate(sorted(secrets))}
 
 
 def _seconds(parsed: Any) -> int | None:

@@ -50,7 +50,8 @@ class SqueezeMetrics:
             rejected = rejected_rows(
                 table.filter(is_unfinished), date="session", rule=UNFINISHED, provider=self.profile.name
             )
-            rows = table.filter(~is_unfinished.fill_null(False))
+            is_public = evening() <= self.access.clock()
+            rows = table.filter(~is_unfinished.fill_null(False), is_public)
             if rows.is_empty():
                 advice = "the vendor publishes in the evening; asked again later"
                 raise EmptyResult(self.profile.name, expected, "no row of these sessions", advice)

@@ -1,7 +1,8 @@
 """StockTwits: the public stream of a symbol, newest first, 30 messages a page.
 
 A message is tagged bullish or bearish by its author or not at all (``entities.sentiment`` null). Messages are counted,
-not kept: ``text`` is null, and the hash of the text shows repeats. Coins are ``BTC.X``.
+not kept: ``text`` is null, the hash of the text shows repeats, and the archive has the hashes of pages, not the pages.
+Coins are ``BTC.X``.
 
 Pages lead from now into the past. The stream of a busy symbol fills hundreds of pages a day, so that the symbol fails
 when the stated number of pages does not reach the first session asked for: part of a session is not a session.
@@ -18,7 +19,7 @@ import polars as pl
 
 from gnosis.symbols import InvalidSymbolError, UnmappedSymbolError, to_provider
 from resources.providers.live.access import Access
-from resources.providers.live.errors import EmptyResult, FetchError, NotFound, SchemaDrift
+from resources.providers.live.errors import FetchError, Incomplete, NotFound, SchemaDrift
 from resources.providers.live.http import Http, Reply, error_of_status
 from resources.providers.live.records import Field, read_records, set_aside, set_aside_undated
 from resources.providers.live.service import Answer, Ask, Capability, Probe, Profile, Rate, typed_errors
@@ -56,10 +57,12 @@ class StockTwits:
         rates=(Rate(200, 3600.0),),
         hosts=("api.stocktwits.com",),
         terms="public stream without a key; no new keys are given; counts may be kept, texts may not",
+        keeps_bodies=False,
     )
 
     def __init__(self, access: Access) -> None:
         self.access = access
+        access.recorder.keeps_bodies = self.profile.keeps_bodies
         self._http = Http(access, "https://api.stocktwits.com", {"Accept": "application/json"})
 
     def fetch(self, ask: Ask) -> Answer:
@@ -139,7 +142,7 @@ class StockTwits:
             before = next_before
         found = f"{max_pages} pages that do not reach back to {span.after:%Y-%m-%d %H:%M} UTC"
         advice = "ask for fewer sessions, or raise max_pages in the options of this service"
-        raise EmptyResult(self.profile.name, f"all {expected} since then", found, advice)
+        raise Incomplete(self.profile.name, f"all {expected} since then", found, advice)
 
     def _page(self, name: str, before: int | None, expected: str) -> dict[str, Any]:
         params = {} if before is None else {"max": before}

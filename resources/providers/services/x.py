@@ -1,14 +1,15 @@
 """X: posts that name a symbol by its cashtag, from the recent search (tweepy).
 
-Every post that is read costs money, and so does one that is thrown away: the budget is hard. Room for a whole page is
-set aside before it is asked for, what the page did not hold is given back, and a page that was asked for but did not
-come counts as read. A symbol fails when the budget does not reach to the beginning of the session.
+Every post that is read costs money, and so does one that is thrown away: the budget is hard, and all processes of a
+home share it. Room for a whole page is set aside before it is asked for, what the page did not hold is given back, and
+a page that was asked for but did not come counts as read. A symbol fails when the budget does not reach to the
+beginning of the session.
 
 The search goes back seven days and knows cashtags of shares and funds: ``$AAPL`` (``$ETH`` is a fund, and nobody can
 tell it from the coin). Reposts are left out. Tweepy would write the key into the log at level DEBUG and would sleep up
 to 15 minutes at a limit: neither is allowed to it.
 
-Options: ``max_posts``, posts read by one process (1000 unless set, about 5 $); ``terms``, what is added to the cashtag
+Options: ``max_posts``, posts read in any 24 hours (1000 unless set, about 5 $); ``terms``, what is added to the cashtag
 in the query (``-is:retweet lang:en`` unless set).
 """
 
@@ -22,10 +23,12 @@ import polars as pl
 
 from gnosis.symbols import kind_of
 from resources.providers.live.access import Access
+from resources.providers.live.allowance import Taken
 from resources.providers.live.errors import (
     AuthError,
-    EmptyResult,
+    BudgetExhausted,
     EntitlementError,
+    Incomplete,
     MissingPackageError,
     NotFound,
     RateLimited,
@@ -47,6 +50,7 @@ from resources.providers.live.texts import (
 KEY = Key((("X_BEARER_TOKEN",),), "open an account that pays per use at https://developer.x.com")
 USD_PER_POST = 0.005
 MAX_POSTS = 1000
+COUNTED_FOR = dt.timedelta(days=1)
 TERMS = "-is:retweet lang:en"
 SMALLEST_PAGE, LARGEST_PAGE = 10, 100
 REACHES_BACK = dt.timedelta(days=7)
@@ -76,12 +80,13 @@ class X:
         terms="paid per post; own analysis only, no redistribution of texts",
         cost_usd_per_request=USD_PER_POST * LARGEST_PAGE,
         key=KEY,
+        keeps_bodies=False,
     )
 
     def __init__(self, access: Access) -> None:
         self.access = access
+        access.recorder.keeps_bodies = self.profile.keeps_bodies
         self._client: Any = None
-        self._n_read = 0
 
     def fetch(self, ask: Ask) -> Answer:
         """Return the posts of the sessions asked for; see :class:`resources.providers.live.service.Service`."""
@@ -91,7 +96,7 @@ class X:
             oldest = self.access.clock() - REACHES_BACK
             if span.after <= oldest:
                 found = f"a session that begins at {span.after:%Y-%m-%d %H:%M} UTC"
-                raise EmptyResult(self.profile.name, "posts of the last seven days", found, "ask for newer sessions")
+                raise Incomplete(self.profile.name, "posts of the last seven days", found, "ask for newer sessions")
             client = self._connected(token)
             found_posts, failures = each_symbol(ask.symbols, lambda symbol: self._of_symbol(client, symbol, span, ask))
             rows, rejected = [rows for rows, _ in found_posts], [bad for _, bad in found_posts]
@@ -159,21 +164,20 @@ class X:
         posts: list[Any] = []
         token = None
         while True:
-            size = self._room(expected, span)
-            self._n_read += size
+            room = self._room(expected, span)
             try:
                 page = client.search_recent_tweets(
                     query,
                     # The beginning is included, the end is not; stamps are whole seconds.
                     start_time=span.after + dt.timedelta(seconds=1),
                     end_time=span.until + dt.timedelta(seconds=1),
-                    max_results=size,
+                    max_results=room.amount,
                     tweet_fields=["author_id", "created_at"],
                     next_token=token,
                 )
             except (AuthError, EntitlementError, NotFound, RateLimited):
                 # A refusal reads nothing; of any other failure nobody knows.
-                self._n_read -= size
+                self.access.allowance.give_back(room, room.amount)
                 raise
             meta, _ = read_records(self.access, f"meta of {expected}", [page.get("meta")], META)
             found = page.get("data", [])
@@ -181,21 +185,24 @@ class X:
             if not isinstance(found, list) or len(found) != count:
                 shown = f"{len(found)} posts" if isinstance(found, list) else type(found).__name__
                 raise SchemaDrift(self.profile.name, f"{count} {expected} on a page", shown, "report it")
-            self._n_read -= size - count
+            self.access.allowance.give_back(room, room.amount - count)
             posts += found
             if token is None:
                 return posts
 
-    def _room(self, expected: str, span: Span) -> int:
-        """Return the number of posts that the next page may hold."""
-        max_posts = option(self.access, "max_posts", int, MAX_POSTS)
-        room = max_posts - self._n_read
-        if room < SMALLEST_PAGE:
-            found = f"{self._n_read} of {max_posts} posts read ({self._n_read * USD_PER_POST:.2f} $)"
+    def _room(self, expected: str, span: Span) -> Taken:
+        """Set aside the posts that the next page may hold."""
+        max_posts, now = option(self.access, "max_posts", int, MAX_POSTS), self.access.clock()
+        room = self.access.allowance.take(
+            "posts", LARGEST_PAGE, limit=max_posts, within=COUNTED_FOR, now=now, least=SMALLEST_PAGE
+        )
+        if not room.amount:
+            found = f"{room.used} of {max_posts} posts read ({room.used * USD_PER_POST:.2f} $)"
             advice = "raise max_posts in the options of this service, or ask for fewer symbols"
             wanted = f"all {expected} since {span.after:%Y-%m-%d %H:%M} UTC within the budget"
-            raise EntitlementError(self.profile.name, wanted, found, advice)
-        return min(room, LARGEST_PAGE)
+            wait_s = (COUNTED_FOR - (now - room.first_at)).total_seconds()
+            raise BudgetExhausted(self.profile.name, wanted, found, advice, retry_after=wait_s)
+        return room
 
 
 def _telling_the_wait(session_class: type, access: Access) -> type:

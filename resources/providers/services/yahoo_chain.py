@@ -77,6 +77,9 @@ def quotes_of(
             f"quotes of {days.max()!s}",
             "Yahoo has only the chain of now: take an archive for earlier ones",
         )
+    if not quotes.select(((pl.col("bid") > 0) | (pl.col("ask") > 0)).any()).item():
+        # Before the open and through whole evenings Yahoo shows a chain without a single quote.
+        raise EmptyResult(SERVICE, expected, "no bid and no ask above 0", "asked again during the session")
     named = quotes.with_columns(pl.col("contract").fill_null("")).hstack(
         parse_contracts(quotes["contract"].fill_null("")).drop("is_adjusted")
     )

@@ -19,8 +19,9 @@ import polars as pl
 from gnosis.corporate_actions import as_traded
 from gnosis.sessions import NEW_YORK, schedule
 from resources.providers.live.errors import EmptyResult, NotFound
-from resources.providers.live.known import at_close
+from resources.providers.live.known import at_close, at_level_close
 from resources.providers.rejections import NO_VALUE, NOT_A_SESSION, is_session, rejected_rows
+from resources.providers.services.ex_dates import one_ratio
 from resources.providers.services.yahoo_client import SERVICE, YahooClient, drift
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def ask_chart(client: YahooClient, table: str, symbol: str, written: str, first:
     dividends = _events(result, "dividends", DIVIDEND, symbol, zone)
     return Chart(
         _bars(frame, symbol),
-        splits.select("symbol", "ex_date", ratio=pl.col("numerator") / pl.col("denominator")),
+        one_ratio(splits.select("symbol", "ex_date", ratio=pl.col("numerator") / pl.col("denominator")), "ex_date"),
         dividends.group_by("symbol", "ex_date", "currency", maintain_order=True).agg(pl.col("amount").sum()),
     )
 
@@ -95,7 +96,8 @@ def bars_of(
     wanted = chart.bars.filter(pl.col("session").is_between(sessions[0], sessions[-1]))
     is_strange = ~is_session("session")
     strange = rejected_rows(wanted.filter(is_strange), date="session", rule=NOT_A_SESSION, provider=SERVICE)
-    finished = at_close(wanted.filter(~is_strange, pl.col("session").is_in(sessions))).filter(
+    timed = at_level_close if table == "raw.index_levels" else at_close
+    finished = timed(wanted.filter(~is_strange, pl.col("session").is_in(sessions))).filter(
         pl.col("ts") + QUOTES_DELAYED <= now
     )
     needed = ("close",) if table == "raw.index_levels" else PRICES

@@ -9,6 +9,7 @@ import polars as pl
 
 from gnosis.sessions import NEW_YORK
 from gnosis.symbols import format_contracts
+from resources.providers.live.errors import NotFound
 from resources.providers.live.service import Ask
 from tests.loopback.cases import Case
 from tests.loopback.server import Request, Response
@@ -80,8 +81,21 @@ class CboeVendor:
         return rows.select(pl.col("session").cast(pl.String).alias("date"), *levels, volume=pl.lit("0")).to_dicts()
 
 
+# The same 403 says that there is no such file: it must not close the door to the other symbols.
+OF_ONE_SYMBOL = {"403": NotFound}
+
 CASES = [
-    Case("cboe", CboeVendor, lambda world: Ask("raw.option_quotes", ("AAA",), world.sessions[-1:])),
+    Case(
+        "cboe",
+        CboeVendor,
+        lambda world: Ask("raw.option_quotes", ("AAA",), world.sessions[-1:]),
+        otherwise=OF_ONE_SYMBOL,
+    ),
     Case("cboe", CboeVendor, lambda world: Ask("raw.index_levels", ("^VIX",), world.sessions[-2:])),
-    Case("cboe", CboeVendor, lambda world: Ask("raw.index_levels", ("^GSPC",), world.sessions[-3:])),
+    Case(
+        "cboe",
+        CboeVendor,
+        lambda world: Ask("raw.index_levels", ("^GSPC",), world.sessions[-3:]),
+        otherwise=OF_ONE_SYMBOL,
+    ),
 ]

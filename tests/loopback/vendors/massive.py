@@ -139,7 +139,8 @@ class MassiveVendor:
     def trades(self, query: Mapping[str, str], text: str) -> Rows:
         rows: Rows = []
         for row in self.world.bars.filter(pl.col("symbol") == text).tail(3).iter_rows(named=True):
-            marks = [row["open_at"] - OUTSIDE, row["open_at"], row["close_at"], row["close_at"] + OUTSIDE]
+            opened, closed = row["open_at"], row["close_at"]
+            marks = [opened - OUTSIDE, opened, opened + OUTSIDE, closed, closed + OUTSIDE]
             for n, at in enumerate(marks):
                 trade = {"id": str(n // 2), "exchange": 4 + n % 2, "price": row["close"], "size": 100.0 + n}
                 stamps = {"participant_timestamp": nanos(at) - 250_000_123, "sip_timestamp": nanos(at)}
@@ -182,7 +183,12 @@ class MassiveVendor:
                     "last_quote": quote | {"last_updated": nanos(self.world.quoted_at), "timeframe": "DELAYED"},
                     "day": {"volume": row["volume"], "last_updated": today},
                     "open_interest": row["open_interest"],
-                    "underlying_asset": {"ticker": "AAA", "price": self.world.spot("AAA"), "timeframe": "DELAYED"},
+                    "underlying_asset": {
+                        "ticker": "AAA",
+                        "price": self.world.spot("AAA"),
+                        "timeframe": "DELAYED",
+                        "last_updated": nanos(self.world.quoted_at),
+                    },
                 }
             )
         return rows

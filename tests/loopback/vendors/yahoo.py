@@ -125,12 +125,22 @@ class YahooVendor:
         result = {
             "meta": meta,
             "timestamp": rows["at"].to_list(),
-            "indicators": {"quote": [quote], "adjclose": [{"adjclose": quote["close"]}]},
+            "indicators": {"quote": [quote], "adjclose": [{"adjclose": self.adjusted_closes(symbol, rows)}]},
         }
         events = self._events(symbol, first, end)
         if events:
             result["events"] = events
         return Response.of_json({"chart": {"result": [result], "error": None}})
+
+    def adjusted_closes(self, symbol: str, rows: pl.DataFrame) -> list[float]:
+        """Closes lowered for every later dividend too, by its share of the close before its ex-date."""
+        rows = rows.with_columns(adjclose="close")
+        for paid in self._events(symbol, 0, 2**40).get("dividends", {}).values():
+            is_before = pl.col("at") < paid["date"]
+            before = rows.filter(is_before)["close"]
+            kept = 1.0 - paid["amount"] / before[-1] if len(before) else 1.0
+            rows = rows.with_columns(adjclose=pl.when(is_before).then(pl.col("adjclose") * kept).otherwise("adjclose"))
+        return rows["adjclose"].to_list()
 
     def _events(self, symbol: str, first: int, end: int) -> dict[str, Any]:
         splits = [
@@ -216,7 +226,7 @@ class YahooVendor:
         return Response.of_json({"optionChain": {"result": [result], "error": None}})
 
     def articles(self, symbol: str) -> list[dict[str, Any]]:
-        """The stream of a symbol, newest first, with an advertisement."""
+        """The stream of a symbol, newest first, with an advertisement; the oldest was changed after an hour."""
         texts = self.world.documents.filter(pl.col("symbol") == symbol).sort("ts", descending=True).to_dicts()
         stories = [
             {
@@ -226,7 +236,7 @@ class YahooVendor:
                     "title": row["text"],
                     "summary": "",
                     "pubDate": row["ts"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-                    "displayTime": row["ts"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "displayTime": (row["ts"] + (row is texts[-1]) * CHANGED_AFTER).strftime("%Y-%m-%dT%H:%M:%SZ"),
                     "provider": {"displayName": "Example Wire"},
                 },
             }
@@ -272,6 +282,7 @@ def _opening(day: dt.date) -> int:
     return _epoch(dt.datetime.combine(day, dt.time(9, 30), NEW_YORK))
 
 
+CHANGED_AFTER = dt.timedelta(hours=1)
 PLAIN = {"backend": "requests"}
 NO_PAGES = {"paging": None}  # Every answer is whole.
 AS_BARS = NO_PAGES | {"slow": None}  # The same request as that for bars.

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from gnosis.engines.scoring import LexiconScorer
+from gnosis_dagster.definitions import build_definitions
+from resources.scorer_resource import ScorerResource
 from resources.scorers import ScorerError, configured_scorer
+from resources.scorers.grok import GrokScorer
+from tests.loopback.server import Loopback
+from tests.loopback.vendors.xai import KEYS, MODEL, XaiVendor
+from tests.loopback.world import World
 
 HEADING = "Word,Seq_num,Negative,Positive,Uncertainty\n"
+
+
+@pytest.fixture
+def loopback_xai():
+    with Loopback() as server:
+        server.serve(XaiVendor(World()))
+        yield server
 
 
 def test_the_lexicon_unless_something_is_given():
@@ -67,3 +83,22 @@ def test_a_table_in_another_encoding_or_with_a_broken_line(tmp_path):
         path.write_bytes(content)
         with pytest.raises(ScorerError, match=expected):
             configured_scorer(lexicon_path=path)
+
+
+def test_grok_has_a_home_for_what_it_is_paid_for(tmp_path, loopback_xai):
+    with pytest.raises(ScorerError, match="expected a home"):
+        configured_scorer(grok=MODEL, variables=KEYS)
+    scorer = configured_scorer(grok=MODEL, variables=KEYS, home=tmp_path)
+    assert isinstance(scorer, GrokScorer)
+    scorer.access = replace(scorer.access, base_url=loopback_xai.url("xai"))
+    assert not np.isnan(scorer.score(["Good news"])).any()
+    scorer.access.close()
+    assert len(list((tmp_path / "archive" / "xai" / "engines.document_scores").glob("*.gz"))) == 1
+    assert (tmp_path / "live" / "budgets" / "xai.sqlite").is_file()
+
+
+def test_the_resource_passes_the_home_on(tmp_path):
+    scoring = ScorerResource(grok=MODEL, home=str(tmp_path)).scoring()
+    assert (scoring.grok, scoring.home) == (MODEL, tmp_path)
+    assert isinstance(scoring.scorer(), GrokScorer)
+    assert build_definitions().resources["scorer"].home

@@ -8,11 +8,22 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+import stamina
 
 from gnosis.engines.scoring import document_scores
 from gnosis.tables import TABLES
+from resources.providers.archive import Archive
 from resources.providers.live.access import Access
-from resources.providers.live.errors import AuthError, FetchError, MissingKeyError, NotFound, RateLimited, SchemaDrift
+from resources.providers.live.errors import (
+    AuthError,
+    EntitlementError,
+    FetchError,
+    MissingKeyError,
+    NotFound,
+    RateLimited,
+    SchemaDrift,
+)
+from resources.providers.live.retry import Retry
 from resources.scorers.grok import GrokScorer
 from tests.loopback.cases import EXPECTED, SECRET
 from tests.loopback.server import RETRY_AFTER_S, Loopback, Response
@@ -43,7 +54,7 @@ def scorer_of(loopback, vendor):
     def make(model=MODEL, keys=KEYS, base_url=None, **settings):
         access = Access("xai", base_url=base_url or loopback.url("xai"), timeout_s=0.4, keys=keys)
         made.append(access)
-        return GrokScorer(access, model, **settings)
+        return GrokScorer(access, model, **{"retry": Retry(attempts=1)} | settings)
 
     yield make
     for access in made:
@@ -141,6 +152,31 @@ def test_the_budget_of_texts_is_hard(scorer_of, loopback):
     assert sum(map(len, asked(loopback))) == 3
 
 
+@pytest.mark.parametrize(("mode", "is_counted"), [("503", True), ("slow", True), ("html", True), ("429", False)])
+def test_texts_of_a_request_that_failed_count_unless_it_was_refused(scorer_of, loopback, mode, is_counted):
+    scorer = scorer_of(most_texts=3)
+    loopback.set_mode("xai", mode, times=1)
+    with pytest.raises(FetchError):
+        scorer.score(TEXTS)
+    assert np.isnan(scorer.score(TEXTS)).all() == is_counted
+    assert len(loopback.requests("xai")) == (1 if is_counted else 2)
+
+
+def test_errors_that_may_pass_are_repeated_within_the_budget(scorer_of, loopback):
+    with stamina.set_testing(True, attempts=3, cap=True):
+        loopback.set_mode("xai", "503", times=2)
+        assert not np.isnan(scorer_of(most_texts=9, retry=Retry()).score(TEXTS)).any()
+        assert len(loopback.requests("xai")) == 3
+        loopback.set_mode("xai", "503")
+        with pytest.raises(EntitlementError, match="6 of 8 texts asked for, some in requests that failed"):
+            scorer_of(most_texts=8, retry=Retry()).score(TEXTS)
+        assert len(loopback.requests("xai")) == 5
+        loopback.set_mode("xai", "401")
+        with pytest.raises(AuthError):
+            scorer_of(retry=Retry()).score(TEXTS)
+    assert len(loopback.requests("xai")) == 6
+
+
 def test_texts_without_a_score_have_no_row(scorer_of, vendor):
     vendor.spoil = lambda scores: scores[:1]
     at = WORLD.calendar["close_at"][-1]
@@ -213,9 +249,22 @@ def test_settings_that_make_no_sense(scorer_of, settings):
         scorer_of(**settings)
 
 
-def test_bodies_are_kept(scorer_of):
+def test_answers_are_archived_as_they_come(scorer_of, loopback, tmp_path):
+    archive = Archive(tmp_path)
+    scorer = scorer_of(batch_size=2, archive=archive)
+    loopback.set_mode("xai", "503", times=1)
+    with pytest.raises(FetchError):
+        scorer.score(TEXTS)
+    scorer.score(TEXTS)
+    records = [json.loads(path.read_text()) for path in (tmp_path / "xai" / "engines.document_scores").glob("*.json")]
+    assert [record["name"] for record in records] == ["POST /v1/chat/completions"] * 3
+    answers = [archive.get("xai", "engines.document_scores", record["sha256"]) for record in records]
+    assert sum(b"chat.completion" in answer for answer in answers) == 2
+    assert scorer.access.recorder.taken() == ()
+
+
+def test_without_an_archive_answers_are_left_with_the_access(scorer_of):
     scorer = scorer_of()
     scorer.score(TEXTS)
     (source,) = scorer.access.recorder.taken()
-    assert source.name == "POST /v1/chat/completions"
     assert source.fetched_at is not None and source.fetched_at.tzinfo == dt.UTC

@@ -40,6 +40,7 @@ def expiries(*last: dt.date, symbol: str = "XYZ") -> pl.DataFrame:
         ([(JUNE_7, 0.5, CLOSE - dt.timedelta(days=9)), (JUNE_7, 0.6, CLOSE)], [0.6]),
         ([(JUNE_7, 0.6, CLOSE), (JUNE_7, 0.5, CLOSE - dt.timedelta(days=9))], [0.6]),
         ([(JUNE_7, 0.5, CLOSE), (JUNE_7, 0.6, LATER)], [0.5]),
+        ([(JUNE_7, 0.5, CLOSE - dt.timedelta(days=9)), (JUNE_7, 0.5, CLOSE)], [0.5]),  # told again
         ([(JUNE_7, 0.5, CLOSE - dt.timedelta(days=9)), (JUNE_7, 0.0, CLOSE)], []),  # taken back
         ([(JUNE_7, 0.5, CLOSE), (dt.date(2019, 5, 20), 0.2, CLOSE)], [0.2, 0.5]),
     ],
@@ -50,6 +51,25 @@ def test_which_dividends_count(dividend_rows, announced, amounts):
     assert found.starts.tolist() == [0, len(amounts)]
     assert (np.diff(found.times_years) > 0).all()
     assert ((found.times_years > 0) & (found.times_years < 30 / 365)).all()
+
+
+def test_the_row_of_the_ex_date_counts_for_no_quote_a_second_time(dividend_rows):
+    """It repeats the announcement, known at the open of the ex-date: quotes of that session are already without it."""
+    ex_date, after = dt.date(2019, 5, 16), dt.date(2019, 5, 17)
+    opening = dt.datetime(2019, 5, 16, 13, 30, tzinfo=dt.UTC)
+    told = pl.concat(
+        [
+            dividend_rows([(ex_date, 0.5, CLOSE - dt.timedelta(days=9))], session=dt.date(2019, 5, 6)),
+            dividend_rows([(ex_date, 0.5, opening)], session=ex_date),
+        ]
+    )
+    quotes = [
+        expiries(EXPIRY).with_columns(session=pl.lit(day), ts=pl.lit(CLOSE + (day - SESSION)))
+        for day in (SESSION, ex_date, after)
+    ]
+    found = declared_dividends(pl.concat(quotes), told)
+    assert found.starts.tolist() == [0, 1, 1, 1]
+    assert found.amounts_usd.tolist() == [0.5]
 
 
 def test_dividends_of_other_symbols_do_not_count(dividend_rows):

@@ -81,10 +81,11 @@ class Scripted:
         max_symbols: int | None = 1,
         max_sessions: int | None = None,
         reaches_back: int | None = None,
+        kinds: frozenset[str] | None = None,
         close: float = 10.0,
         clock: Callable[[], dt.datetime] | None = None,
     ) -> None:
-        capability = Capability(max_symbols, max_sessions, 0.0, reaches_back, preference)
+        capability = Capability(max_symbols, max_sessions, 0.0, reaches_back, preference, kinds)
         self.profile = Profile(name, name, {table: capability}, (), (), "none")
         self.access = Access(name, clock=clock or Clock(), keys={"EXAMPLE_KEY": "s3cret-key"})
         self.script = script or (lambda ask: answer(bars(ask.symbols, ask.sessions, name, close)))

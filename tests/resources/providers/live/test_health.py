@@ -104,7 +104,7 @@ class TestBreaker:
         fail(ledger, 5, kind="SchemaDrift")
         assert (ledger.admit("a", BARS), ledger.admit("a", LEVELS)) == ("open", "closed")
 
-    @pytest.mark.parametrize("kind", ["NotFound", "EmptyResult", "MissingKeyError"])
+    @pytest.mark.parametrize("kind", ["NotFound", "EmptyResult", "Incomplete", "MissingKeyError", "BudgetExhausted"])
     def test_what_is_no_failure_of_the_service_never_opens_it(self, ledger, kind):
         fail(ledger, 50, kind=kind)
         assert ledger.admit("a", BARS) == "closed"
@@ -138,11 +138,42 @@ class TestBreaker:
         clock.go(BreakerRules().probe_s)
         assert ledger.admit("a", BARS) == "half_open"
 
+    @pytest.mark.parametrize("kind", ["AuthError", "EntitlementError", "SchemaDrift"])
+    def test_a_trial_that_is_answered_with_a_refusal_of_one_table_closes_that_of_the_service(self, ledger, clock, kind):
+        fail(ledger, 5)
+        clock.go(30)
+        assert ledger.admit("a", LEVELS) == "half_open"
+        fail(ledger, kind=kind, table=LEVELS)
+        assert ledger.admit("a", BARS) == "closed"
+        assert (ledger.admit("a", LEVELS) == "open") is (kind != "SchemaDrift")
+
+    def test_a_refusal_of_an_ask_that_was_under_way_ends_no_pause(self, ledger):
+        fail(ledger, kind="RateLimited", retry_after_s=7200.0)
+        fail(ledger, kind="EntitlementError", table=LEVELS)
+        assert ledger.open("a", BARS).until == NOW + dt.timedelta(hours=2)
+
     def test_a_service_is_left_alone_as_long_as_it_asks_for(self, ledger, clock):
         fail(ledger, kind="RateLimited", retry_after_s=20.0)
         assert ledger.admit("a", BARS) == "closed"
         fail(ledger, kind="RateLimited", retry_after_s=7200.0)
         assert ledger.open("a", BARS).until == NOW + dt.timedelta(hours=2)
+
+    @pytest.mark.parametrize("until", [3_600_000_000_000_000, 2**63 - 1, "soon", -1])
+    def test_a_damaged_row_counts_for_nothing(self, ledger, tmp_path, until):
+        fail(ledger, 4)
+        with sqlite3.connect(tmp_path / "health.sqlite") as db:
+            db.execute("UPDATE breakers SET open_until_us = ?, n_openings = 'many'", (until,))
+        db.close()
+        assert ledger.open("a", BARS) is None
+        assert ledger.admit("a", BARS) in ("closed", "half_open")
+        fail(ledger)
+        assert ledger.open("a", BARS).until == NOW + dt.timedelta(seconds=30)
+        assert ledger.summary()["is_open"].to_list() == [True]
+
+    @pytest.mark.parametrize("seconds", [1.8e9, 1e23, float("inf")])
+    def test_no_pause_is_longer_than_a_day(self, ledger, seconds):
+        fail(ledger, kind="RateLimited", retry_after_s=seconds)
+        assert ledger.open("a", BARS).until == NOW + dt.timedelta(days=1)
 
     def test_a_reset_closes_all(self, ledger):
         fail(ledger, 5)

@@ -15,12 +15,13 @@ from resources.providers.live.cells import every_cell
 from resources.providers.live.errors import Transient
 from resources.providers.live.landing import Landing
 from resources.providers.live.quality import failure_events, merged
-from resources.providers.protocol import Source
+from resources.providers.protocol import Source, conform
 from resources.providers.rejections import no_rejections, rejected_rows
 from tests.resources.providers.live.scripted import BARS, DIVIDENDS, NOW, SESSIONS, bars, put_bars
 
 SOURCE = Source.of_bytes("GET /bars", b"body", "https://example.test/bars", NOW)
-EVENTS = failure_events(BARS, SESSIONS[-1], [Transient("a", "bars", "HTTP 503", "later")], "b", NOW)
+FAILED = pl.DataFrame({"session": SESSIONS[-1:], "fault": [0]})
+EVENTS = failure_events(BARS, FAILED, [Transient("a", "bars", "HTTP 503", "later")], "b", NOW)
 REJECTED = rejected_rows(pl.DataFrame({"day": [SESSIONS[0]] * 2}), date="day", rule="no_price", provider="a")
 
 
@@ -177,12 +178,33 @@ def test_a_row_that_two_parts_report_is_one_and_equal_rows_of_one_part_are_not(l
     assert landing.read(BARS, ["AAA", "BBB"], SESSIONS).rejected.equals(REJECTED)
 
 
-def test_old_parts_can_be_swept(landing):
-    put_whole(landing, bars(["AAA"], SESSIONS[:2], "a"))
-    put_whole(landing, bars(["BBB"], SESSIONS, "a"))
-    assert landing.sweep(BARS, before=SESSIONS[3]) == 1
-    assert landing.covered(BARS)["symbol"].unique().to_list() == ["BBB"]
-    assert len(files_of(landing)) == 4
+def test_what_a_part_says_of_cells_that_no_longer_count_is_not_read(landing):
+    def put(symbols, sessions, at, **rest):
+        frame = bars(symbols, sessions, "a")
+        put_whole(landing, frame, received_at=NOW + dt.timedelta(seconds=at), **rest)
+
+    def read():
+        landed = landing.read(BARS, ["AAA", "BBB"], SESSIONS)
+        return sorted(landed.events.select("kind", "symbol").rows()), landed.rejected.height
+
+    doubts = pl.concat(
+        [
+            conform(EVENTS.with_columns(symbol=pl.lit(name), kind=pl.lit("price_disagreement")), "raw.quality_events")
+            for name in ("AAA", "BBB")
+        ]
+    )
+    put(["AAA", "BBB"], SESSIONS, 0, events=pl.concat([EVENTS, doubts]))
+    of_both = [("failover", ""), ("price_disagreement", "AAA"), ("price_disagreement", "BBB")]
+    assert read() == (of_both, 2)
+    nothing = {"events": EVENTS.clear(), "rejected": no_rejections(), "again": True}
+    put(["AAA"], SESSIONS, 1, **nothing)
+    assert read() == ([of_both[0], of_both[2]], 2)
+    put(["BBB"], SESSIONS[:1], 2, **nothing)
+    assert read() == ([of_both[0], of_both[2]], 0)
+    put(["BBB"], SESSIONS[1:-1], 3, **nothing)
+    assert read() == ([of_both[0], of_both[2]], 0)
+    put(["BBB"], SESSIONS[-1:], 4, **nothing)
+    assert read() == ([], 0)
 
 
 class TestNotes:

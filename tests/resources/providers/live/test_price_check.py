@@ -103,7 +103,17 @@ def test_only_the_same_bar_is_compared():
     checked, _ = check(bar("a", 100.0), others)
     assert told(checked) == [("unverified", "a")]
     elsewhen = bar("b", 500.0).with_columns(ts=pl.col("ts") + dt.timedelta(hours=3))
-    assert told(check(bar("a", 100.0), elsewhen)[0]) == [("unverified", "a")]
+    checked, _ = check(bar("a", 100.0), elsewhen)
+    assert told(checked) == [("unverified", "a")]
+    assert checked.events["detail"].item() == "only a gave a price: b gave that of another instant"
+
+
+def test_of_opinions_with_one_key_the_first_counts():
+    twice = pl.concat([bar("b", 100.0), bar("b", 500.0)])
+    checked, asked = check(bar("a", 100.0), twice, twice)
+    assert (checked.frame.equals(bar("a", 100.0)), asked, told(checked)) == (True, [], [])
+    checked, _ = check(bar("a", 10.0), twice, pl.concat([bar("c", 101.0)] * 2))
+    assert checked.frame.equals(bar("b", 100.0))
 
 
 def test_tickers_are_compared_when_their_instants_are_close():

@@ -91,6 +91,22 @@ def test_a_later_process_finds_what_an_earlier_one_spent(tmp_path, time_):
         budget(tmp_path, time_, Rate(2, 60.0), longest_wait_s=1.0).acquire()
 
 
+@pytest.mark.parametrize("back_s", [3.0, 86_400.0])
+def test_a_clock_that_was_set_back_costs_one_window_and_breaks_no_rate(tmp_path, time_, back_s):
+    time_.now = 1_000_000.0
+    one = budget(tmp_path, time_, Rate(2, 60.0), longest_wait_s=61.0)
+    one.acquire()
+    one.acquire()
+    time_.now -= back_s
+    one.acquire()
+    assert sum(time_.slept) == pytest.approx(60.0, abs=0.01)
+    one.acquire()
+    with pytest.raises(RateLimited) as raised:
+        budget(tmp_path, time_, Rate(2, 60.0), longest_wait_s=1.0).acquire()
+    assert raised.value.retry_after == pytest.approx(60.0, abs=0.01)
+    one.close()
+
+
 def test_services_do_not_share_a_budget_and_an_exchange_has_a_file_of_its_own(tmp_path, time_):
     for service in ("ccxt:okx", "kraken"):
         one = budget(tmp_path, time_, Rate(1, 60.0), longest_wait_s=0.0, service=service)

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from gnosis.sessions import shift_session
+from resources.providers.live.access import Access
 from resources.providers.live.errors import (
     AuthError,
     EmptyResult,
@@ -132,6 +133,14 @@ class TestDailyBars:
 
         with pytest.raises(SchemaDrift, match="no h"):
             alpaca(edited(change)).fetch(bars_ask(world))
+
+
+def test_prices_of_one_exchange_come_behind_those_of_the_market(alpaca):
+    others = {name: make_service(Access(name)) for name in ("massive", "yahoo", "alpha_vantage")}
+    market = [one.profile.capabilities["raw.equity_bars"].preference for one in others.values()]
+    iex, sip = (alpaca(feed=feed).profile.capabilities["raw.equity_bars"].preference for feed in ("iex", "sip"))
+    assert iex > max(market)
+    assert market[0] < sip < min(market[1:])
 
 
 class TestSymbols:
@@ -345,6 +354,15 @@ class TestCorporateActions:
         answer = alpaca(edited(change)).fetch(Ask("raw.splits", ("AAA", "BBB"), world.sessions[-8:]))
         assert answer.rejected["rule"].to_list() == ["ratio|min_exclusive"]
         assert answer.frame["symbol"].to_list() == ["BBB"]
+
+    def test_two_splits_of_a_day_are_one_step_and_a_repeat_counts_once(self, alpaca, world):
+        def change(_path, document, _world):
+            (row,) = document["corporate_actions"]["forward_splits"]
+            more = [row | {"id": "again"}, row | {"id": "other", "new_rate": 5}]
+            document["corporate_actions"]["forward_splits"] += more
+
+        frame = alpaca(edited(change)).fetch(Ask("raw.splits", ("AAA",), world.sessions[-8:])).frame
+        assert frame["ratio"].to_list() == [SPLIT_RATIO * 5]
 
     def test_an_ex_date_on_a_holiday_is_set_aside(self, alpaca, world):
         def change(_path, document, world):

@@ -120,6 +120,19 @@ class TestChain:
         assert answer.rejected["rule"].to_list() == [NO_SPOT]
         assert answer.frame.height == world.chain.height - 1
 
+    @pytest.mark.parametrize(("minutes", "is_spot"), [(15, True), (16, False)])
+    def test_a_price_of_an_hour_ago_is_no_spot(self, chain, world, minutes, is_spot):
+        def change(document, world):
+            last = world.quoted_at - dt.timedelta(minutes=minutes + 1)
+            row = document["bars"]["AAA"][-1] | {"t": f"{last:%Y-%m-%dT%H:%M:%SZ}"}
+            document["bars"]["AAA"] = [row]
+
+        if is_spot:
+            assert chain("bars", change).frame.height == world.chain.height
+        else:
+            with pytest.raises(EmptyResult, match="no row of AAA"):
+                chain("bars", change)
+
     def test_a_chain_of_now_is_none_of_last_week(self, chain, world):
         with pytest.raises(EmptyResult, match="as it stands now"):
             chain(session=world.sessions[-5])
@@ -144,5 +157,5 @@ def test_spot_never_comes_from_after_the_quote(starts, quoted):
     for row in good.to_dicts():
         minutes = (row["t"] - OPEN).total_seconds() / 60
         assert row["spot"] == max(n + 1 for n in starts if n + 1 <= minutes)
-    ended = min(starts) + 1
-    assert rejected.height == sum(n < ended * 60 for n in quoted)
+    recent = [any(0 <= second - (n + 1) * 60 <= 15 * 60 for n in starts) for second in quoted]
+    assert good.height == sum(recent)

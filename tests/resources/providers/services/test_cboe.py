@@ -10,7 +10,15 @@ import pytest
 
 from gnosis.sessions import NEW_YORK
 from gnosis.symbols import format_contracts
-from resources.providers.live.errors import EmptyResult, NotFound, RateLimited, SchemaDrift, Transient
+from resources.providers.live.allowance import Allowance
+from resources.providers.live.errors import (
+    BudgetExhausted,
+    EmptyResult,
+    EntitlementError,
+    NotFound,
+    SchemaDrift,
+    Transient,
+)
 from resources.providers.live.service import Ask
 from resources.providers.services import make_service
 from resources.providers.services.cboe_chain import chain_rows, spot_of
@@ -68,7 +76,22 @@ class TestChain:
         close = world.calendar["close_at"][-1]
         vendor.header["last_trade_time"] = f"{close.astimezone(NEW_YORK):%Y-%m-%d}T16:14:59"
         vendor.made_at = close + dt.timedelta(minutes=30)
-        assert set(cboe.fetch(Ask(QUOTES, ("AAA",), (world.today,))).frame["ts"]) == {close}
+        # The share trades on after the close: only the close is its price at the instant of the quotes.
+        vendor.header |= {"current_price": 90.0, "close": 101.25}
+        frame = cboe.fetch(Ask(QUOTES, ("AAA",), (world.today,))).frame
+        assert set(frame["ts"]) == {close}
+        assert set(frame["spot"]) == {101.25}
+
+    def test_without_the_close_quotes_of_the_close_have_no_spot(self, cboe, vendor, world):
+        close = world.calendar["close_at"][-1]
+        vendor.header |= {
+            "last_trade_time": f"{close.astimezone(NEW_YORK):%Y-%m-%d}T16:14:59",
+            "bid": 99.0,
+            "ask": 101.0,
+        }
+        vendor.made_at = close + dt.timedelta(minutes=30)
+        with pytest.raises(EmptyResult, match="price of the underlying"):
+            cboe.fetch(Ask(QUOTES, ("AAA",), (world.today,)))
 
     def test_a_chain_of_another_session_is_not_relabelled(self, cboe, vendor, world):
         vendor.market_at = world.calendar["close_at"][-2] - dt.timedelta(minutes=1)
@@ -77,7 +100,19 @@ class TestChain:
 
     def test_open_interest_is_of_no_known_session_once_the_day_is_over(self, cboe, world):
         monday = at(cboe, world.now + dt.timedelta(days=2, hours=13))
-        assert monday.fetch(Ask(QUOTES, ("AAA",), (world.today,))).frame["oi_session"].is_null().all()
+        frame = monday.fetch(Ask(QUOTES, ("AAA",), (world.today,))).frame
+        assert frame.select(pl.all_horizontal(pl.col("open_interest", "oi_session").is_null()).all()).item()
+
+    @pytest.mark.parametrize(("table", "symbol"), [(QUOTES, "ZZZ"), (LEVELS, "^NDX")])
+    def test_the_403_of_a_file_that_is_not_there_is_not_one_of_the_service(self, cboe, world, table, symbol):
+        with pytest.raises(NotFound, match="HTTP 403"):
+            cboe.fetch(Ask(table, (symbol,), (world.today,)))
+
+    @pytest.mark.parametrize(("mode", "symbol"), [("402", "AAA"), ("451", "AAA"), ("403", "^VIX")])
+    def test_other_refusals_stay_those_of_the_service(self, cboe, world, loopback, mode, symbol):
+        loopback.set_mode("cboe", mode)
+        with pytest.raises(EntitlementError):
+            cboe.fetch(Ask(LEVELS if symbol == "^VIX" else QUOTES, (symbol,), (world.today,)))
 
     @pytest.mark.parametrize("symbol", ["SPX", "^GSPC"])
     def test_both_roots_of_an_index_come_in_one_document_and_stay_apart(self, cboe, world, loopback, symbol):
@@ -95,12 +130,25 @@ class TestChain:
         patient = make_service(replace(cboe.access, clock=lambda: now[0]))
         patient.fetch(ask)
         now[0] += dt.timedelta(minutes=4)
-        with pytest.raises(RateLimited) as raised:
+        with pytest.raises(BudgetExhausted) as raised:
             patient.fetch(ask)
         assert raised.value.retry_after == 11 * 60
         assert len(loopback.requests("cboe")) == 1
         now[0] += dt.timedelta(minutes=11)
         assert not patient.fetch(ask).frame.is_empty()
+
+    def test_processes_of_a_home_pull_it_once_together(self, cboe, world, loopback, tmp_path):
+        ask = Ask(QUOTES, ("AAA",), (world.today,))
+        homes = [tmp_path / "home", tmp_path / "home", tmp_path / "other"]
+        allowances = [Allowance(home / "allowances.sqlite", "cboe") for home in homes]
+        first, second, stranger = (make_service(replace(cboe.access, allowance=each)) for each in allowances)
+        first.fetch(ask)
+        with pytest.raises(BudgetExhausted, match="one pull per 15 minutes"):
+            second.fetch(ask)
+        assert not stranger.fetch(ask).frame.is_empty()
+        assert len(loopback.requests("cboe")) == 2
+        for each in allowances:
+            each.close()
 
     def test_a_pull_that_failed_may_be_repeated_at_once(self, cboe, world, loopback):
         loopback.set_mode("cboe", "503", times=1)
@@ -146,24 +194,30 @@ class TestChain:
         ],
     )
     def test_spot_is_the_price_then_the_close_then_the_mid(self, header, spot):
-        assert spot_of(header, "the chain of AAA", "cboe") == spot
+        assert spot_of(header, "the chain of AAA", "cboe", at_close=False) == spot
 
     def test_a_one_sided_quote_is_no_spot(self):
         with pytest.raises(EmptyResult, match="price of the underlying"):
-            spot_of({"current_price": 0.0, "close": 0.0, "bid": 0.0, "ask": 11.0}, "the chain of AAA", "cboe")
+            spot_of(
+                {"current_price": 0.0, "close": 0.0, "bid": 0.0, "ask": 11.0},
+                "the chain of AAA",
+                "cboe",
+                at_close=False,
+            )
 
     def test_a_price_that_is_a_word_is_drift(self):
         with pytest.raises(SchemaDrift, match=r"data\.close"):
-            spot_of({"current_price": 0.0, "close": "n/a"}, "the chain of AAA", "cboe")
+            spot_of({"current_price": 0.0, "close": "n/a"}, "the chain of AAA", "cboe", at_close=False)
 
 
 class TestLevels:
-    def test_vix_is_known_at_the_close_with_its_range(self, cboe, world, loopback):
+    def test_vix_is_known_when_it_closes_with_its_range(self, cboe, world, loopback):
         frame = cboe.fetch(Ask(LEVELS, ("^VIX",), world.sessions[-3:])).frame
         known = world.levels.filter(pl.col("symbol") == "^VIX").tail(3)
         columns = ["session", "open", "high", "low", "close"]
         assert frame.select(columns).equals(known.select(columns))
-        assert frame["known_at"].to_list() == frame["ts"].to_list() == known["close_at"].to_list()
+        closes = [at + dt.timedelta(minutes=15) for at in known["close_at"]]
+        assert frame["known_at"].to_list() == frame["ts"].to_list() == closes
         assert [request.path for request in loopback.requests("cboe")] == [
             "/api/global/us_indices/daily_prices/VIX_History.csv"
         ]
@@ -201,6 +255,14 @@ class TestLevels:
         running = at(cboe, world.calendar["close_at"][-1] - dt.timedelta(minutes=1))
         frame = running.fetch(Ask(LEVELS, ("^GSPC",), world.sessions[-2:])).frame
         assert frame["session"].to_list() == [world.sessions[-2]]
+
+    def test_the_vix_runs_a_quarter_of_an_hour_longer(self, cboe, world):
+        close = world.calendar["close_at"][-1]
+        for after, n_levels in ((14, 1), (15, 2)):
+            frame = (
+                at(cboe, close + dt.timedelta(minutes=after)).fetch(Ask(LEVELS, ("^VIX",), world.sessions[-2:])).frame
+            )
+            assert frame.height == n_levels
 
     def test_a_holiday_is_set_aside_under_the_session_after_it(self, cboe, vendor, world, monkeypatch):
         rows = vendor._history("_SPX")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from resources.providers.live.errors import EmptyResult, NotFound, RateLimited, SchemaDrift
+from resources.providers.live.errors import EmptyResult, Incomplete, NotConfigured, NotFound, RateLimited, SchemaDrift
 from resources.providers.live.service import Ask
 from resources.providers.services import gdelt, make_service
 from tests.loopback.server import Response
@@ -49,7 +49,7 @@ def test_the_span_is_asked_for_in_utc(service, world, loopback):
 def test_a_symbol_without_a_query_says_what_to_set(service, world):
     answer = service.fetch(ask(world, "AAA", "ZZZ"))
     assert set(answer.frame["symbol"]) == {"AAA"}
-    assert type(answer.failures["ZZZ"]) is NotFound
+    assert type(answer.failures["ZZZ"]) is NotConfigured
     assert "set names.ZZZ" in str(answer.failures["ZZZ"])
 
 
@@ -95,7 +95,7 @@ def test_more_articles_of_one_moment_than_an_answer_holds(service, vendor, world
     closed_at = world.calendar["close_at"][-1]
     vendor.articles[NAMES["AAA"]] = [article(n, closed_at, f"story {n}") for n in range(5)]
     answer = service.fetch(ask(world, "AAA", "BBB"))
-    assert type(answer.failures["AAA"]) is EmptyResult
+    assert type(answer.failures["AAA"]) is Incomplete
     assert set(answer.frame["symbol"]) == {"BBB"}
 
 

@@ -182,3 +182,12 @@ class TestEmptyOrBroken:
         vendor.document = lambda document: document | {"next_url": "https://api.massive.com/v3/reference/splits"}
         with pytest.raises(SchemaDrift, match="lead back"):
             service.fetch(Ask("raw.splits", ("AAA",), world.sessions[-1:]))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("c", True), ("c", "10.5"), ("t", 2.5), ("t", True), ("v", []), ("T", 7), ("o", float("nan"))]
+)
+def test_a_value_of_another_type_in_one_row_is_drift_and_never_a_number(service, vendor, world, field, value):
+    vendor.changed = lambda rows: [*rows[:-1], rows[-1] | {field: value}]
+    with pytest.raises(SchemaDrift, match=f"the field '{field}'|the field 'results'"):
+        service.fetch(Ask(BARS, ("AAA", "BBB", "BRK.B"), world.sessions[-1:]))

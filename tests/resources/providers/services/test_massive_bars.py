@@ -69,8 +69,11 @@ class TestBars:
         with pytest.raises(SchemaDrift, match="adjusted for splits"):
             service.fetch(Ask(BARS, ("AAA",), world.sessions[-2:]))
 
-    def test_a_session_that_has_not_closed_is_not_asked_for(self, vendor, world, loopback, access_to):
-        early = world.calendar["close_at"][-1] - dt.timedelta(minutes=1)
+    @pytest.mark.parametrize("seconds", [-60, 5, 899])
+    def test_a_session_that_has_not_closed_a_delay_ago_is_not_asked_for(
+        self, vendor, world, loopback, access_to, seconds
+    ):
+        early = world.calendar["close_at"][-1] + dt.timedelta(seconds=seconds)
         access = replace(access_to("massive", keys={"MASSIVE_API_KEY": SECRET}), clock=lambda: early)
         service = make_service(access)
         with pytest.raises(EmptyResult, match="not closed"):
@@ -100,6 +103,14 @@ class TestBars:
         assert "/ticker/I:SPX/" in of(loopback)[0].path
         assert frame["close"].to_list() == world.levels.filter(pl.col("symbol") == "^GSPC")["close"].tail(5).to_list()
 
+    @pytest.mark.parametrize(("after_close", "n_levels"), [(29, 1), (30, 2)])
+    def test_the_vix_closes_later_and_comes_with_the_delay(self, vendor, world, access_to, after_close, n_levels):
+        now = world.calendar["close_at"][-1] + dt.timedelta(minutes=after_close)
+        access = replace(access_to("massive", keys={"MASSIVE_API_KEY": SECRET}), clock=lambda: now)
+        frame = make_service(access).fetch(Ask("raw.index_levels", ("^VIX",), world.sessions[-2:])).frame
+        assert frame.height == n_levels
+        assert frame["known_at"][0] == world.calendar["close_at"][-2] + dt.timedelta(minutes=15)
+
 
 class TestIntraday:
     def test_a_bar_is_stamped_with_its_end_within_regular_hours(self, service, world, loopback):
@@ -114,7 +125,8 @@ class TestIntraday:
         assert frame.group_by("session", "frequency").len()["len"].to_list() == [13] * 4
 
     def test_a_bar_that_has_not_ended_is_left_out(self, vendor, world, access_to):
-        at = world.calendar["open_at"][-1] + dt.timedelta(minutes=33)
+        # The delay of a quarter of an hour and 33 minutes.
+        at = world.calendar["open_at"][-1] + dt.timedelta(minutes=48)
         access = replace(access_to("massive", keys={"MASSIVE_API_KEY": SECRET}), clock=lambda: at)
         frame = make_service(access).fetch(Ask("raw.intraday_bars", ("AAA",), world.sessions[-1:])).frame
         assert frame.group_by("frequency").len().sort("frequency").rows() == [("1min", 2), ("5min", 1)]

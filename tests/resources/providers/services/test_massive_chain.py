@@ -37,7 +37,7 @@ def of(loopback, service="massive"):
 
 def contract(name, ts_ns, **rest):
     quote = {"bid": 1.0, "ask": 1.2, "bid_size": 5, "ask_size": 6, "last_updated": ts_ns}
-    asset = {"ticker": "I:SPX", "value": 5000.5}
+    asset = {"ticker": "I:SPX", "value": 5000.5, "last_updated": ts_ns}
     return {
         "details": {"ticker": name, "shares_per_contract": 100},
         "last_quote": quote,
@@ -101,7 +101,8 @@ class TestChain:
         later = world.now + dt.timedelta(days=1)
         access = replace(access_to("massive", keys={"MASSIVE_API_KEY": SECRET}), clock=lambda: later)
         frame = make_service(access).fetch(Ask(self.CHAIN, ("AAA",), world.sessions[-1:])).frame
-        assert frame["open_interest"].is_not_null().all()
+        assert frame.height == world.chain.height
+        assert frame["open_interest"].is_null().all()
         assert frame["oi_session"].is_null().all()
 
     def test_a_contract_quoted_in_another_session_is_left_out(self, service, vendor, world, at):
@@ -112,13 +113,27 @@ class TestChain:
         with pytest.raises(EmptyResult, match="2 contracts last quoted in 2026-11-19, 2026-11-20"):
             service.fetch(Ask(self.CHAIN, ("SPX",), world.sessions[-5:-4]))
 
-    @pytest.mark.parametrize(
-        ("part", "value"), [("last_quote", {}), ("underlying_asset", {"ticker": "I:SPX", "timeframe": "DELAYED"})]
-    )
-    def test_a_plan_without_quotes_or_spot_is_an_entitlement(self, service, vendor, world, at, part, value):
-        vendor.changed = lambda rows: [contract("O:SPX261218C05000000", at, **{part: value})]
+    def test_a_plan_without_quotes_is_an_entitlement(self, service, vendor, world, at):
+        vendor.changed = lambda rows: [contract("O:SPX261218C05000000", at, last_quote={})]
         with pytest.raises(EntitlementError, match="plan"):
             service.fetch(Ask(self.CHAIN, ("SPX",), world.sessions[-1:]))
+
+    @pytest.mark.parametrize("asset", [{}, {"value": 5000.5}, {"value": 5000.5, "last_updated": 1}])
+    def test_one_index_without_a_price_of_the_quotes_is_not_a_missing_plan(self, service, vendor, world, at, asset):
+        vendor.changed = lambda rows: [contract("O:SPX261218C05000000", at, underlying_asset=asset)]
+        with pytest.raises(EmptyResult, match="price of the underlying"):
+            service.fetch(Ask(self.CHAIN, ("SPX",), world.sessions[-1:]))
+
+    @pytest.mark.parametrize("apart_s", [-901, -900, 900, 901])
+    def test_the_price_of_another_time_is_no_spot(self, service, vendor, world, at, apart_s):
+        other = at + apart_s * 1_000_000_000
+        asset = {"value": 5100.5, "last_updated": other}
+        rows = [contract("O:SPX261218C05000000", at), contract("O:SPX261218C05100000", at, underlying_asset=asset)]
+        vendor.changed = lambda _: rows
+        answer = service.fetch(Ask(self.CHAIN, ("SPX",), world.sessions[-1:]))
+        is_near = abs(apart_s) <= 900
+        assert answer.frame["spot"].to_list() == ([5000.5, 5100.5] if is_near else [5000.5])
+        assert answer.rejected["rule"].to_list() == ([] if is_near else ["spot|nullability"])
 
     def test_quotes_under_other_names_are_drift(self, service, vendor, world, at):
         quote = {"bid_price": 1.0, "ask": 1.1, "last_updated": at}

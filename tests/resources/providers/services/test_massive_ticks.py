@@ -34,12 +34,11 @@ def of(loopback, service="massive"):
 
 
 class TestTicks:
-    def test_trades_run_from_close_to_close(self, service, world):
+    def test_trades_are_those_of_the_regular_session(self, service, world):
         frame = service.fetch(Ask("raw.trades", ("AAA",), world.sessions[-1:])).frame
-        closes = world.calendar["close_at"]
-        # After hours of the day before, before the open, at the open, at the close.
-        assert frame["size"].to_list() == [103.0, 100.0, 101.0, 102.0]
-        assert frame["known_at"].is_between(closes[-2], closes[-1]).all()
+        # Neither before the open nor after the close, of this day or of the one before.
+        assert frame["size"].to_list() == [101.0, 102.0, 103.0]
+        assert frame["known_at"].is_between(world.calendar["open_at"][-1], world.calendar["close_at"][-1]).all()
         assert frame["aggressor"].is_null().all()
 
     def test_nanoseconds_of_exchange_and_feed_are_kept_apart(self, service, world):
@@ -49,17 +48,17 @@ class TestTicks:
 
     def test_identifiers_are_unique_though_exchanges_share_them(self, service, world):
         frame = service.fetch(Ask("raw.trades", ("AAA",), world.sessions[-1:])).frame
-        assert frame["trade_id"].to_list() == ["5:-:1", "4:-:0", "5:-:0", "4:-:1"]
+        assert frame["trade_id"].to_list() == ["5:-:0", "4:-:1", "5:-:1"]
 
     def test_corrected_trades_are_set_aside_and_parts_of_shares_kept(self, service, vendor, world):
         def changed(rows):
-            assert len(rows) == 4
+            assert len(rows) == 3
             return [rows[0] | {"correction": 12}, rows[1] | {"size": 0, "decimal_size": "0.25"}, *rows[2:]]
 
         vendor.changed = changed
         answer = service.fetch(Ask("raw.trades", ("AAA",), world.sessions[-1:]))
         assert answer.rejected["rule"].to_list() == ["correction|not_standing"]
-        assert answer.frame["size"].to_list() == [0.25, 101.0, 102.0]
+        assert answer.frame["size"].to_list() == [0.25, 103.0]
 
     @pytest.mark.parametrize("table", ["raw.trades", "raw.order_books"])
     def test_a_pair_is_refused_without_a_request(self, service, world, loopback, table):

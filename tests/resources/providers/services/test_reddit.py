@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from gnosis.engines.scoring import text_hash
-from resources.providers.live.errors import AuthError, EmptyResult, EntitlementError, NotFound, RateLimited
+from resources.providers.live.errors import AuthError, EntitlementError, Incomplete, NotFound, RateLimited
 from resources.providers.live.service import Ask
 from resources.providers.services import make_service
 from tests.loopback.cases import SECRET
@@ -76,7 +76,7 @@ def test_what_was_withdrawn_has_no_text_and_no_author(service, vendor, world):
 
 def test_a_listing_that_does_not_reach_back_is_no_answer(service, vendor, world, loopback):
     vendor.submissions["wallstreetbets"] = [posted(world, n, "$AAA", hours=n / 1000) for n in range(1, 1000)]
-    with pytest.raises(EmptyResult, match="do not reach back to 2026-11-19 21:00 UTC"):
+    with pytest.raises(Incomplete, match="do not reach back to 2026-11-19 21:00 UTC"):
         service.fetch(ask(world))
     assert len(loopback.requests("reddit")) == 1 + 10
 
@@ -107,8 +107,20 @@ def test_one_subreddit_that_is_gone_fails_the_ask(vendor, access_to, world):
             service.fetch(ask(world))
 
 
-def test_a_private_subreddit_is_not_ours(service, world, loopback):
-    loopback.set_mode("reddit", "403", "/r/")
+@pytest.mark.parametrize("mode", ["403", "404"])
+def test_subreddits_that_are_closed_are_named_and_do_not_stop_the_others(vendor, access_to, world, loopback, mode):
+    names = ["wallstreetbets", "stocks", "gone"]
+    service = make_service(access_to("reddit", keys=KEYS, options={"subreddits": names}))
+    loopback.set_mode("reddit", mode, "/r/wallstreetbets")
+    # Neither the plan nor the key is refused: nothing keeps the service from being asked again.
+    with pytest.raises(NotFound, match=f"r/wallstreetbets: HTTP {mode}, r/gone: HTTP 302") as raised:
+        service.fetch(ask(world))
+    assert raised.value.advice == "remove wallstreetbets, gone from the option subreddits"
+    assert [request.path for request in loopback.requests("reddit")][1:] == [f"/r/{name}/new" for name in names]
+
+
+def test_an_app_that_is_refused_is_no_closed_subreddit(service, world, loopback):
+    loopback.set_mode("reddit", "403", "access_token")
     with pytest.raises(EntitlementError):
         service.fetch(ask(world))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 
 import pytest
 
-from resources.providers.live.errors import EmptyResult, NotFound, SchemaDrift, Transient
+from resources.providers.live.errors import Incomplete, NotConfigured, NotFound, SchemaDrift, Transient
 from resources.providers.live.service import Ask
 from resources.providers.services import make_service
 from tests.loopback.server import Response
@@ -71,7 +72,7 @@ def test_a_feed_that_belongs_to_no_symbol(reader, world, feed):
 def test_symbols_come_from_the_options_only(reader, vendor, world, loopback):
     answer = reader(OF_AAA | {"symbols": ["AAA", "BBB"]}).fetch(ask(world, "AAA", "BBB", "SPY"))
     assert set(answer.frame["symbol"]) == {"AAA", "BBB"}
-    assert type(answer.failures["SPY"]) is NotFound
+    assert type(answer.failures["SPY"]) is NotConfigured
     assert [request.path for request in loopback.requests("rss")] == ["/atom/AAA.xml"]
 
 
@@ -92,7 +93,7 @@ def test_a_feed_that_does_not_reach_back_gives_no_rows(reader, vendor, world):
     vendor.items["AAA"] = [item("1", world.calendar["close_at"][-1], "Aaa wins")]
     answer = reader(*FEEDS).fetch(ask(world, "AAA", "BBB"))
     assert set(answer.frame["symbol"]) == {"BBB"}
-    assert type(answer.failures["AAA"]) is EmptyResult
+    assert type(answer.failures["AAA"]) is Incomplete
     assert "press.test/rss/AAA.xml" in str(answer.failures["AAA"])
 
 
@@ -137,6 +138,93 @@ def test_entries_without_date_or_title_are_set_aside(reader, vendor, world, old)
     answer = reader(*FEEDS).fetch(ask(world))
     assert answer.frame["item_id"].to_list() == ["press-1"]
     assert answer.rejected["rule"].sort().to_list() == ["published|format", "title|type"]
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "20 Nov 2026",
+        "2026-11-20",
+        "2026-11-20T15:00:00",
+        "2026-11-20 15:00:00",
+        "Fri, 20 Nov 2026 15:00:00 CET",
+        "2026-11-20T15:00:00 EST",
+        "Fri, 20 Nov 2026 03:00:00 PM EST",
+        "Fri Nov 20 15:00:00 2026",
+    ],
+)
+def test_a_date_without_time_or_zone_is_no_instant(reader, vendor, world, old, date):
+    # feedparser takes them for midnight or for UTC: up to a day before anyone could have read the entry.
+    vendor.items["AAA"] = [item("1", world.calendar["close_at"][-1], "Vague") | {"date": date}, old]
+    answer = reader(*FEEDS).fetch(ask(world))
+    assert answer.frame.is_empty()
+    assert answer.rejected["rule"].to_list() == ["published|format"]
+    assert date in answer.rejected["found"][0]
+    vendor.items["AAA"] = vendor.items["AAA"][:1]
+    with pytest.raises(SchemaDrift, match="dates with time and zone"):
+        reader(*FEEDS).fetch(ask(world))
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "2026-11-20T20:30:00Z",
+        "2026-11-20T15:30:00.000-05:00",
+        "2026-11-20 15:30-0500",
+        "Fri, 20 Nov 2026 15:30:00 EST",
+        "20 Nov 2026 12:30 PST",
+        "Fri, 20 Nov 2026 20:30:00 UTC",
+        "Fri, 20 Nov 2026 21:30:00 +0100",
+    ],
+)
+def test_a_date_with_time_and_zone_is_an_instant(reader, vendor, world, old, date):
+    vendor.items["AAA"] = [item("1", world.calendar["close_at"][-1], "Exact") | {"date": date}, old]
+    frame = reader(*FEEDS).fetch(ask(world)).frame
+    assert frame["ts"].to_list() == [dt.datetime(2026, 11, 20, 20, 30, tzinfo=dt.UTC)]
+
+
+def test_an_update_without_a_zone_sets_the_entry_aside(reader, vendor, world, old):
+    closed_at = world.calendar["close_at"][-1]
+    naive = (closed_at - dt.timedelta(hours=1)).replace(tzinfo=None)
+    vendor.items["AAA"] = [item("1", closed_at - dt.timedelta(hours=3), "Changed", updated=naive), old]
+    answer = reader(OF_AAA).fetch(ask(world))
+    assert answer.frame.is_empty()
+    assert answer.rejected["rule"].to_list() == ["published|format"]
+
+
+@pytest.mark.parametrize("secret", ["s3cret", "s3cr+t/with=signs|and%2Fmore", "a-long-secret-of-one-feed", "two words"])
+def test_keys_in_addresses_are_neither_told_nor_kept(reader, vendor, world, loopback, caplog, secret):
+    caplog.set_level(logging.DEBUG)
+    feed = {"url": f"https://me:passw0rd@press.test/rss/{{symbol}}.xml?format=rss&token={secret}"}
+    answer = vendor.answer
+    told = secret if len(secret) > 11 else ""
+    link = f"<link>https://press.test/feed/{told}?token={secret}</link>".replace("&", "&amp;")
+
+    def repeating(request):
+        given = answer(request)
+        return Response(
+            given.body.replace(b"<title>Press</title>", b"<title>Press</title>" + link.encode()),
+            200,
+            given.content_type,
+        )
+
+    vendor.answer = repeating
+    service = reader(feed)
+    frame = service.fetch(ask(world)).frame
+    assert frame["outlet"].to_list() == ["press.test"]
+    loopback.set_mode("rss", "redirect")
+    service.fetch(ask(world))
+    loopback.set_mode("rss", "404")
+    with pytest.raises(NotFound) as raised:
+        service.fetch(ask(world))
+    sent = loopback.requests("rss")[0].url.partition("token=")[2]
+    assert sent
+    sources = service.access.recorder.taken()
+    kept = [source.name + source.url_or_path for source in sources] + [str(source.content) for source in sources]
+    for form in (secret, sent, "passw0rd"):
+        assert not [text for text in (*kept, caplog.text, str(raised.value)) if form in text]
+    # What is no key stays as it came: the archive can be read again.
+    assert b"<rss version" in sources[0].content
 
 
 def test_the_link_identifies_an_entry_without_identifier(reader, vendor, world, old):

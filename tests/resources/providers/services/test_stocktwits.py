@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 
 import pytest
 
 from gnosis.engines.scoring import text_hash
-from resources.providers.live.errors import EmptyResult, EntitlementError, NotFound, RateLimited, SchemaDrift
+from resources.providers.archive import Archive
+from resources.providers.live.errors import (
+    EmptyResult,
+    EntitlementError,
+    Incomplete,
+    NotFound,
+    RateLimited,
+    SchemaDrift,
+)
 from resources.providers.live.service import Ask
 from resources.providers.services import make_service
 from tests.loopback.vendors.stocktwits import StockTwitsVendor, message
@@ -48,6 +58,21 @@ def test_a_message_is_counted_with_its_tag_and_its_text_is_not_kept(service, ven
     assert set(frame["source"]) == {"stocktwits"}
 
 
+def test_the_archive_has_the_hash_of_a_page_and_not_the_page(service, vendor, world, tmp_path):
+    vendor.messages["AAA"] = [message(1, world.calendar["close_at"][-1], "words of trader1")]
+    service.fetch(ask(world))
+    archive = Archive(tmp_path)
+    (source,) = service.access.recorder.taken()
+    record = json.loads(archive.put("stocktwits", "raw.posts", source).read_text())
+    assert (record["kept"], record["sha256"]) == (False, source.sha256)
+    assert (
+        record["sha256"] == hashlib.sha256(vendor.answer(_request("/api/2/streams/symbol/AAA.json")).body).hexdigest()
+    )
+    kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(kept) == 1
+    assert b"trader1" not in kept[0]
+
+
 def test_a_message_belongs_to_the_first_session_that_closes_after_it(service, vendor, world):
     before, closed_at = world.calendar["close_at"][-2], world.calendar["close_at"][-1]
     second = dt.timedelta(seconds=1)
@@ -73,7 +98,7 @@ def test_pages_that_do_not_reach_the_session_give_no_rows(vendor, access_to, wor
     service = make_service(access_to("stocktwits", options={"max_pages": 2}))
     answer = service.fetch(ask(world, "AAA", "BBB"))
     assert set(answer.frame["symbol"]) == {"BBB"}
-    assert type(answer.failures["AAA"]) is EmptyResult
+    assert type(answer.failures["AAA"]) is Incomplete
     assert "max_pages" in str(answer.failures["AAA"])
     assert len(loopback.requests("stocktwits")) == 3
 
@@ -137,8 +162,6 @@ def test_malformed_messages_are_set_aside_without_their_text(service, vendor, wo
 
 @pytest.mark.parametrize("spoilt", ["renamed", "status", "cursor"])
 def test_an_envelope_that_is_not_that_of_the_symbol(service, vendor, world, monkeypatch, spoilt):
-    import json
-
     from tests.loopback.server import Response
 
     document = json.loads(vendor.answer(_request("/api/2/streams/symbol/AAA.json")).body)

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from dataclasses import replace
 
 import pytest
 
-from resources.providers.live.errors import EmptyResult, EntitlementError, NotFound, RateLimited, SchemaDrift, Transient
+from resources.providers.live.allowance import Allowance
+from resources.providers.live.errors import (
+    BudgetExhausted,
+    EntitlementError,
+    Incomplete,
+    NotFound,
+    RateLimited,
+    SchemaDrift,
+    Transient,
+)
 from resources.providers.live.service import Ask
 from resources.providers.services import make_service
 from tests.loopback.cases import SECRET
@@ -64,7 +74,7 @@ def test_the_budget_is_never_exceeded(reader, vendor, world, loopback, max_posts
     vendor.posts["$AAA"] = many(world, 1000)
     service = reader(max_posts=max_posts)
     for _ in range(3):
-        with pytest.raises(EntitlementError, match=f"of {max_posts} posts read"):
+        with pytest.raises(BudgetExhausted, match=f"of {max_posts} posts read"):
             service.fetch(ask(world))
     assert max_posts - 10 < sum(sizes(loopback)) <= max_posts
 
@@ -75,8 +85,27 @@ def test_what_a_page_does_not_hold_is_given_back(reader, vendor, world, loopback
     assert service.fetch(ask(world)).frame.height == 105
     assert sizes(loopback) == [100, 15]
     assert service.fetch(ask(world, "BBB")).frame.height == 1
-    with pytest.raises(EntitlementError, match=r"106 of 115 posts read \(0.53 \$\)"):
+    with pytest.raises(BudgetExhausted, match=r"106 of 115 posts read \(0.53 \$\)"):
         service.fetch(ask(world, "BBB"))
+
+
+def test_processes_of_a_home_share_the_budget_of_a_day(reader, vendor, world, tmp_path):
+    now, made = [world.now], []
+
+    def process():
+        made.append(Allowance(tmp_path / "allowances.sqlite", "x"))
+        access = replace(reader(max_posts=100).access, allowance=made[-1], clock=lambda: now[0])
+        return make_service(access)
+
+    vendor.posts["$AAA"] = many(world, 95)
+    assert process().fetch(ask(world)).frame.height == 95
+    with pytest.raises(BudgetExhausted, match="95 of 100 posts read") as raised:
+        process().fetch(ask(world))
+    assert raised.value.retry_after == 86_400
+    now[0] += dt.timedelta(days=1)
+    assert process().fetch(ask(world)).frame.height == 95
+    for each in made:
+        each.close()
 
 
 @pytest.mark.parametrize(("mode", "is_counted"), [("slow", True), ("503", True), ("429", False), ("402", False)])
@@ -86,7 +115,7 @@ def test_an_answer_that_did_not_come_counts_as_read(reader, world, loopback, mod
     with pytest.raises((Transient, RateLimited, EntitlementError)):
         service.fetch(ask(world))
     if is_counted:
-        with pytest.raises(EntitlementError, match="100 of 100 posts read"):
+        with pytest.raises(BudgetExhausted, match="100 of 100 posts read"):
             service.fetch(ask(world))
     else:
         assert service.fetch(ask(world)).frame.height == 1
@@ -96,7 +125,7 @@ def test_the_budget_ends_the_asking_and_keeps_what_is_whole(reader, vendor, worl
     vendor.posts["$BBB"] = many(world, 300)
     answer = reader(max_posts=120).fetch(ask(world, "AAA", "BBB", "BRK.B"))
     assert set(answer.frame["symbol"]) == {"AAA"}
-    assert {type(error) for error in answer.failures.values()} == {EntitlementError}
+    assert {type(error) for error in answer.failures.values()} == {BudgetExhausted}
     assert set(answer.failures) == {"BBB", "BRK.B"}
 
 
@@ -123,7 +152,7 @@ def test_the_key_is_in_no_log_and_no_address(reader, world, loopback, caplog):
 
 
 def test_sessions_before_the_last_seven_days_are_not_asked_for(reader, world, loopback):
-    with pytest.raises(EmptyResult, match="last seven days"):
+    with pytest.raises(Incomplete, match="last seven days"):
         reader().fetch(Ask("raw.posts", ("AAA",), (world.sessions[-6],)))
     assert loopback.requests("x") == []
 

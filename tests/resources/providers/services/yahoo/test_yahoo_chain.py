@@ -66,10 +66,18 @@ class TestChain:
         assert frame["open_interest"].null_count() == frame.height
 
     def test_no_bid_is_zero_and_no_ask_is_unknown(self, yahoo, world, vendor, monkeypatch):
-        self.spoil(vendor, monkeypatch, bid=0.0, ask=0.0)
-        frame = yahoo.fetch(self.ask(world)).frame
-        assert set(frame["bid"]) == {0.0}
-        assert frame["ask"].null_count() == frame.height
+        none = pl.col("right") == "P"
+        self.spoil(vendor, monkeypatch, **{name: pl.when(none).then(0.0).otherwise(name) for name in ("bid", "ask")})
+        puts = yahoo.fetch(self.ask(world)).frame.filter(pl.col("right") == "P")
+        assert set(puts["bid"]) == {0.0}
+        assert puts["ask"].null_count() == puts.height
+
+    @pytest.mark.parametrize("none", [0.0, None])
+    def test_a_chain_without_a_single_quote_is_empty(self, yahoo, world, vendor, monkeypatch, none):
+        unquoted = pl.lit(none, dtype=pl.Float64)
+        self.spoil(vendor, monkeypatch, bid=0.0, ask=pl.when(pl.col("right") == "P").then(unquoted).otherwise(0.0))
+        with pytest.raises(EmptyResult, match="no bid and no ask above 0"):
+            yahoo.fetch(self.ask(world))
 
     def test_volume_of_an_earlier_session_is_not_taken(self, yahoo, world, vendor, monkeypatch):
         self.spoil(vendor, monkeypatch, lastTradeDate=pl.lit(int(LONG_AGO.timestamp()) - 3 * 86400))

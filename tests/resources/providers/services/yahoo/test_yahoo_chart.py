@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import polars as pl
 import pytest
@@ -31,6 +32,29 @@ class TestBars:
         assert as_in_world(frame).equals(as_in_world(wanted))
         assert frame["adjustment_factor"].null_count() == 10
         assert frame["ts"].to_list() == frame["known_at"].to_list() == wanted["close_at"].to_list()
+
+    def test_prices_keep_the_dividends_that_yahoo_takes_out_of_the_adjusted_ones(self, yahoo, world):
+        frame = yahoo.fetch(ask_of(world)).frame
+        told = json.loads(yahoo.access.recorder.sources[-1].content)["chart"]["result"][0]["indicators"]
+        (lowered,), (quote,) = told["adjclose"], told["quote"]
+        is_before = [day < world.ex_date for day in frame["session"]]
+        assert [a < c for a, c in zip(lowered["adjclose"], quote["close"], strict=True)] == is_before
+        truth = world.bars.filter(pl.col("symbol") == "AAA").tail(10)
+        for name in ("open", "high", "low", "close"):
+            assert frame[name].to_list() == pytest.approx(truth[name].to_list(), rel=1e-12)
+
+    def test_a_split_that_is_told_twice_counts_once_and_two_of_a_day_are_one_step(
+        self, yahoo, world, vendor, monkeypatch
+    ):
+        chart = vendor._events
+
+        def events(*arguments):
+            (split,) = chart(*arguments)["splits"].values()
+            more = [split, dict(split), split | {"numerator": 1.0, "denominator": 4.0}]
+            return {"splits": {str(n): row for n, row in enumerate(more)}}
+
+        monkeypatch.setattr(vendor, "_events", events)
+        assert yahoo.fetch(ask_of(world, table="raw.splits")).frame["ratio"].to_list() == [0.5]
 
     def test_a_range_that_ends_before_the_split_too(self, yahoo, world, loopback):
         before = tuple(day for day in world.sessions if day < world.split_date)[-3:]
@@ -92,7 +116,16 @@ class TestBars:
         wanted = world.levels.filter(pl.col("symbol") == "^VIX").tail(5)
         columns = ["session", "open", "high", "low", "close"]
         assert frame.select(columns).equals(wanted.select(columns))
+        assert (frame["ts"] - wanted["close_at"]).unique().to_list() == [dt.timedelta(minutes=15)]
         assert "volume" not in frame.columns
+
+    @pytest.mark.parametrize(("after_close_s", "n_levels"), [(1799, 1), (1800, 2)])
+    def test_the_vix_of_today_counts_a_quarter_of_an_hour_later(
+        self, loopback, world, service_at, after_close_s, n_levels
+    ):
+        now = world.calendar["close_at"][-1] + dt.timedelta(seconds=after_close_s)
+        loopback.serve(YahooVendor(World(now)))
+        assert service_at(now).fetch(ask_of(world, "^VIX", 2, "raw.index_levels")).frame.height == n_levels
 
     @pytest.mark.parametrize(
         ("field", "value", "match"), [("currency", "GBp", "GBp"), ("instrumentType", "MUTUALFUND", "MUTUALFUND")]
