@@ -21,6 +21,9 @@ VENDOR_POOL = "vendor:market_data"
 KINDS = ("polars", "parquet")
 
 
+MOST_SOURCES = 20
+"""Sources named beside a materialisation; all of them are in the archive."""
+
 CORE = ("raw.index_levels", "raw.option_quotes", "raw.macro")
 """Tables that a provider may lack, at a price that is worth a warning: whole rooms stay empty without them."""
 
@@ -43,10 +46,27 @@ def _fetched(night: Night, table: str) -> TableRows:
     fetched = night.market_data.fetch(table, night.sessions)
     metadata = {
         "provider": night.market_data.provider.name,
-        "sources": ", ".join(f"{source.name} {source.sha256[:12]}" for source in fetched.sources),
+        "sources": ", ".join(f"{source.name} {source.sha256[:12]}" for source in fetched.sources[:MOST_SOURCES])
+        + (f" and {len(fetched.sources) - MOST_SOURCES} more" if len(fetched.sources) > MOST_SOURCES else ""),
         "rejected_rows": fetched.rejected.height,
     }
+    if night.market_data.live is not None:
+        metadata |= _told(night, table)
     return TableRows(fetched.frame, fetched.rejected, metadata)
+
+
+def _told(night: Night, table: str) -> dict[str, object]:
+    """Return the number of doubts of each kind about what was fetched, and say what is missing."""
+    live = night.market_data.live
+    assert live is not None
+    events = live.quality_events(night.sessions).filter(pl.col("table_name") == table)
+    missing = events.filter(pl.col("kind") == "missing")
+    if missing.height:
+        names = missing["symbol"].unique().sort().to_list()
+        why = missing["detail"].mode().sort()[0]
+        night.warn(f"{table}: {missing.height} of symbol x session missing ({', '.join(names[:5])}), mostly: {why}")
+    counts = events.group_by(pl.col("kind").cast(pl.String)).len().sort("kind")
+    return {f"{kind}_events": number for kind, number in counts.rows()}
 
 
 @table_asset(
@@ -72,8 +92,8 @@ def equity_bars(night: Night) -> TableRows:
     is_another = pl.col("symbol").is_in(gaps["symbol"].implode())
     refused, bars = fetched.frame.filter(is_another), fetched.frame.filter(~is_another)
     # An action may have become known long before the bar that it moves.
-    actions = [night.scan(table).collect() for table in ("raw.splits", "raw.dividends")]
-    bars, late = adjustment_factors(bars, *actions, previous)
+    splits, dividends = (night.scan(table).collect() for table in ("raw.splits", "raw.dividends"))
+    bars, late = adjustment_factors(bars, splits, dividends, previous)
     bars, torn = with_stored_factors(bars, *night.stored_beside("symbol"))
     live.note(
         "raw.equity_bars",

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import polars as pl
 from rich import box
 from rich.table import Table as Grid
 
@@ -43,6 +44,9 @@ STATUS: dict[type[FetchError], str] = {
     Transient: "no answer",
 }
 """Word for each error, the first class that fits."""
+
+REFUSALS = ("AuthError", "EntitlementError", "SchemaDrift")
+"""Kinds of failures that a person can do something about."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,26 @@ def diagnose(service: Service, ledger: HealthLedger) -> Diagnosis:
         word = next((word for kind, word in STATUS.items() if isinstance(error, kind)), "no rows")
         told = str(error).removeprefix(f"{error.service}: ")
         return Diagnosis(service.profile.name, word, None, time.perf_counter() - started, tables, told)
+    took_s = time.perf_counter() - started
+    detail = "; ".join([probe.detail, *_refused_tables(service.profile.name, ledger)])
     ledger.reset(service.profile.name)
-    return Diagnosis(service.profile.name, "ok", probe.delay_s, time.perf_counter() - started, tables, probe.detail)
+    return Diagnosis(service.profile.name, "ok", probe.delay_s, took_s, tables, detail)
+
+
+def _refused_tables(service: str, ledger: HealthLedger) -> list[str]:
+    """Return what single tables met when they were last asked for: a probe shows neither plan nor form of them."""
+    last = (
+        ledger.summary()
+        .filter(pl.col("service") == service)
+        .sort("known_at", maintain_order=True)
+        .unique("table_name", keep="last", maintain_order=True)
+        .filter(pl.col("status").is_in(REFUSALS))
+        .sort("table_name")
+    )
+    return [
+        f"when {table.removeprefix('raw.')} was last asked for, {known_at:%Y-%m-%d %H:%M} UTC: {status}"
+        for table, status, known_at in last.select("table_name", "status", "known_at").iter_rows()
+    ]
 
 
 def show(console: Console, diagnoses: Iterable[Diagnosis]) -> bool:

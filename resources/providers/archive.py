@@ -31,9 +31,13 @@ class Archive:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._unsettled: list[Path] = []
 
-    def put(self, provider: str, table: str, source: Source) -> Path:
+    def put(self, provider: str, table: str, source: Source, *, settles: bool = True) -> Path:
         """File one source and return the path of its record.
+
+        It survives a killed process at once, and a power cut when this returns; without ``settles`` only after
+        :meth:`settle`, which forces many to the disk in the time of few.
 
         The record holds name, hash, origin, receipt time and size. A source without content (a file that stays with
         its owner) gets a record only. A record that exists is left as it is: the first receipt counts.
@@ -51,6 +55,7 @@ class Archive:
             content = folder / f"{source.sha256}.gz"
             if not content.exists():
                 _write(content, gzip.compress(source.content, compresslevel=6, mtime=0))
+                self._unsettled.append(content)
         if not record.exists():
             facts = {
                 "name": source.name,
@@ -61,7 +66,16 @@ class Archive:
                 "kept": source.content is not None,
             }
             _write(record, (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode())
+            self._unsettled.append(record)
+        if settles:
+            self.settle()
         return record
+
+    def settle(self) -> None:
+        """Force what was filed to the disk."""
+        while self._unsettled:
+            with self._unsettled.pop().open("rb") as file:
+                os.fsync(file.fileno())
 
     def get(self, provider: str, table: str, sha256: str) -> bytes:
         """Return the archived bytes with this hash.
@@ -91,8 +105,5 @@ def _require_hash(content: bytes, sha256: str, origin: str) -> None:
 def _write(path: Path, content: bytes) -> None:
     # Written aside and renamed, so that a killed process never leaves half a file under a valid name.
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    aside.write_bytes(content)
     aside.replace(path)

@@ -154,7 +154,7 @@ class Asker:
     def _archived(self, service: Service, table: str) -> tuple[Source, ...]:
         sources = service.access.recorder.taken()
         for source in sources:
-            self.archive.put(service.profile.name, table, source)
+            self.archive.put(service.profile.name, table, source, settles=False)
         return sources
 
 

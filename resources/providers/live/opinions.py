@@ -82,6 +82,8 @@ class Opinions:
             The answer that they come from.
         """
         name = rows["provider"][0]
+        if not self.plans.keys() - {name}:
+            return Opinion(Checked(rows, no_events()), (), NO_OTHER)
         used: list[Received] = []
         need = cells_of(rows, self.table).unique(maintain_order=True).with_columns(asked=pl.lit([name]))
         second, silent = self._of_others(need, used)

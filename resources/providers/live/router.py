@@ -102,6 +102,7 @@ class Router:
         self.ledger, self.landing, self.clock = ledger, landing, clock
         self.is_price_checked = is_price_checked
         self.prices = Prices(tolerance, same_instant_s)
+        self._archive = archive
         self._asker = Asker(ledger, archive, clock, Retry(attempts=attempts, longest_s=longest_wait_s))
 
     def collect(
@@ -151,6 +152,7 @@ class Router:
             try:
                 self._serve(collection)
             finally:
+                self._archive.settle()
                 self.landing.settle()
             landed = self.landing.read(table, names, days)
         missing = without(without(asked, landed.cells), collection.without_news)

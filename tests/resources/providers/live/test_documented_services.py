@@ -33,7 +33,7 @@ def table() -> str:
         tables = ", ".join(sorted(table.removeprefix("raw.") for table in profile.capabilities))
         rates = ", ".join(f"{rate.requests} per {rate.seconds:g} s" for rate in profile.rates)
         delays = [capability.delay_s for capability in profile.capabilities.values()]
-        delay = f"{min(delays) / 60:g} to {max(delays) / 60:g} min late" if max(delays) else "at once"
+        delay = " to ".join(dict.fromkeys(f"{delay / 60:.0f}" for delay in (min(delays), max(delays)))) + " min late"
         price = f"{profile.cost_usd_per_request:g} $" if profile.cost_usd_per_request else "free"
         cells = [f"`{name}`: {profile.title}", tables, key_of(profile), rates, delay, price, profile.terms]
         lines.append(f"| {' | '.join(cells)} |")
