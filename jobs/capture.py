@@ -15,11 +15,10 @@ NEW_YORK = "America/New_York"
 @dg.op
 def land_snapshots(context: dg.OpExecutionContext, market_data: MarketDataResource) -> None:
     """Receive the snapshot tables of the session that has just closed; the nightly job takes them from the landing."""
-    source = market_data.market_data()
-    if source.live is None:
-        context.log.info(f"provider {source.provider.name} keeps its own history: nothing to capture")
-        return
-    try:
+    with market_data.market_data() as source:
+        if source.live is None:
+            context.log.info(f"provider {source.provider.name} keeps its own history: nothing to capture")
+            return
         session = source.live.last_session
         for table in SNAPSHOTS:
             if table not in source.live.tables:
@@ -29,8 +28,6 @@ def land_snapshots(context: dg.OpExecutionContext, market_data: MarketDataResour
                 context.log.info(f"{table}: {rows:,} rows of {session} landed")
             except UnavailableError as error:
                 context.log.warning(f"{table}: {error}")
-    finally:
-        source.close()
 
 
 @dg.job(name=CAPTURE, executor_def=dg.in_process_executor)
@@ -52,10 +49,7 @@ def capture_schedule(
     tick = context.scheduled_execution_time
     if not exchange.is_session(tick.date()):
         return dg.SkipReason(f"{tick.date()} is not a session of the exchange")
-    source = market_data.market_data()
-    try:
+    with market_data.market_data() as source:
         if source.live is None:
             return dg.SkipReason(f"provider {source.provider.name} keeps its own history: nothing to capture")
-    finally:
-        source.close()
     return dg.RunRequest(run_key=f"capture-{tick.date().isoformat()}")

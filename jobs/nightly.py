@@ -64,19 +64,19 @@ def nightly_schedule(
     context: dg.ScheduleEvaluationContext, lake: LakeResource, market_data: MarketDataResource
 ) -> dg.RunRequest | dg.SkipReason:
     """After each close: the session that has just ended, or the next one of a replay. Nothing on holidays."""
-    source = market_data.market_data()
-    tick = context.scheduled_execution_time
-    if not exchange.is_session(tick.date()):
-        return dg.SkipReason(f"{tick.date()} is not a session of the exchange")
-    stored = lake.lake().sessions(LAST_SESSION_TABLE)
-    if source.is_replay and not stored:
-        return dg.SkipReason(
-            "a replay moves on from the last stored session, and there is none: call `gnosis run` first"
-        )
-    session = source.next_session(stored, tick)
-    if session is None:
-        name, last = source.provider.name, source.provider.last_session
-        return dg.SkipReason(f"provider {name} has no session after {last}")
+    with market_data.market_data() as source:
+        tick = context.scheduled_execution_time
+        if not exchange.is_session(tick.date()):
+            return dg.SkipReason(f"{tick.date()} is not a session of the exchange")
+        stored = lake.lake().sessions(LAST_SESSION_TABLE)
+        if source.is_replay and not stored:
+            return dg.SkipReason(
+                "a replay moves on from the last stored session, and there is none: call `gnosis run` first"
+            )
+        session = source.next_session(stored, tick)
+        if session is None:
+            name, last = source.provider.name, source.provider.last_session
+            return dg.SkipReason(f"provider {name} has no session after {last}")
     key = session.isoformat()
     # A session of a replay that failed is asked for again at the next tick, which needs a key of its own.
     run_key = f"{key} on {tick.date().isoformat()}" if source.is_replay else key

@@ -36,14 +36,14 @@ def failed_run(context: dg.RunFailureSensorContext, alerts: AlertsResource) -> N
 )
 def missing_session(lake: LakeResource, market_data: MarketDataResource) -> dg.RunRequest | dg.SkipReason:
     """Ask for the last closed session when it is still missing five hours after its close."""
-    source = market_data.market_data()
-    if source.is_replay:
-        return dg.SkipReason("a replay has no fresh sessions: the schedule moves it on by one session a night")
-    due = exchange.last_completed_session(dt.datetime.now(dt.UTC) - GRACE)
-    if due > source.provider.last_session:
-        return dg.SkipReason(
-            f"provider {source.provider.name} ends at {source.provider.last_session}; {due} is not there"
-        )
+    with market_data.market_data() as source:
+        if source.is_replay:
+            return dg.SkipReason("a replay has no fresh sessions: the schedule moves it on by one session a night")
+        due = exchange.last_completed_session(dt.datetime.now(dt.UTC) - GRACE)
+        if due > source.provider.last_session:
+            return dg.SkipReason(
+                f"provider {source.provider.name} ends at {source.provider.last_session}; {due} is not there"
+            )
     if due in lake.lake().sessions("features.technical"):
         return dg.SkipReason(f"{due} is materialised")
     key = due.isoformat()

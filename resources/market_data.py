@@ -51,6 +51,12 @@ class MarketData:
         if self.live:
             self.live.close()
 
+    def __enter__(self) -> MarketData:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def next_session(self, stored: Sequence[dt.date], instant: dt.datetime) -> dt.date | None:
         """Return the session that a nightly run at ``instant`` should make, or None when there is none.
 

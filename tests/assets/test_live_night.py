@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import polars as pl
 import pytest
 
 from resources.lake import Lake
 from tests.loopback.cases import SECRET
-from tests.loopback.desk import SYMBOLS, VENDORS
+from tests.loopback.desk import DESK_HISTORY, SYMBOLS, VENDORS
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("live")]
 
@@ -95,6 +96,19 @@ def test_with_nobody_left_the_night_is_red_and_the_catalog_stays(live_desk):
     assert "expected rows of raw.equity_bars from at least one service" in said.err
     assert "503" in said.err
     assert not (live_desk.home / "gnosis.duckdb").exists()
+
+
+def test_a_symbol_that_is_added_later_gets_its_history(live_desk):
+    text = live_desk.config.read_text()
+    live_desk.config.write_text(text.replace(json.dumps(SYMBOLS), json.dumps(SYMBOLS[:2])))
+    days = [day.isoformat() for day in live_desk.world.sessions[-2:]]
+    assert live_desk.run("run", "--from", days[0], "--to", days[0]).status == 0
+    live_desk.config.write_text(text)
+    said = live_desk.run("run", "--from", days[1], "--to", days[1])
+    assert said.status == 0, said.err
+    assert "New among the symbols, so that their history is received: BRK.B" in said.out
+    sessions = live_desk.lake.read("raw.equity_bars").filter(pl.col("symbol") == "BRK.B")["session"]
+    assert sessions.sort().to_list() == list(live_desk.world.sessions[-DESK_HISTORY - 1 :])
 
 
 def test_nights_and_a_range_make_the_same_rows(live_desk, tmp_path):

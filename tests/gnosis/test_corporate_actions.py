@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnosis.backtest.actions import corporate_actions
-from gnosis.corporate_actions import NOT_APPLIED_SCHEMA, adjustment_factors, as_traded
+from gnosis.corporate_actions import NOT_APPLIED_SCHEMA, adjustment_factors, as_traded, with_stored_factors
 from gnosis.sessions import sessions_between
 from gnosis.tables import TABLES
 
@@ -426,3 +426,32 @@ def test_a_vendor_of_2017_and_the_tape_agree(shared_data):
     apart = (both["close"] / both["close_tape"] - 1).abs()
     assert apart.median() < 1e-7 and apart.quantile(0.99) < 1e-3
     assert 0.9 < (both["volume"] / both["volume_tape"]).median() < 1.2
+
+
+SPLIT_DAYS = (dt.date(2014, 6, 5), dt.date(2014, 6, 6), dt.date(2014, 6, 9))
+
+
+class TestStoredFactors:
+    def bars(self, *factors, symbol="AAPL", days=None):
+        days = SPLIT_DAYS if days is None else days
+        return pl.DataFrame({"session": list(days), "symbol": symbol, "adjustment_factor": list(factors)})
+
+    def test_a_middle_session_keeps_its_factor_where_later_bars_rest_on_it(self):
+        again, before = self.bars(1.0, 7.0, 7.0), self.bars(1.0, 1.0, 1.0)
+        kept, told = with_stored_factors(again, before, pl.Series(["AAPL"]))
+        assert kept["adjustment_factor"].to_list() == [1.0, 1.0, 1.0]
+        assert told.select("session", "symbol", "kind").rows() == [(SPLIT_DAYS[1], "AAPL", "factor")]
+        assert "from 2014-06-06 on" in told["reason"][0]
+
+    def test_the_end_of_a_line_takes_the_new_factor(self):
+        again, before = self.bars(1.0, 7.0, 7.0), self.bars(1.0, 1.0, 1.0)
+        kept, told = with_stored_factors(again, before, pl.Series([], dtype=pl.String))
+        assert kept.equals(again)
+        assert told.is_empty()
+
+    def test_bars_that_were_not_stored_take_the_new_factor_and_other_symbols_do_not_matter(self):
+        again = pl.concat([self.bars(7.0, 7.0, 7.0), self.bars(1.0, 1.0, 2.0, symbol="IBM")])
+        before = pl.concat([self.bars(7.0, days=SPLIT_DAYS[:1]), self.bars(1.0, 1.0, 2.0, symbol="IBM")])
+        kept, told = with_stored_factors(again, before, pl.Series(["AAPL", "IBM"]))
+        assert kept.equals(again)
+        assert told.is_empty()
