@@ -31,7 +31,7 @@ def picture(draw: Callable[[Axes], None], title: str, x: str, y: str) -> bytes:
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7, ncols=3, frameon=False)
+        axes.legend(fontsize=7, ncols=3, frameon=False, loc="upper left")
     png = io.BytesIO()
     FigureCanvasAgg(figure).print_png(png)
     return png.getvalue()

@@ -225,7 +225,7 @@ def test_the_whole_house_is_shown_and_its_schedules_run(up: House) -> None:
     keys = {".".join(key["path"]) for group in shown["assetGroups"] for key in group["assetKeys"]}
     assert keys == MADE
     schedules = {schedule["name"]: schedule for schedule in shown["schedules"]}
-    assert set(schedules) == {"nightly_schedule", "training_schedule"}
+    assert set(schedules) == {"nightly_schedule", "training_schedule", "capture_schedule"}
     assert {schedule["scheduleState"]["status"] for schedule in schedules.values()} == {"RUNNING"}
     assert {schedule["executionTimezone"] for schedule in schedules.values()} == {"America/New_York"}
     sensors = {sensor["name"]: sensor["sensorState"]["status"] for sensor in shown["sensors"]}

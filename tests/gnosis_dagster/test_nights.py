@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -158,3 +159,35 @@ def test_a_home_of_another_provider_is_refused(lake):
     nights.require_same_provider(
         lake, SimpleNamespace(provider=SimpleNamespace(name="files"), origins=frozenset({"files"}))
     )
+
+
+def live_home(lake, symbols, missing=()):
+    events = TABLES["raw.quality_events"].empty()
+    if missing:
+        key = {"table_name": ["raw.equity_bars"] * len(missing), "symbol": list(missing)}
+        events = pl.DataFrame(key)
+    live = SimpleNamespace(configuration=SimpleNamespace(symbols_of=lambda _: symbols), quality_events=lambda _: events)
+    return replace(SAMPLE, live=live)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "missing", "new"),
+    [
+        (("AAPL", "IBM"), (), ["IBM"]),
+        (("AAPL",), (), []),
+        (("AAPL", "ZZZZ"), ("ZZZZ",), []),
+    ],
+)
+def test_a_symbol_that_is_added_later_is_new_until_it_was_looked_for(lake, symbols, missing, new):
+    bars = SampleProvider(["AAPL"]).fetch("raw.equity_bars", DAYS).frame
+    lake.write("raw.equity_bars", bars, DAYS, run_id="test")
+    store(lake, [name for name in HISTORY_TABLES if name != "raw.equity_bars"], DAYS)
+    home = live_home(lake, symbols, missing)
+    assert nights.new_symbols(lake, home) == new
+    following = sessions_between(dt.date(2012, 3, 19), dt.date(2012, 3, 19))[0]
+    assert (DAYS[0] in nights.pending_history(lake, home, following)) is bool(new)
+
+
+def test_a_fresh_or_offline_home_has_no_new_symbols(lake):
+    assert nights.new_symbols(lake, live_home(lake, ("AAPL",))) == []
+    assert nights.new_symbols(lake, SAMPLE) == []
