@@ -95,13 +95,24 @@ def test_with_nobody_left_the_night_is_red_and_the_catalog_stays(live_desk):
     assert not (live_desk.home / "gnosis.duckdb").exists()
 
 
-def test_nights_and_a_range_make_the_same_rows(live_desk, tmp_path):
-    tables = ("raw.equity_bars", "raw.dividends", "raw.splits", "raw.index_levels", "raw.quality_events")
-    days = [day.isoformat() for day in live_desk.world.sessions[-2:]]
+def test_nights_and_a_range_make_the_same_rows(live_desk, tmp_path, monkeypatch):
+    from gnosis_dagster import nights
+    from gnosis_dagster.definitions import build_definitions
+    from gnosis_dagster.home import open_home
+    from gnosis_dagster.settings import Settings
+
+    for name, value in live_desk.settings.items():
+        monkeypatch.setenv(name, value)
+    days = live_desk.world.sessions[-7:]
     for name, spans in {"nights": [(day, day) for day in days], "range": [(days[0], days[-1])]}.items():
-        for begin, end in spans:
-            said = live_desk.call(tmp_path / name, "run", "--from", begin, "--to", end, **live_desk.settings)
-            assert said.status == 0, said.err
-    for table in tables:
-        nights, whole = (Lake(tmp_path / name).read(table) for name in ("nights", "range"))
-        assert nights.equals(whole), table
+        monkeypatch.setenv("GNOSIS_HOME", str(tmp_path / name))
+        monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / name / "dagster"))
+        settings = Settings()
+        Lake(settings.home).claim_home()
+        instance, definitions = open_home(settings), build_definitions(settings)
+        for first, last in spans:
+            assert nights.execute(definitions, instance, nights.HISTORY, first, last).failures == []
+    for table in ("raw.equity_bars", "raw.dividends", "raw.splits", "raw.index_levels", "raw.quality_events"):
+        made, whole = (Lake(tmp_path / name).read(table) for name in ("nights", "range"))
+        assert made.equals(whole), table
+    assert set(days) >= {live_desk.world.split_date, live_desk.world.ex_date}

@@ -41,7 +41,7 @@ EXPECTED: Mapping[str, type[FetchError]] = {
 }
 """Error of each failing mode. In ``ok``, ``paging`` and ``redirect`` the rows are the same."""
 
-ONCE = frozenset({"drip"})
+ONCE = frozenset({"drip", "slow"})
 """Modes in which one ask of each service is enough: what they try is the transport alone."""
 
 SECRET = "k3y-that-must-not-be-told"

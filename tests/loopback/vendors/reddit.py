@@ -38,8 +38,7 @@ class RedditVendor:
             if request.host != "www.reddit.com" or request.headers.get("authorization") != BASIC:
                 return self.refusal(401)
             token = {"access_token": TOKEN, "token_type": "bearer", "expires_in": 86400, "scope": "*"}
-            # The client asks for an end of the connection and would use it again if it were not told of one.
-            return Response(Response.of_json(token).body, headers={"Connection": "close"})
+            return Response.of_json(token)
         if request.headers.get("authorization") != f"bearer {TOKEN}":
             return self.refusal(401)
         found = NEW.fullmatch(request.path)
