@@ -51,8 +51,8 @@ def vendor(loopback):
 def scorer_of(loopback, vendor):
     made = []
 
-    def make(model=MODEL, keys=KEYS, base_url=None, **settings):
-        access = Access("xai", base_url=base_url or loopback.url("xai"), timeout_s=0.4, keys=keys)
+    def make(model=MODEL, keys=KEYS, base_url=None, timeout_s=20.0, **settings):
+        access = Access("xai", base_url=base_url or loopback.url("xai"), timeout_s=timeout_s, keys=keys)
         made.append(access)
         return GrokScorer(access, model, **{"retry": Retry(attempts=1)} | settings)
 
@@ -154,7 +154,7 @@ def test_the_budget_of_texts_is_hard(scorer_of, loopback):
 
 @pytest.mark.parametrize(("mode", "is_counted"), [("503", True), ("slow", True), ("html", True), ("429", False)])
 def test_texts_of_a_request_that_failed_count_unless_it_was_refused(scorer_of, loopback, mode, is_counted):
-    scorer = scorer_of(most_texts=3)
+    scorer = scorer_of(most_texts=3, timeout_s=0.4 if mode == "slow" else 20.0)
     loopback.set_mode("xai", mode, times=1)
     with pytest.raises(FetchError):
         scorer.score(TEXTS)

@@ -386,10 +386,10 @@ class TestRequests:
     def test_ccxt_does_not_wait_by_itself(self, served, world):
         service, pair = served("kraken")
         started = time.perf_counter()
-        for _ in range(3):
+        for _ in range(6):
             service.fetch(Ask("raw.crypto_bars", (pair,), (world.today,)))
         # Its own pace for Kraken is one request a second.
-        assert time.perf_counter() - started < 1.0
+        assert time.perf_counter() - started < 5.0
 
     @every_exchange
     def test_probe_is_one_request(self, served, loopback, name):

@@ -19,6 +19,7 @@ from resources.providers.services import make_service
 from tests.loopback import cases, vendors
 from tests.loopback.cases import EXPECTED, ONCE, SECRET, Case
 from tests.loopback.server import RETRY_AFTER_S, SLOW_S
+from tests.resources.providers.services.conftest import IMPATIENT_S
 
 MODULES = sorted(path.stem for folder in vendors.__path__ for path in Path(folder).glob("*.py"))
 CASES: list[Case] = [case for module in MODULES for case in import_module(f"tests.loopback.vendors.{module}").CASES]
@@ -97,6 +98,8 @@ class TestEveryService:
     def test_a_failure_is_one_of_ours_and_tells_no_key(self, case, service, world, loopback, mode, caplog, capfd):
         caplog.set_level(logging.DEBUG)
         loopback.set_mode(case.service, mode)
+        if mode in ("slow", "drip"):
+            service = make_service(replace(service.access, timeout_s=IMPATIENT_S))
         ask = case.ask(world)
         expected = case.otherwise.get(mode, EXPECTED[mode])
         if mode == "empty" and ask.table in EVENTS:

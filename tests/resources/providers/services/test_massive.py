@@ -22,6 +22,7 @@ from resources.providers.services.massive import FREE_SESSIONS
 from tests.loopback.cases import SECRET
 from tests.loopback.server import Response
 from tests.loopback.vendors.massive import CASES, MassiveVendor
+from tests.resources.providers.services.conftest import IMPATIENT_S
 
 BOTH = pytest.mark.parametrize("name", ["massive", "polygon"])
 BARS = "raw.equity_bars"
@@ -89,10 +90,11 @@ class TestTwoNames:
     @pytest.mark.parametrize("mode", ["429", "500", "slow"])
     def test_the_client_neither_repeats_nor_waits(self, name, mode, loopback, world, access_to):
         # Trap 4: the older client takes time limits and ignores them.
+        time_limit = {"timeout_s": IMPATIENT_S} if mode == "slow" else {}
         loopback.serve(MassiveVendor(world, name))
         loopback.set_mode(name, mode)
-        asked = make_service(access_to(name, keys={"POLYGON_API_KEY": SECRET}, timeout_s=0.1))
-        with pytest.raises(FetchError, match=r"HTTP 429|HTTP 500|within 0\.1 s"):
+        asked = make_service(access_to(name, keys={"POLYGON_API_KEY": SECRET}, **time_limit))
+        with pytest.raises(FetchError, match=r"HTTP 429|HTTP 500|within 0\.4 s"):
             asked.fetch(Ask(BARS, ("AAA",), world.sessions[-1:]))
         assert len(of(loopback, name)) == 1
 

@@ -23,6 +23,7 @@ from resources.providers.services import make_service
 from tests.loopback.cases import SECRET
 from tests.loopback.server import Response
 from tests.loopback.vendors.x import KEYS, XVendor, post
+from tests.resources.providers.services.conftest import IMPATIENT_S, PATIENT_S
 
 
 @pytest.fixture
@@ -34,7 +35,10 @@ def vendor(loopback, world):
 
 @pytest.fixture
 def reader(vendor, access_to):
-    return lambda **options: make_service(access_to("x", keys=KEYS, options=options))
+    def make(timeout_s=PATIENT_S, **options):
+        return make_service(access_to("x", keys=KEYS, options=options, timeout_s=timeout_s))
+
+    return make
 
 
 def ask(world, *symbols):
@@ -110,7 +114,7 @@ def test_processes_of_a_home_share_the_budget_of_a_day(reader, vendor, world, tm
 
 @pytest.mark.parametrize(("mode", "is_counted"), [("slow", True), ("503", True), ("429", False), ("402", False)])
 def test_an_answer_that_did_not_come_counts_as_read(reader, world, loopback, mode, is_counted):
-    service = reader(max_posts=100)
+    service = reader(max_posts=100, timeout_s=IMPATIENT_S if mode == "slow" else PATIENT_S)
     loopback.set_mode("x", mode, times=1)
     with pytest.raises((Transient, RateLimited, EntitlementError)):
         service.fetch(ask(world))

@@ -34,7 +34,7 @@ def service_at(loopback):
     made = []
 
     def make(now):
-        made.append(Access("yahoo", loopback.url("yahoo"), timeout_s=2.0, options=PLAIN, clock=lambda: now))
+        made.append(Access("yahoo", loopback.url("yahoo"), options=PLAIN, clock=lambda: now))
         return make_service(made[-1])
 
     yield make

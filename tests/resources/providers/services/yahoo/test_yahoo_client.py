@@ -35,6 +35,7 @@ from tests.loopback.vendors.yahoo import (
     ask_of,
     paths,
 )
+from tests.resources.providers.services.conftest import IMPATIENT_S
 
 BACKENDS = {"curl_cffi": curl.Session, "requests": requests.Session}
 
@@ -98,8 +99,10 @@ class TestMemory:
         assert yahoo.fetch(quotes).frame.height == world.chain.height
 
     @pytest.mark.parametrize("mode", ["html", "429", "500", "slow"])
-    def test_bars_need_no_crumb(self, yahoo, world, loopback, mode):
+    def test_bars_need_no_crumb(self, vendor, access_to, world, loopback, mode):
+        time_limit = {"timeout_s": IMPATIENT_S} if mode == "slow" else {}
         loopback.set_mode("yahoo", mode, path=CRUMB_PATH)
+        yahoo = make_service(access_to("yahoo", options=PLAIN, **time_limit))
         assert yahoo.fetch(ask_of(world)).frame.height == 10
 
     def test_an_aged_crumb_is_renewed(self, yahoo, world, loopback, monkeypatch):
@@ -195,7 +198,7 @@ class TestMemory:
         found = {}
 
         def run(symbol):
-            service = make_service(access_to("yahoo", options=PLAIN, gate=gate_of(symbol), timeout_s=5.0))
+            service = make_service(access_to("yahoo", options=PLAIN, gate=gate_of(symbol)))
             frames = [service.fetch(ask_of(world, symbol)).frame for _ in range(4)]
             found[symbol] = frames, [source.name for source in service.access.recorder.taken()]
 
