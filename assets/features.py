@@ -7,33 +7,69 @@ import polars as pl
 from assets.night import Night
 from assets.plots import features as plots
 from assets.table_asset import table_asset
-from gnosis.features import features_of
+from gnosis.features import GROUPS, codes, lookback_of
+from gnosis.features.hedge import CONVENTION
+from gnosis.features.hedge import hedge as hedge_features
+from gnosis.features.liquidity import liquidity as liquidity_features
 from gnosis.features.macro import macro as macro_features
+from gnosis.features.matrix import matrix as side_by_side
 from gnosis.features.regime import regime as regime_features
+from gnosis.features.sentiment import sentiment as sentiment_features
 from gnosis.features.technical import technical as technical_features
 
-BARS_LOOKBACK = max(feature.lookback_sessions for feature in features_of("technical"))
-INDEX_LOOKBACK = max(feature.lookback_sessions for feature in features_of("regime"))
-MACRO_LOOKBACK = max(feature.lookback_sessions for feature in features_of("macro"))
+BARS = lookback_of("technical")
+INDEX_LEVELS = lookback_of("regime")
+OBSERVATIONS = lookback_of("macro")
 
 
-@table_asset("features.technical", reads=("raw.equity_bars",), plots=plots.missing_by_column)
+@table_asset("features.hedge", reads=("raw.equity_bars", "engines.elasticity"), plots=plots.missing_by_feature)
+def hedge(night: Night) -> pl.DataFrame:
+    """What dealers must trade when the price moves, under the naive convention; null without a chain."""
+    own = pl.col("sign_convention") == CONVENTION
+    return hedge_features(night.read("raw.equity_bars"), night.read("engines.elasticity", where=own))
+
+
+@table_asset("features.liquidity", reads=("raw.equity_bars", "engines.liquidity"), plots=plots.missing_by_feature)
+def liquidity(night: Night) -> pl.DataFrame:
+    """What it costs to trade and who is trading, as the liquidity engine stored it."""
+    return liquidity_features(night.read("raw.equity_bars"), night.read("engines.liquidity"))
+
+
+@table_asset("features.sentiment", reads=("raw.equity_bars", "engines.sentiment"), plots=plots.missing_by_feature)
+def sentiment(night: Night) -> pl.DataFrame:
+    """What is said, positioned and seen in prices, as the sentiment engine stored it."""
+    return sentiment_features(night.read("raw.equity_bars"), night.read("engines.sentiment"))
+
+
+@table_asset("features.technical", reads=("raw.equity_bars",), plots=plots.missing_by_feature)
 def technical(night: Night) -> pl.DataFrame:
     """Indicators over fixed finite windows of adjusted prices, so that more history never changes a value."""
-    return night.only(technical_features(night.read("raw.equity_bars", lookback=BARS_LOOKBACK)))
+    return night.only(technical_features(night.read("raw.equity_bars", lookback=BARS)))
 
 
-@table_asset("features.regime", reads=("raw.equity_bars", "raw.index_levels"), plots=plots.missing_by_column)
+@table_asset("features.regime", reads=("raw.equity_bars", "raw.index_levels"), plots=plots.missing_by_feature)
 def regime(night: Night) -> pl.DataFrame:
     """State of the market from index levels known at the close, and of the symbol from its own bars."""
-    bars = night.read("raw.equity_bars", lookback=BARS_LOOKBACK)
-    levels = night.read("raw.index_levels", lookback=INDEX_LOOKBACK)
+    bars = night.read("raw.equity_bars", lookback=BARS)
+    levels = night.read("raw.index_levels", lookback=INDEX_LEVELS)
     return night.only(regime_features(bars, levels))
 
 
-@table_asset("features.macro", reads=("raw.equity_bars", "raw.macro"), plots=plots.missing_by_column)
+@table_asset("features.macro", reads=("raw.equity_bars", "raw.macro"), plots=plots.missing_by_feature)
 def macro(night: Night) -> pl.DataFrame:
     """Macroeconomic state as published by the close: the vintage current then, never a later revision."""
     keys = night.read("raw.equity_bars").with_columns(as_of=pl.col("known_at"))
-    observations = night.read("raw.macro", lookback=MACRO_LOOKBACK)
+    observations = night.read("raw.macro", lookback=OBSERVATIONS)
     return night.only(macro_features(keys, observations))
+
+
+@table_asset("features.matrix", reads=tuple(f"features.{group}" for group in GROUPS), plots=plots.missing_by_feature)
+def matrix(night: Night) -> pl.DataFrame:
+    """The 141 features side by side: numbers in single precision, categories by code, null where missing."""
+    return side_by_side({group: night.read(f"features.{group}") for group in GROUPS})
+
+
+@table_asset("features.categories", reads=("features.matrix",))
+def categories(_: Night) -> pl.DataFrame:
+    """The dictionary of the codes; it follows from the registry alone."""
+    return codes.categories()

@@ -17,11 +17,11 @@ from gnosis.learning.training import configuration_of
 
 HORIZONS = (1, 5, 20)
 HORIZON = 5
-FEATURE_TABLES = ("features.technical", "features.regime", "features.macro")
+MATRIX_COLUMNS = [*learning.matrix.KEY, *learning.matrix.ORIGIN, *learning.matrix.FEATURE_NAMES]
 
 
 def _dataset(night: Night) -> pl.DataFrame:
-    features = learning.feature_matrix([night.read_all(name) for name in FEATURE_TABLES])
+    features = learning.feature_rows(night.read_all("features.matrix", MATRIX_COLUMNS))
     labels = night.read_all("models.labels").filter(pl.col("horizon_bars") == HORIZON)
     return learning.dataset(features, labels)
 
@@ -68,7 +68,7 @@ def labels(night: Night) -> pl.DataFrame:
 
 @table_asset(
     "models.folds",
-    reads=(*FEATURE_TABLES, "models.labels"),
+    reads=("features.matrix", "models.labels"),
     plots=plots.folds,
     own_checks=(
         TableCheck("train_before_test", "No training row reaches into its test block.", _trained_before_tested),
@@ -82,7 +82,7 @@ def folds(night: Night) -> pl.DataFrame:
 
 @table_asset(
     "models.trained",
-    reads=(*FEATURE_TABLES, "models.labels", "models.folds"),
+    reads=("features.matrix", "models.labels", "models.folds"),
     kinds=("xgboost", "scikitlearn", "parquet"),
     plots=plots.training_rows,
 )
@@ -98,7 +98,7 @@ def trained(night: Night) -> TableRows:
 
 @table_asset(
     "models.evaluation",
-    reads=(*FEATURE_TABLES, "models.labels", "models.folds", "models.trained"),
+    reads=("features.matrix", "models.labels", "models.folds", "models.trained"),
     kinds=("mlflow", "parquet"),
     plots=plots.scores,
     own_checks=(
@@ -161,12 +161,12 @@ def _log(
 
 @table_asset(
     "models.predictions",
-    reads=(*FEATURE_TABLES, "models.trained"),
+    reads=("features.matrix", "models.trained"),
     kinds=("xgboost", "parquet"),
     plots=plots.probabilities,
     own_checks=(TableCheck("sums_to_one", "Probabilities of a row sum to one.", _sums_to_one),),
 )
 def predictions(night: Night) -> pl.DataFrame:
     """Out-of-sample probabilities by the newest model that was complete before the session's close. Published once."""
-    features = learning.feature_matrix([night.read(name) for name in FEATURE_TABLES])
+    features = learning.feature_rows(night.read("features.matrix", columns=MATRIX_COLUMNS))
     return night.only(learning.predict(features, night.read_all("models.trained"), HORIZON))

@@ -1,8 +1,9 @@
 """Features: what a model may know about a symbol at the close of a session, as pure functions of raw tables.
 
-:data:`FEATURES` declares each feature once. One module per group computes them for many symbols and sessions at a time:
-:func:`gnosis.features.technical.technical`, :func:`gnosis.features.regime.regime` and
-:func:`gnosis.features.macro.macro`. :mod:`gnosis.features.proofs` shows that none of them saw the future.
+:data:`FEATURES` declares each of the 141 once. One module per group makes their rows for many symbols and sessions at a
+time: ``technical``, ``regime`` and ``macro`` from raw tables, ``hedge``, ``liquidity`` and ``sentiment`` from what the
+engines stored; :func:`gnosis.features.matrix.matrix` puts them side by side. :mod:`gnosis.features.proofs` shows that
+none of them saw the future.
 
 Three rules hold for all of them.
 
@@ -14,10 +15,11 @@ Three rules hold for all of them.
 
 Examples
 --------
->>> FEATURES[0].name, FEATURES[0].unit, FEATURES[0].lookback_sessions
-('tech_macd_histogram', 'ratio', 210)
+>>> feature = BY_NAME["tech_macd_histogram"]
+>>> feature.number, feature.unit, feature.lookback_sessions
+(115, 'ratio', 210)
 """
 
-from gnosis.features.registry import BY_NAME, FEATURES, Feature, features_of, lookback_of
+from gnosis.features.registry import BY_NAME, FEATURES, GROUPS, Feature, features_of, lookback_of
 
-__all__ = ["BY_NAME", "FEATURES", "Feature", "features_of", "lookback_of"]
+__all__ = ["BY_NAME", "FEATURES", "GROUPS", "Feature", "features_of", "lookback_of"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 import polars.selectors as cs
 
+from gnosis.features.group_rows import library_features
 from gnosis.features.panel import joined_providers, require_columns, session_positions
 from gnosis.features.registry import BY_NAME, features_of
 from gnosis.sessions import schedule
-from gnosis.tables import TABLES
 
 
 def macro(bars_keys: pl.DataFrame, observations: pl.DataFrame) -> pl.DataFrame:
@@ -50,7 +50,6 @@ def macro(bars_keys: pl.DataFrame, observations: pl.DataFrame) -> pl.DataFrame:
     >>> macro(keys, observation)["macro_fed_funds_rate"].to_list()
     [None, 0.17]
     """
-    table = TABLES["features.macro"]
     require_columns(bars_keys, "the keys of bars", ["session", "symbol", "as_of"])
     columns = ["series_id", "ref_date", "known_at", "value", "provider", "synthetic"]
     require_columns(observations, "raw.macro", columns)
@@ -72,7 +71,7 @@ def macro(bars_keys: pl.DataFrame, observations: pl.DataFrame) -> pl.DataFrame:
     frame = bars_keys.select("session", "symbol", "as_of").join(
         moments, on=["session", "as_of"], how="left", maintain_order="left"
     )
-    return frame.select(list(table.polars_schema)).cast(table.polars_schema).sort(table.key)
+    return library_features("macro", frame)
 
 
 def _moments(keys: pl.DataFrame) -> pl.DataFrame:

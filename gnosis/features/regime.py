@@ -7,6 +7,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
+from gnosis.features.group_rows import library_features
 from gnosis.features.panel import Panel, joined_providers, microseconds, origin_columns, read_panel, session_positions
 from gnosis.features.registry import BY_NAME, lookback_of
 from gnosis.sessions import NEW_YORK, schedule
@@ -62,11 +63,10 @@ def regime(bars: pl.DataFrame, index_levels: pl.DataFrame) -> pl.DataFrame:
     >>> levels = schedule().head(1).select("session", symbol=pl.lit("^VIX"), close=pl.lit(17.24), **origin)
     >>> row = regime(bars, levels).row(0, named=True)
     >>> row["regime_vix"], row["regime_vix_bucket"], row["regime_session"], row["regime_market_structure"]
-    (17.24, 'normal', 'regular', None)
+    (17.24, 1, 1, None)
     """
-    table = TABLES["features.regime"]
     if bars.is_empty():
-        return table.empty()
+        return TABLES["features.regime"].empty()
     panel = read_panel(bars, BAR_SESSIONS)
     moments = panel.keys.select("session", "as_of").unique().sort("session", "as_of")
     frame = panel.keys.with_columns(
@@ -78,7 +78,7 @@ def regime(bars: pl.DataFrame, index_levels: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(
         joined_providers(frame.select("provider", "index_provider")), pl.col("synthetic") | pl.col("index_synthetic")
     )
-    return frame.select(list(table.polars_schema)).cast(table.polars_schema).sort(table.key)
+    return library_features("regime", frame)
 
 
 def market_state(moments: pl.DataFrame, index_levels: pl.DataFrame) -> pl.DataFrame:

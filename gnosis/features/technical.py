@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from gnosis.engines.indicators import directional_index, relative_strength
+from gnosis.features.group_rows import library_features
 from gnosis.features.panel import read_panel
 from gnosis.features.registry import features_of, lookback_of
-from gnosis.tables import TABLES
 
 if TYPE_CHECKING:
     from gnosis.features.panel import Panel
@@ -62,7 +62,6 @@ def technical(bars: pl.DataFrame) -> pl.DataFrame:
     >>> [value and round(value, 6) for value in technical(bars)["tech_roc_5"]]
     [None, None, None, None, None, 0.05101]
     """
-    table = TABLES["features.technical"]
     panel = read_panel(bars, lookback_of("technical"))
     computed = _values(panel)
     columns = []
@@ -72,8 +71,7 @@ def technical(bars: pl.DataFrame) -> pl.DataFrame:
         if feature.fewest_sessions == feature.lookback_sessions:
             values = np.where(panel.run >= feature.lookback_sessions, values, np.nan)
         columns.append(pl.Series(feature.name, values).fill_nan(None))
-    frame = panel.keys.with_columns(*columns, known_at="as_of")
-    return frame.select(list(table.polars_schema)).cast(table.polars_schema).sort(table.key)
+    return library_features("technical", panel.keys.with_columns(*columns, known_at="as_of"))
 
 
 def _values(panel: Panel) -> dict[str, np.ndarray]:

@@ -2,14 +2,14 @@
 
 One way through the room, each step a pure function of frames:
 
-``labels.labels`` -> ``feature_matrix`` -> ``dataset`` -> ``walk_forward`` -> ``train`` -> ``predict`` -> ``evaluate``
+``labels.labels`` -> ``feature_rows`` -> ``dataset`` -> ``walk_forward`` -> ``train`` -> ``predict`` -> ``evaluate``
 """
 
 from gnosis.learning.evaluation import evaluate, scored
 from gnosis.learning.folds import Fold, FoldsError, folds_frame, walk_forward
 from gnosis.learning.importance import permutation_importance
 from gnosis.learning.labels import LOOKBACK_SESSIONS, BarsError
-from gnosis.learning.matrix import FeatureRowsError, LookAheadError, dataset, feature_matrix
+from gnosis.learning.matrix import FeatureRowsError, LookAheadError, dataset, feature_rows
 from gnosis.learning.prediction import StaleModelError, predict
 from gnosis.learning.training import due_folds, train
 
@@ -24,7 +24,7 @@ __all__ = [
     "dataset",
     "due_folds",
     "evaluate",
-    "feature_matrix",
+    "feature_rows",
     "folds_frame",
     "permutation_importance",
     "predict",

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from gnosis.features.registry import FEATURES
+from gnosis.features.registry import BY_NAME, FEATURES
 from gnosis.sessions import schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 GROUPS = ("technical", "regime", "macro")
+"""Groups that models learn from: those that need no chain and no collected source."""
 FEATURE_NAMES: tuple[str, ...] = tuple(
     feature.name for group in GROUPS for feature in FEATURES if feature.group == group
 )
 CATEGORIES: dict[int, tuple[str, ...]] = {
-    FEATURE_NAMES.index(feature.name): feature.categories for feature in FEATURES if feature.categories
+    position: BY_NAME[name].categories for position, name in enumerate(FEATURE_NAMES) if BY_NAME[name].categories
 }
 MAX_MISSING_SHARE = 0.3
 
-_KEY = ["session", "symbol"]
-_ORIGIN = ["as_of", "known_at", "provider", "synthetic"]
+KEY = ["session", "symbol"]
+ORIGIN = ["as_of", "known_at", "provider", "synthetic"]
 _FROM_LABELS = {
     "horizon_bars": "horizon_bars",
     "t0": "t0",
@@ -62,52 +60,34 @@ def feature_list_sha256() -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def feature_matrix(groups: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Join the group tables into one row per symbol and session.
+def feature_rows(matrix: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the feature matrix that models learn from, with the features of ``FEATURE_NAMES`` only.
 
     Parameters
     ----------
-    groups
-        Frames of ``features.technical``, ``features.regime`` and ``features.macro`` in any order.
+    matrix
+        Rows of ``features.matrix``.
 
     Returns
     -------
     polars.DataFrame
         ``session``, ``symbol``, ``as_of``, ``known_at``, ``provider``, ``synthetic`` and every feature of
-        ``FEATURE_NAMES``, null where a group has no row; sorted by session and symbol. ``as_of`` and ``known_at`` are
-        the latest of the groups.
+        ``FEATURE_NAMES``, sorted by session and symbol.
 
     Raises
     ------
     FeatureRowsError
-        A feature that no group holds, or a repeated key.
+        A feature that is not there, or a repeated key.
     LookAheadError
         A row known after its ``as_of``, or whose ``as_of`` is not before the next session's open, when the position
         that it decides on is opened.
     """
-    if not groups:
-        raise FeatureRowsError(
-            "expected the frames of features.technical, features.regime and features.macro, found none"
-        )
-    parts = []
-    for number, frame in enumerate(groups):
-        if frame.select(_KEY).is_duplicated().any():
-            raise FeatureRowsError("expected one feature row per symbol and session, found repeated keys")
-        parts.append(frame.rename({name: f"{name}/{number}" for name in _ORIGIN}))
-    rows = reduce(lambda left, right: left.join(right, on=_KEY, how="full", coalesce=True), parts)
-    absent = [name for name in FEATURE_NAMES if name not in rows.columns]
+    absent = [name for name in FEATURE_NAMES if name not in matrix.columns]
     if absent:
         raise FeatureRowsError(f"expected the {len(FEATURE_NAMES)} features of the registry, found none of {absent}")
-    of = {name: [f"{name}/{number}" for number in range(len(parts))] for name in _ORIGIN}
-    split = [pl.col(name).str.split("+").fill_null([]) for name in of["provider"]]
-    rows = rows.select(
-        *_KEY,
-        pl.max_horizontal(of["as_of"]).alias("as_of"),
-        pl.max_horizontal(of["known_at"]).alias("known_at"),
-        pl.concat_list(split).list.unique().list.sort().list.join("+").alias("provider"),
-        pl.any_horizontal(pl.col(of["synthetic"]).fill_null(False)).alias("synthetic"),
-        *FEATURE_NAMES,
-    ).sort(_KEY)
+    if matrix.select(KEY).is_duplicated().any():
+        raise FeatureRowsError("expected one feature row per symbol and session, found repeated keys")
+    rows = matrix.select(*KEY, *ORIGIN, *FEATURE_NAMES).sort(KEY)
     _require_in_time(rows)
     return rows
 
@@ -129,19 +109,8 @@ def _require_in_time(rows: pl.DataFrame) -> None:
 
 
 def as_array(rows: pl.DataFrame) -> NDArray[np.float32]:
-    """Return the features as float32 of shape (rows, 27): categories as registry codes, missing as NaN (L-1.1, L-1.2).
-
-    Raises
-    ------
-    polars.exceptions.InvalidOperationError
-        A label that is not in the registry.
-    """
-    codes = {FEATURE_NAMES[position]: pl.Enum(list(names)) for position, names in CATEGORIES.items()}
-    numbers = [
-        (pl.col(name).cast(codes[name]).to_physical() if name in codes else pl.col(name)).cast(pl.Float32)
-        for name in FEATURE_NAMES
-    ]
-    values = rows.select(numbers).fill_null(float("nan")).to_numpy()
+    """Return the features as float32 of shape (rows, 27), missing as NaN (L-1.1)."""
+    values = rows.select(pl.col(FEATURE_NAMES).cast(pl.Float32)).fill_null(float("nan")).to_numpy()
     canonical = np.ascontiguousarray(values, dtype=np.float32)
     canonical[np.isnan(canonical)] = np.float32("nan")
     return canonical
@@ -169,7 +138,7 @@ def dataset(features: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     features
-        Result of :func:`feature_matrix`.
+        Result of :func:`feature_rows`.
     labels
         Rows of ``models.labels`` of one or more horizons.
 

@@ -73,7 +73,7 @@ def predict(
     Parameters
     ----------
     rows
-        Result of :func:`gnosis.learning.matrix.feature_matrix`, for the sessions to predict.
+        Result of :func:`gnosis.learning.matrix.feature_rows`, for the sessions to predict.
     trained
         Rows of ``models.trained``; later models than a session do not answer for it, so a backfill says what each
         night said.

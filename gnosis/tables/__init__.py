@@ -27,7 +27,7 @@ from gnosis.tables.engines import (
     EnginesProcessors,
     EnginesSentiment,
 )
-from gnosis.tables.features import FeaturesMacro, FeaturesRegime, FeaturesTechnical
+from gnosis.tables.features import FEATURE_GROUPS, FeaturesCategories, FeaturesMatrix
 from gnosis.tables.greeks import (
     GreeksExposure,
     GreeksForwards,
@@ -97,9 +97,9 @@ TABLES: dict[str, Table] = {
         Table("engines.sentiment", EnginesSentiment, period="month"),
         Table("engines.processors", EnginesProcessors, period="month"),
         Table("engines.calibration", EnginesCalibration, period="month"),
-        Table("features.technical", FeaturesTechnical, period="month"),
-        Table("features.regime", FeaturesRegime, period="month"),
-        Table("features.macro", FeaturesMacro, period="month"),
+        *(Table(f"features.{group}", schema, period="month") for group, schema in FEATURE_GROUPS.items()),
+        Table("features.matrix", FeaturesMatrix, period="month"),
+        Table("features.categories", FeaturesCategories, period="all"),
         Table("models.labels", ModelsLabels, period="month"),
         Table("models.folds", ModelsFolds, period="all"),
         Table("models.trained", ModelsTrained, period="all"),

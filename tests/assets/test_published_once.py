@@ -87,7 +87,7 @@ def test_predictions_of_a_range_with_a_gap_do_not_contain_the_gap_twice(monkeypa
     from assets import models
 
     features = pl.DataFrame({"session": DAYS})
-    monkeypatch.setattr(models.learning, "feature_matrix", lambda tables: features)
+    monkeypatch.setattr(models.learning, "feature_rows", lambda tables: features)
     monkeypatch.setattr(models.learning, "predict", lambda rows, trained, horizon: rows)
     monkeypatch.setattr(Night, "read", lambda self, *arguments, **options: features)
     monkeypatch.setattr(Night, "read_all", lambda self, *arguments, **options: features)

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gnosis.features.registry import features_of
-from gnosis.learning import dataset, feature_matrix, folds_frame, predict, train, walk_forward
+from gnosis.features.registry import BY_NAME
+from gnosis.learning import dataset, feature_rows, folds_frame, predict, train, walk_forward
 from gnosis.learning.labels import labels
-from gnosis.learning.matrix import GROUPS
+from gnosis.learning.matrix import FEATURE_NAMES
 from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 
@@ -52,29 +52,22 @@ def simulated_bars(n_symbols: int, n_sessions: int, seed: int, edge: float = 0.0
     return pl.concat(frames).select(list(table.polars_schema)).cast(dict(table.polars_schema)).sort(table.key), signal
 
 
-def simulated_features(bars: pl.DataFrame, signal: np.ndarray, seed: int, missing: float = 0.03) -> list[pl.DataFrame]:
-    """Rows of the three feature tables: noise in every column, ``signal`` in tech_momentum_zscore."""
+def simulated_features(bars: pl.DataFrame, signal: np.ndarray, seed: int, missing: float = 0.03) -> pl.DataFrame:
+    """Rows of the matrix as far as models read it: noise in every column, ``signal`` in tech_momentum_zscore."""
     rng = np.random.default_rng(seed)
     planted = signal.T.ravel()
-    groups = []
-    for group in GROUPS:
-        table = TABLES[f"features.{group}"]
-        columns = {}
-        for feature in features_of(group):
-            absent = rng.random(bars.height) < missing
-            if feature.categories:
-                codes = rng.integers(0, len(feature.categories), bars.height)
-                values = pl.Series([feature.categories[code] for code in codes])
-            else:
-                noise = planted if feature.name == "tech_momentum_zscore" else rng.normal(size=bars.height)
-                values = pl.Series(noise)
-            columns[feature.name] = pl.select(pl.when(pl.Series(~absent)).then(values)).to_series()
-        groups.append(
-            bars.select("session", "symbol", "known_at", "provider", "synthetic", as_of="known_at", **columns)
-            .select(list(table.polars_schema))
-            .cast(dict(table.polars_schema))
-        )
-    return groups
+    dtypes = TABLES["features.matrix"].polars_schema
+    columns = {}
+    for name in FEATURE_NAMES:
+        feature = BY_NAME[name]
+        absent = rng.random(bars.height) < missing
+        if feature.categories:
+            values = pl.Series(rng.integers(0, len(feature.categories), bars.height))
+        else:
+            values = pl.Series(planted if name == "tech_momentum_zscore" else rng.normal(size=bars.height))
+        columns[name] = pl.select(pl.when(pl.Series(~absent)).then(values).cast(dtypes[name])).to_series()
+    keys = bars.select("session", "symbol", "known_at", "provider", "synthetic", as_of="known_at")
+    return keys.with_columns(**columns).sort("session", "symbol")
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,7 @@ def learn(bars: pl.DataFrame, features: pl.DataFrame, horizon: int = 5, shuffle:
 def market() -> tuple[pl.DataFrame, pl.DataFrame]:
     """Bars and feature rows of six symbols over 1,000 sessions with a planted edge."""
     bars, signal = simulated_bars(6, 1000, seed=11, edge=0.3)
-    return bars, feature_matrix(simulated_features(bars, signal, seed=12))
+    return bars, feature_rows(simulated_features(bars, signal, seed=12))
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +124,6 @@ def simulate() -> Callable[..., tuple[pl.DataFrame, pl.DataFrame]]:
 
     def make(n_symbols: int, n_sessions: int, seed: int, edge: float = 0.0, missing: float = 0.03):
         bars, signal = simulated_bars(n_symbols, n_sessions, seed, edge)
-        return bars, feature_matrix(simulated_features(bars, signal, seed + 1, missing))
+        return bars, feature_rows(simulated_features(bars, signal, seed + 1, missing))
 
     return make

@@ -15,7 +15,7 @@ from gnosis.learning import (
     StaleModelError,
     dataset,
     due_folds,
-    feature_matrix,
+    feature_rows,
     folds_frame,
     predict,
     train,
@@ -57,34 +57,17 @@ def test_rows_known_too_late_are_refused(learned) -> None:
     group = learned.features
     late = group.with_columns(known_at=pl.col("as_of") + pl.duration(seconds=1))
     with pytest.raises(LookAheadError, match="known by their as_of"):
-        feature_matrix([late])
+        feature_rows(late)
     after_open = group.with_columns(as_of=pl.col("as_of") + pl.duration(days=4))
     with pytest.raises(LookAheadError, match="before the next open"):
-        feature_matrix([after_open])
+        feature_rows(after_open)
 
 
 def test_incomplete_or_repeated_feature_rows_are_refused(learned) -> None:
     with pytest.raises(FeatureRowsError, match="macro_credit_spread"):
-        feature_matrix([learned.features.drop("macro_credit_spread")])
+        feature_rows(learned.features.drop("macro_credit_spread"))
     with pytest.raises(FeatureRowsError, match="repeated keys"):
-        feature_matrix([pl.concat([learned.features, learned.features.head(1)])])
-    with pytest.raises(FeatureRowsError, match="found none"):
-        feature_matrix([])
-
-
-def test_a_group_without_a_row_leaves_nulls_and_the_latest_knowledge_counts(learned) -> None:
-    own = ["session", "symbol", "as_of", "known_at", "provider", "synthetic"]
-    technical = learned.features.select(*own, *[feature.name for feature in features_of("technical")])
-    rest = [feature.name for group in ("regime", "macro") for feature in features_of(group)]
-    other = learned.features.select(*own, *rest).filter(pl.col("symbol") != "S00")
-    other = other.with_columns(provider=pl.lit("fred+simulated"), as_of=pl.col("as_of") + pl.duration(minutes=5))
-    rows = feature_matrix([technical, other])
-    alone = rows.filter(pl.col("symbol") == "S00")
-    assert alone.select(rest).null_count().sum_horizontal().item() == alone.height * len(rest)
-    assert alone["provider"].unique().to_list() == ["simulated"]
-    joined = rows.filter(pl.col("symbol") == "S01")
-    assert joined["provider"].unique().to_list() == ["fred+simulated"]
-    assert (joined["as_of"] > joined["known_at"]).all()
+        feature_rows(pl.concat([learned.features, learned.features.head(1)]))
 
 
 def test_labels_meet_features_at_the_signal_session(learned) -> None:

@@ -1,0 +1,97 @@
+"""Rows of a group's table: one per bar, whether there is something to say about it or not."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gnosis.features.codes import coded
+from gnosis.features.panel import require_columns
+from gnosis.features.registry import features_of
+from gnosis.reasons import reasons_where
+from gnosis.tables import TABLES
+
+KEY = ["session", "symbol"]
+
+
+def engine_features(group: str, bars: pl.DataFrame, rows: pl.DataFrame, confidence: str, absent: str) -> pl.DataFrame:
+    """Return the rows of a group's table from those of its engine.
+
+    Parameters
+    ----------
+    group
+        ``hedge``, ``liquidity`` or ``sentiment``.
+    bars
+        ``session``, ``symbol``, ``known_at``, ``provider`` and ``synthetic`` of the bars whose rows are made.
+    rows
+        Rows of the engine's table, at most one per session and symbol.
+    confidence
+        Column with the confidence of the engine.
+    absent
+        Reason code of a bar that the engine has no row for: its values are null, its confidence is 0.
+
+    Raises
+    ------
+    ValueError
+        When a column is missing or the engine has two rows for a session and symbol.
+    """
+    table = TABLES[f"features.{group}"]
+    own = [feature.name for feature in features_of(group)]
+    require_columns(bars, "raw.equity_bars", [*KEY, "known_at", "provider", "synthetic"])
+    origin = {name: f"engine_{name}" for name in ("as_of", "known_at", "provider", "synthetic", "reasons")}
+    told = rows.select(
+        *KEY, *map(coded, own), engine_confidence=confidence, **{new: old for old, new in origin.items()}
+    )
+    if told.select(KEY).is_duplicated().any():
+        raise ValueError(f"expected one row of the engine per session and symbol for features.{group}, found two")
+    joined = bars.select(*KEY, "known_at", "provider", "synthetic").join(told, on=KEY, how="left")
+    has_row = pl.col("engine_as_of").is_not_null()
+    return (
+        joined.with_columns(
+            pl.coalesce("engine_provider", "provider").alias("provider"),
+            pl.coalesce("engine_synthetic", "synthetic").alias("synthetic"),
+            pl.coalesce("engine_known_at", "known_at").alias("known_at"),
+            as_of=pl.coalesce("engine_as_of", "known_at"),
+            confidence=pl.col("engine_confidence").fill_null(0.0),
+            reasons=pl.when(has_row).then("engine_reasons").otherwise(pl.lit(absent)),
+        )
+        .select(list(table.polars_schema))
+        .cast(table.polars_schema)
+        .sort(table.key)
+    )
+
+
+def library_features(group: str, computed: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of a group's table that the feature library itself computes.
+
+    Parameters
+    ----------
+    group
+        ``technical``, ``regime`` or ``macro``.
+    computed
+        Every column of the table but ``confidence`` and ``reasons``; categories in words. The confidence is the share
+        of the features that are known; ``SOURCE_MISSING`` says that one made from a series is not,
+        ``SHORT_HISTORY`` that one made from bars is not.
+    """
+    table = TABLES[f"features.{group}"]
+    own = features_of(group)
+    missing = {
+        "SOURCE_MISSING": [feature.name for feature in own if feature.series],
+        "SHORT_HISTORY": [feature.name for feature in own if not feature.series],
+    }
+    known = pl.sum_horizontal(pl.col(feature.name).is_not_null() for feature in own)
+    return (
+        computed.with_columns(
+            confidence=known / len(own),
+            reasons=reasons_where(
+                {
+                    code: pl.any_horizontal(pl.col(name).is_null() for name in names)
+                    for code, names in missing.items()
+                    if names
+                }
+            ),
+        )
+        .with_columns(coded(feature.name) for feature in own)
+        .select(list(table.polars_schema))
+        .cast(table.polars_schema)
+        .sort(table.key)
+    )
