@@ -14,6 +14,7 @@ from gnosis.tables import Table
 from resources.providers.rejections import SET_ASIDE
 
 if TYPE_CHECKING:
+    from assets.night import Night
     from resources.lake import Lake
 
 MAX_QUARANTINED_SHARE = 0.20
@@ -65,6 +66,8 @@ class Stored:
         False for a raw table that the provider does not have.
     may_begin_late
         True when the provider may not reach back to the first session: the table then begins later, without a gap.
+    night
+        The night that made the rows, for a check that makes some of them again.
     """
 
     table: Table
@@ -73,6 +76,7 @@ class Stored:
     sessions: Sequence[dt.date] | None
     is_served: bool = True
     may_begin_late: bool = False
+    night: Night | None = None
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,10 @@ def _unique_key(stored: Stored) -> Finding:
 
 def _known_in_time(stored: Stored) -> Finding:
     next_open = exchange.schedule().lazy().select("session", next_open=pl.col("open_at").shift(-1))
+    # A row that was restated was known late by nature: what counts is when its first version was.
+    first_known = stored.lake.scan(stored.table.name, *_span(stored), night_of="each")
     late = (
-        stored.rows.select("session", "known_at")
+        first_known.select("session", "known_at")
         .join(next_open, on="session", how="left")
         .select(late=(pl.col("known_at") > pl.col("next_open")).sum(), rows=pl.len())
         .collect()
@@ -138,6 +144,10 @@ def _known_in_time(stored: Stored) -> Finding:
         f"{n_late} of {n_rows} rows were known only after the next session had opened",
         {"late_rows": n_late, "rows": n_rows},
     )
+
+
+def _span(stored: Stored) -> tuple[dt.date | None, dt.date | None]:
+    return (stored.sessions[0], stored.sessions[-1]) if stored.sessions else (None, None)
 
 
 def _no_session_missing(stored: Stored) -> Finding:
@@ -250,10 +260,11 @@ def evaluate(
     *,
     is_served: bool = True,
     may_begin_late: bool = False,
+    night: Night | None = None,
 ) -> Iterator[Result]:
     """Apply the checks to what the lake now holds for ``sessions``."""
     rows = lake.scan(table.name, sessions[0], sessions[-1]) if sessions else lake.scan(table.name)
-    stored = Stored(table, lake, rows, sessions, is_served, may_begin_late)
+    stored = Stored(table, lake, rows, sessions, is_served, may_begin_late, night)
     for check in table_checks:
         finding = check.look(stored)
         is_blocking = check.is_blocking and not finding.is_tolerable

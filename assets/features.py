@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from assets import feature_checks as checks
 from assets.night import Night
 from assets.plots import features as plots
 from assets.table_asset import table_asset
@@ -22,32 +23,57 @@ INDEX_LEVELS = lookback_of("regime")
 OBSERVATIONS = lookback_of("macro")
 
 
-@table_asset("features.hedge", reads=("raw.equity_bars", "engines.elasticity"), plots=plots.missing_by_feature)
+@table_asset(
+    "features.hedge",
+    reads=("raw.equity_bars", "engines.elasticity"),
+    plots=plots.missing_by_feature,
+    own_checks=[checks.NULLS_HAVE_REASONS],
+)
 def hedge(night: Night) -> pl.DataFrame:
     """What dealers must trade when the price moves, under the naive convention; null without a chain."""
     own = pl.col("sign_convention") == CONVENTION
     return hedge_features(night.read("raw.equity_bars"), night.read("engines.elasticity", where=own))
 
 
-@table_asset("features.liquidity", reads=("raw.equity_bars", "engines.liquidity"), plots=plots.missing_by_feature)
+@table_asset(
+    "features.liquidity",
+    reads=("raw.equity_bars", "engines.liquidity"),
+    plots=plots.missing_by_feature,
+    own_checks=[checks.NULLS_HAVE_REASONS],
+)
 def liquidity(night: Night) -> pl.DataFrame:
     """What it costs to trade and who is trading, as the liquidity engine stored it."""
     return liquidity_features(night.read("raw.equity_bars"), night.read("engines.liquidity"))
 
 
-@table_asset("features.sentiment", reads=("raw.equity_bars", "engines.sentiment"), plots=plots.missing_by_feature)
+@table_asset(
+    "features.sentiment",
+    reads=("raw.equity_bars", "engines.sentiment"),
+    plots=plots.missing_by_feature,
+    own_checks=[checks.NULLS_HAVE_REASONS],
+)
 def sentiment(night: Night) -> pl.DataFrame:
     """What is said, positioned and seen in prices, as the sentiment engine stored it."""
     return sentiment_features(night.read("raw.equity_bars"), night.read("engines.sentiment"))
 
 
-@table_asset("features.technical", reads=("raw.equity_bars",), plots=plots.missing_by_feature)
+@table_asset(
+    "features.technical",
+    reads=("raw.equity_bars",),
+    plots=plots.missing_by_feature,
+    own_checks=[checks.NULLS_HAVE_REASONS],
+)
 def technical(night: Night) -> pl.DataFrame:
     """Indicators over fixed finite windows of adjusted prices, so that more history never changes a value."""
     return night.only(technical_features(night.read("raw.equity_bars", lookback=BARS)))
 
 
-@table_asset("features.regime", reads=("raw.equity_bars", "raw.index_levels"), plots=plots.missing_by_feature)
+@table_asset(
+    "features.regime",
+    reads=("raw.equity_bars", "raw.index_levels"),
+    plots=plots.missing_by_feature,
+    own_checks=[checks.NULLS_HAVE_REASONS],
+)
 def regime(night: Night) -> pl.DataFrame:
     """State of the market from index levels known at the close, and of the symbol from its own bars."""
     bars = night.read("raw.equity_bars", lookback=BARS)
@@ -55,7 +81,12 @@ def regime(night: Night) -> pl.DataFrame:
     return night.only(regime_features(bars, levels))
 
 
-@table_asset("features.macro", reads=("raw.equity_bars", "raw.macro"), plots=plots.missing_by_feature)
+@table_asset(
+    "features.macro",
+    reads=("raw.equity_bars", "raw.macro"),
+    plots=plots.missing_by_feature,
+    own_checks=[checks.NULLS_HAVE_REASONS],
+)
 def macro(night: Night) -> pl.DataFrame:
     """Macroeconomic state as published by the close: the vintage current then, never a later revision."""
     keys = night.read("raw.equity_bars").with_columns(as_of=pl.col("known_at"))

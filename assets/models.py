@@ -7,8 +7,10 @@ import polars as pl
 from assets.checks import Finding, Stored, TableCheck
 from assets.night import Night, TableRows
 from assets.plots import models as plots
+from assets.presentation import embedded
 from assets.table_asset import table_asset
 from gnosis import learning
+from gnosis.learning.feature_report import ALARM_IC
 from gnosis.learning.folds import STEP_SESSIONS, TEST_SESSIONS, TRAIN_SESSIONS
 from gnosis.learning.labels import DEAD_ZONE, HALF_LIFE
 from gnosis.learning.labels import labels as label_decisions
@@ -17,6 +19,7 @@ from gnosis.learning.training import configuration_of
 
 HORIZONS = (1, 5, 20)
 HORIZON = 5
+REPORT_SESSIONS = 504
 MATRIX_COLUMNS = [*learning.matrix.KEY, *learning.matrix.ORIGIN, *learning.matrix.FEATURE_NAMES]
 
 
@@ -94,6 +97,44 @@ def trained(night: Night) -> TableRows:
     new = models.join(stored, on=["horizon_bars", "fold", "model_name", "model_sha256"], how="anti").height
     night.say(f"models.trained: {new} new models, {models.height - new} kept")
     return TableRows(models, metadata={"new_models": new, "kept_models": models.height - new})
+
+
+def _no_alarm(stored: Stored) -> Finding:
+    alarmed = stored.rows.filter(pl.col("verdict") == "alarm").select("feature").collect()["feature"].to_list()
+    return Finding(
+        not alarmed,
+        f"no feature foretells implausibly well (beyond {ALARM_IC})"
+        if not alarmed
+        else f"review {alarmed} for leakage",
+        {"alarms": len(alarmed)},
+    )
+
+
+@table_asset(
+    "models.feature_report",
+    reads=("features.matrix", "models.labels"),
+    own_checks=(
+        TableCheck(
+            "no_feature_too_good",
+            "No feature has an information coefficient so large that a leak is likelier than skill.",
+            _no_alarm,
+            is_blocking=False,
+        ),
+    ),
+)
+def feature_report(night: Night) -> TableRows:
+    """What each feature looked like over the last two years of sessions, and what it foretold of the sessions after."""
+    rows = night.read("features.matrix", lookback=REPORT_SESSIONS - 1)
+    outcomes = night.read("models.labels", lookback=REPORT_SESSIONS - 1)
+    report = learning.feature_report(rows, outcomes)
+    if report.is_empty():
+        return TableRows(report)
+    pictures = {
+        "information_coefficients": plots.information_coefficients,
+        "drift": plots.drift,
+        "redundancy": plots.redundancy,
+    }
+    return TableRows(report, metadata={name: embedded(draw(report), name) for name, draw in pictures.items()})
 
 
 @table_asset(

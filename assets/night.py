@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AGAIN_TAG = "gnosis/again"
 REPUBLISH_TAG = "gnosis/republish"
+CORRECT_TAG = "gnosis/correct-history"
 INDISPENSABLE = "raw.equity_bars"
 
 
@@ -45,12 +46,16 @@ class TableRows:
         Figures to show beside the materialisation.
     picture
         Draws the table beside what it was made from, where its own rows do not show enough.
+    corrects_history
+        The rows say what should have been known all along, instead of being known from now on; see
+        :meth:`resources.lake.Lake.write`.
     """
 
     frame: pl.DataFrame
     rejected: pl.DataFrame | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
     picture: Callable[[], bytes | None] | None = None
+    corrects_history: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class Night:
         Sessions to make, in order; for a table that is not cut by session, the latest session known to the lake.
     reads
         Tables that the asset declared.
+    made
+        Sessions that the run has made before these, and the asset's rows of them, which are not stored yet.
     """
 
     table: str
@@ -78,6 +85,7 @@ class Night:
     warn: Callable[[str], None]
     tags: Mapping[str, str] = field(default_factory=dict)
     scoring: Scoring = field(default_factory=Scoring)
+    made: tuple[tuple[dt.date, ...], pl.DataFrame] | None = None
 
     @property
     def first(self) -> dt.date:
@@ -105,7 +113,8 @@ class Night:
     ) -> pl.DataFrame:
         """Return the rows of a declared table for the sessions of this night and ``lookback`` sessions before.
 
-        ``where`` keeps some of the rows without loading the others.
+        Of a raw row that was restated, the version that the night of the last session had. ``where`` keeps some of the
+        rows without loading the others.
 
         Raises
         ------
@@ -118,8 +127,10 @@ class Night:
         if lookback and table.startswith("raw."):
             self._require_no_gap(table, first)
         if where is None:
-            return self._lake_of(table).read(table, first=first, last=self.last, columns=columns)
-        rows = self._lake_of(table).scan(table, first, self.last).filter(where)
+            return self._lake_of(table).read(
+                table, first=first, last=self.last, columns=columns, night_of=self._night_of(table)
+            )
+        rows = self._lake_of(table).scan(table, first, self.last, night_of=self._night_of(table)).filter(where)
         return (rows if columns is None else rows.select(columns)).collect()
 
     def scan(self, table: str) -> pl.LazyFrame:
@@ -130,12 +141,17 @@ class Night:
         UndeclaredReadError
             When the asset does not declare the table.
         """
-        return self._lake_of(table).scan(table, last=self.last)
+        return self._lake_of(table).scan(table, last=self.last, night_of=self._night_of(table))
 
     def history(self, lookback: int) -> pl.DataFrame:
         """Return the rows of the table in the making of the ``lookback`` sessions before this night."""
         rows = self.lake.scan(self.table, self.session_before(lookback), self.last)
-        return rows.filter(pl.col("session") < self.first).collect()
+        stored = rows.filter(pl.col("session") < self.first).collect()
+        if self.made is None:
+            return stored
+        sessions, made = self.made
+        made = made.filter(pl.col("session") >= self.session_before(lookback)).select(stored.columns)
+        return pl.concat([stored.filter(~pl.col("session").is_in(sessions)), made])
 
     def last_rows(self, by: str) -> pl.DataFrame:
         """Return the last stored row before this night of each value of ``by``, of the table in the making."""
@@ -174,7 +190,9 @@ class Night:
             When the asset does not declare the table.
         """
         has_sessions = "session" in self.lake.table(table).polars_schema
-        return self._lake_of(table).read(table, last=self.last if has_sessions else None, columns=columns)
+        return self._lake_of(table).read(
+            table, last=self.last if has_sessions else None, columns=columns, night_of=self._night_of(table)
+        )
 
     def stored(self) -> pl.DataFrame:
         """Return the present rows of the table that the asset makes.
@@ -194,9 +212,45 @@ class Night:
             self.warn(f"{error}; made anew from nothing, as this run was asked to")
             return self.lake.table(self.table).empty()
 
+    def split_at_restatements(self) -> list[Night]:
+        """Return the night as nights of consecutive sessions, each of which has one version of every raw row it reads.
+
+        A single night of session t has what was restated before the session after t opened. A night of a range is
+        split so that each of its sessions has the same versions as its single night.
+        """
+        if len(self.sessions) == 1 or self._is_of_raw:
+            return [self]
+        restated = [
+            self.lake.restatements(table, self.last) for table in sorted(self.reads) if table.startswith("raw.")
+        ]
+        rows = pl.concat(restated) if restated else pl.DataFrame()
+        if rows.is_empty():
+            return [self]
+        calendar = exchange.schedule()
+        # The first session whose night has the new version: the one whose following open comes after it was learnt.
+        at = calendar["open_at"].search_sorted(rows["superseded_at"], side="left").cast(pl.Int64) - 1
+        from_session = rows.with_columns(since=calendar["session"].gather(at.clip(0)))
+        is_split = (pl.col("session") < pl.col("since")) & pl.col("since").is_between(self.first, self.last, "right")
+        starts = from_session.filter(is_split)["since"].unique().sort()
+        part = starts.search_sorted(pl.Series(self.sessions), side="right")
+        frame = pl.DataFrame({"session": self.sessions, "part": part})
+        parts = frame.partition_by("part", maintain_order=True)
+        return [replace(self, sessions=tuple(sessions["session"])) for sessions in parts]
+
     def only(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the rows of the sessions to make: what a computation over their history is cut down to."""
         return frame.filter(pl.col("session").is_in(self.sessions))
+
+    @property
+    def _is_of_raw(self) -> bool:
+        return self.table.startswith("raw.")
+
+    def _night_of(self, table: str) -> dt.date | Literal["each"] | None:
+        """Return whose versions of restated rows are read: none where raw rows are made, from all that is known."""
+        if self._is_of_raw or not table.startswith("raw."):
+            return None
+        # What is made of all sessions at once sees of each what was known for it.
+        return "each" if self.lake.table(self.table).period == "all" else self.last
 
     def _lake_of(self, table: str) -> Lake:
         if table not in self.reads:

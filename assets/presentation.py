@@ -13,6 +13,7 @@ import polars as pl
 from dagster._core.execution.context.metadata_logging import AssetMetadataHandle, OutputMetadataAccumulator
 
 from assets.night import TableRows
+from gnosis.features import BY_NAME
 from gnosis.tables import TABLES, Table
 
 PREVIEW_ROWS = 5
@@ -28,7 +29,7 @@ def definition_metadata(table: Table, reads: Iterable[str]) -> dict[str, Any]:
     """Return the column schema with units, and the lineage of each column.
 
     One quantity has one name everywhere in the house, so a column comes from the columns of the same name in the
-    tables that are read; a column with a new name comes from the keys and values of all of them.
+    tables that are read. A feature that is not in them is made there from the inputs that the registry declares.
     """
     schema = dg.TableSchema(
         columns=[
@@ -41,10 +42,7 @@ def definition_metadata(table: Table, reads: Iterable[str]) -> dict[str, Any]:
             for name, dtype in table.polars_schema.items()
         ]
     )
-    lineage = {}
-    for name in table.polars_schema:
-        sources = [source for source in sorted(reads) if name in TABLES[source].polars_schema]
-        lineage[name] = [dg.TableColumnDep(asset_key=source.split("."), column_name=name) for source in sources]
+    lineage = {name: _sources(name, reads) for name in table.polars_schema}
     return {
         "dagster/column_schema": schema,
         "dagster/column_lineage": dg.TableColumnLineage(lineage),
@@ -52,6 +50,15 @@ def definition_metadata(table: Table, reads: Iterable[str]) -> dict[str, Any]:
         "period": table.period,
         "key": ", ".join(table.key),
     }
+
+
+def _sources(name: str, reads: Iterable[str]) -> list[dg.TableColumnDep]:
+    read = sorted(reads)
+    sources = [(source, name) for source in read if name in TABLES[source].polars_schema]
+    if not sources and name in BY_NAME:
+        declared = [tuple(column.rsplit(".", 1)) for column in BY_NAME[name].inputs]
+        sources = [(source, column) for source, column in declared if source in read]
+    return [dg.TableColumnDep(asset_key=source.split("."), column_name=column) for source, column in sources]
 
 
 def show_counts(context: dg.AssetExecutionContext, table: Table, frame: pl.DataFrame) -> None:
@@ -91,13 +98,17 @@ def show(
     draw = rows.picture or (None if plot is None else functools.partial(plot, frame))
     picture = draw() if draw is not None and frame.height else None
     if picture is not None:
-        encoded = base64.b64encode(picture).decode()
-        metadata["plot"] = dg.MetadataValue.md(f"![{table.name}](data:image/png;base64,{encoded})")
+        metadata["plot"] = embedded(picture, table.name)
     context.add_asset_metadata(
         metadata,
         asset_key=dg.AssetKey([table.room, table.short_name]),
         partition_key=None if last is None else last.isoformat(),
     )
+
+
+def embedded(png: bytes, name: str) -> dg.MetadataValue:
+    """Return a picture as metadata that the UI shows."""
+    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def null_shares(frame: pl.DataFrame) -> dict[str, float]:

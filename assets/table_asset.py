@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets import checks, presentation
-from assets.night import REPUBLISH_TAG, HistoryGapError, Night, TableRows, UndeclaredReadError
+from assets.night import CORRECT_TAG, REPUBLISH_TAG, HistoryGapError, Night, TableRows, UndeclaredReadError
 from gnosis.sessions import UnknownSessionError
 from gnosis.tables import TABLES, Table
 from resources.lake.errors import LakeError
@@ -120,7 +120,7 @@ class TableAsset:
             finally:
                 source.close()
             for table in self.tables:
-                rows = made[table.name]
+                rows = replace(made[table.name], corrects_history=night.tags.get(CORRECT_TAG) == "true")
                 newest = asked[-1] if self.is_by_session else None
                 presentation.show(context, table, rows, self.plots.get(table.name), newest)
                 yield dg.Output(rows, output_name=table.short_name)
@@ -155,7 +155,7 @@ class TableAsset:
     def _rows(self, night: Night) -> dict[str, TableRows]:
         is_replaced = night.tags.get(REPUBLISH_TAG) == "true"
         if is_replaced or not self.tables[0].is_published_once:
-            return self._made(night)
+            return self.made(night)
         name = self.tables[0].name
         stored = set(night.lake.sessions(name))
         todo = tuple(session for session in night.sessions if session not in stored)
@@ -166,8 +166,24 @@ class TableAsset:
         if not todo:
             night.say(f"{name}: published before, kept as it is")
             return {name: TableRows(kept)}
-        new = self._made(replace(night, sessions=todo))[name]
+        new = self.made(replace(night, sessions=todo))[name]
         return {name: replace(new, frame=pl.concat([kept, new.frame]))}
+
+    def made(self, night: Night) -> dict[str, TableRows]:
+        """Return the rows of each table, those of every session from what its own night knew.
+
+        Raises
+        ------
+        dg.Failure
+            When ``make`` cannot make them; it says whether a retry may help.
+        """
+        parts: list[dict[str, TableRows]] = []
+        done: tuple[tuple[dt.date, ...], pl.DataFrame] | None = None
+        for part in night.split_at_restatements():
+            parts.append(self._made(replace(part, made=done)))
+            frame = parts[-1][night.table].frame
+            done = (part.sessions, frame) if done is None else (done[0] + part.sessions, pl.concat([done[1], frame]))
+        return {name: _together([part[name] for part in parts]) for name in parts[0]}
 
     def _made(self, night: Night) -> dict[str, TableRows]:
         try:
@@ -200,6 +216,25 @@ class TableAsset:
                 description=result.finding,
                 metadata=dict(result.figures),
             )
+
+
+def _together(parts: Sequence[TableRows]) -> TableRows:
+    """Return the rows of consecutive sessions as those of all of them; figures that are counts are added up."""
+    last = parts[-1]
+    if len(parts) == 1:
+        return last
+    rejected = [part.rejected for part in parts if part.rejected is not None]
+    counts = {
+        name: sum(part.metadata[name] for part in parts)  # type: ignore[misc]
+        for name in last.metadata
+        if all(type(part.metadata.get(name)) is int for part in parts)
+    }
+    return replace(
+        last,
+        frame=pl.concat([part.frame for part in parts]),
+        rejected=pl.concat(rejected) if rejected else None,
+        metadata={**last.metadata, **counts},
+    )
 
 
 def key_of(name: str) -> dg.AssetKey:

@@ -49,6 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--next", type=_number, metavar="N", help="the N sessions after the last stored one")
     run.add_argument("--again", action="store_true", help="make the sessions anew even when they are stored")
     run.add_argument("--republish", action="store_true", help="like --again, and also replace predictions and ideas")
+    run.add_argument(
+        "--correct-history",
+        action="store_true",
+        help="like --again, and what comes with other values counts as known all along instead of from now on",
+    )
     fetch = commands.add_parser(
         "fetch", help="receive raw data of live services ahead of a run; goes on where it stopped"
     )
@@ -127,7 +132,7 @@ def _lake(settings: Settings) -> Lake:
 
 def _run(options: argparse.Namespace, settings: Settings, console: Console) -> int:
     started = time.perf_counter()
-    from assets.night import AGAIN_TAG, REPUBLISH_TAG
+    from assets.night import AGAIN_TAG, CORRECT_TAG, REPUBLISH_TAG
     from gnosis_dagster import nights, summary
     from gnosis_dagster.definitions import definitions_reaching, market_data_resource
     from gnosis_dagster.home import open_home
@@ -144,7 +149,8 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     if options.next:
         first, last = _following(lake, market_data.provider.last_session, options.next)
     asked = nights.asked_sessions(market_data, first, last)
-    pending = asked if options.again or options.republish else nights.pending_sessions(lake, asked)
+    is_again = options.again or options.republish or options.correct_history
+    pending = asked if is_again else nights.pending_sessions(lake, asked)
     if not pending:
         nights.publish_again(lake)
         console.print(
@@ -163,8 +169,9 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
         console.print(f"New among the symbols, so that their history is received: {', '.join(new)}")
     work = [(HISTORY, *span) for span in nights.ranges(nights.pending_history(lake, market_data, pending[0]), 10**6)]
     work += [(NIGHTLY, *span) for span in nights.ranges(pending, settings.max_sessions_per_run)]
-    tags = {AGAIN_TAG: "true"} if options.again or options.republish else {}
+    tags = {AGAIN_TAG: "true"} if is_again else {}
     tags |= {REPUBLISH_TAG: "true"} if options.republish else {}
+    tags |= {CORRECT_TAG: "true"} if options.correct_history else {}
     reports: list[RunReport] = []
     for job, begin, end in work:
         console.print(f"{job}: {begin} to {end}")
@@ -299,7 +306,7 @@ def _tables(options: argparse.Namespace, settings: Settings, console: Console) -
 
     if options.table and options.table not in TABLES:
         raise UnknownTableError(f"expected one of {', '.join(sorted(TABLES))}, found {options.table!r}")
-    for name in [options.table] if options.table else [name for name in TABLES if not name.startswith("quarantine.")]:
+    for name in [options.table] if options.table else [name for name in TABLES if not TABLES[name].is_companion]:
         table = TABLES[name]
         title = f"{name}  {table.title}  key: {', '.join(table.key)}; one file per {table.period}"
         grid = Grid("column", "type", "unit", "meaning", title=title, title_justify="left", box=box.SIMPLE_HEAD)

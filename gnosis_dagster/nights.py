@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
-SESSION_TABLES = tuple(name for name, table in TABLES.items() if table.period != "all" and table.room != "quarantine")
+SESSION_TABLES = tuple(name for name, table in TABLES.items() if table.period != "all" and not table.is_companion)
 
 
 @dataclass(frozen=True)

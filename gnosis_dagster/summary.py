@@ -1,4 +1,4 @@
-"""The summary after a run: tables, model scores beside their baselines, backtest figures, seconds, quarantine."""
+"""The summary after a run: tables, engines, features, scores beside their baselines, backtest, quarantine, seconds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
+from gnosis.features import BY_NAME, GROUPS, features_of
 from gnosis.tables import TABLES
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def show(console: Console, settings: Settings, lake: Lake, reports: Sequence[Run
     """Print the summary of the home's present state and of the runs just made."""
     _tables(console, lake)
     _engines(console, lake)
+    _features(console, lake)
     _scores(console, lake)
     _backtest(console, lake)
     _quarantine(console, lake)
@@ -119,6 +121,29 @@ def _falsification(console: Console, lake: Lake) -> None:
     )
     if words:
         console.print(f"Does predicted amplification show in the next session's move? Slope: {words}.\n")
+
+
+def _features(console: Console, lake: Lake) -> None:
+    """Say how many of the features are known at the newest session, and which are null for every symbol."""
+    sessions = lake.sessions("features.matrix")
+    if not sessions:
+        return
+    rows = lake.read("features.matrix", first=sessions[-1], last=sessions[-1])
+    grid = _grid(f"Features, {sessions[-1]}", "symbol", *(str(group) for group in GROUPS), "all", "confidence")
+    for row in rows.sort("symbol").iter_rows(named=True):
+        known = [_known(row, [feature.name for feature in features_of(group)]) for group in GROUPS]
+        grid.add_row(row["symbol"], *known, _known(row, list(BY_NAME)), f"{row['confidence']:.2f}")
+    console.print(grid)
+    nowhere = [name for name in BY_NAME if rows[name].null_count() == rows.height]
+    if nowhere:
+        console.print(
+            f"Null for every symbol: {', '.join(nowhere)}. Reasons stand in the tables of the groups and in their "
+            "checks nulls_have_reasons.\n"
+        )
+
+
+def _known(row: Mapping[str, object], names: Sequence[str]) -> str:
+    return f"{sum(row[name] is not None for name in names)} of {len(names)}"
 
 
 def _scores(console: Console, lake: Lake) -> None:

@@ -22,7 +22,7 @@ HISTORY_TABLES = (
     "raw.quality_events",
 )
 LAST_SESSION_TABLE = "trades.ideas"
-TRAINING_TABLES = ("models.folds", "models.trained", "models.evaluation")
+TRAINING_TABLES = ("models.feature_report", "models.folds", "models.trained", "models.evaluation")
 CLOSE_OF_BUSINESS = "30 18 * * 1-5"
 NEW_YORK = "America/New_York"
 
@@ -49,7 +49,7 @@ history_job = dg.define_asset_job(
 training_job = dg.define_asset_job(
     TRAINING,
     selection=keys_of(TRAINING_TABLES),
-    description="Trains and scores the models of every walk-forward fold that has become due.",
+    description="Describes the features; trains and scores the models of every walk-forward fold that has become due.",
     executor_def=dg.in_process_executor,
 )
 

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from gnosis.tables import TABLES, Table
-from resources.lake import Lake
+from resources.lake import Commit, Lake
 from resources.lake.errors import LakeError
 
 if TYPE_CHECKING:
@@ -50,18 +50,28 @@ class LakeIOManager(dg.ConfigurableIOManager):
             # The quarantine comes first: a process killed between the two writes has lost no row.
             if sessions is not None:
                 write_quarantine(lake, table, quarantined, sessions, context.run_id)
-            commit = lake.write(table.name, good, sessions, run_id=context.run_id)
+            commit = lake.write(
+                table.name,
+                good,
+                sessions,
+                run_id=context.run_id,
+                learnt_at=dt.datetime.now(dt.UTC),
+                corrects_history=obj.corrects_history,
+            )
         except LakeError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
+        if commit.restated_rows:
+            context.log.warning(restated_words(table, commit, corrects_history=obj.corrects_history))
         context.add_output_metadata(
             {
                 "dagster/row_count": sum(entry.rows for entry in lake.manifest(table.name).entries.values()),
-                # One entry instead of seven: it stands in the event of every session of the run.
+                # One entry instead of eight: it stands in the event of every session of the run.
                 "run": dg.MetadataValue.json(
                     {
                         "rows": good.height,
                         "sessions": len(sessions) if sessions is not None else 1,
                         "quarantined_rows": quarantined.height,
+                        "restated_rows": commit.restated_rows,
                         "files_written": len(commit.files),
                         "bytes_written": commit.size_bytes,
                         "version": commit.version,
@@ -74,6 +84,21 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """Refuse: assets read ranges through the lake."""
         raise NotImplementedError(f"read {'.'.join(context.asset_key.path)} through the lake resource with a range")
+
+
+def restated_words(table: Table, commit: Commit, *, corrects_history: bool) -> str:
+    """Say how many stored rows were replaced, where they are now, and what is computed from which."""
+    first, last = commit.sessions[0], commit.sessions[-1]
+    words = (
+        f"{table.name}: {commit.restated_rows} stored rows were restated or are gone; as they were, they are in "
+        f"superseded.{table.room}_{table.short_name}"
+    )
+    if corrects_history:
+        return f"{words}, and history is made from the new ones"
+    return (
+        f"{words}. Nights that ended before now are still made from them, because nobody knew better; if they were "
+        f"wrong, have history made from the new ones: gnosis run --from {first} --to {last} --again --correct-history"
+    )
 
 
 def split_by_rules(

@@ -27,7 +27,7 @@ def test_sql_of_the_readme_answers(trained_home: Path) -> None:
     found = []
     with Lake(trained_home).connect() as connection:
         found = [connection.execute(query).fetchall() for query in queries()]
-    stiffness, zero_gamma, processors, calibration, dependence, odds = found
+    stiffness, zero_gamma, processors, calibration, dependence, features, odds = found
     assert {row[0] for row in stiffness} == {"AAPL", "GOOG", "IBM", "MSFT"}
     assert all(row[1] > 0 and row[2] > 0 for row in stiffness)
     assert {row[0] for row in zero_gamma} == {"AAPL", "GOOG", "IBM", "MSFT"}
@@ -36,6 +36,8 @@ def test_sql_of_the_readme_answers(trained_home: Path) -> None:
     assert all(0 <= row[6] <= 1 and (row[6] >= 0.8 or row[7]) for row in processors)
     assert {row[1] for row in calibration} >= {"range_on_amplification", "range_on_gamma_pressure"}
     assert all(0 <= row[1] <= 1 for row in dependence)
+    assert {row[0] for row in features} == {"AAPL", "GOOG", "IBM", "MSFT"}
+    assert all(0 <= row[1] < 40 and 0.3 < row[2] <= 1 for row in features)
     assert sum(row[1] for row in odds) > 100
 
 
@@ -46,6 +48,16 @@ def test_sql_of_the_engines_answers(trained_home: Path) -> None:
     with Lake(trained_home).connect() as connection:
         rows = connection.execute(query).fetchall()
     assert {row[0] for row in rows} == {"AAPL", "GOOG", "IBM", "MSFT"}
+
+
+@pytest.mark.heavy
+@pytest.mark.xdist_group("homes")
+def test_sql_of_the_features_answers(trained_home: Path) -> None:
+    (query,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "features.md").read_text(), re.DOTALL)
+    with Lake(trained_home).connect() as connection:
+        rows = connection.execute(query).fetchall()
+    assert len(rows) == 8
+    assert {row[3] for row in rows} <= {"Abundant", "Normal", "Thin", "Stressed", "Crisis"}
 
 
 @pytest.mark.parametrize(("name", "least"), [("options.md", 20), ("engines.md", 2)])

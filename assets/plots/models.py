@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assets.plots.drawing import BLUE, GREY, ORANGE, bars, lines, origin_note, picture
+from gnosis.learning.drift import DRIFTED_ABOVE, WATCH_FROM
+from gnosis.learning.feature_report import ALARM_IC
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,4 +76,53 @@ def probabilities(frame: pl.DataFrame) -> bytes | None:
         f"Predicted edge, {answered['horizon_bars'][0]} sessions ahead{origin_note(answered)}",
         "session",
         "p(up) - p(down)",
+    )
+
+
+def information_coefficients(report: pl.DataFrame) -> bytes:
+    """Information coefficient of every feature after 5 sessions with two standard errors, and the alarm levels."""
+    kinds = (("ic_5", "across symbols", BLUE), ("time_series_ic_5", "over time", GREY))
+
+    def draw(axes: Axes) -> None:
+        for name, words, colour in kinds:
+            known = report.drop_nulls([name, f"{name}_error"])
+            axes.errorbar(
+                known["number"],
+                known[name],
+                yerr=2.0 * known[f"{name}_error"],
+                fmt=".",
+                markersize=3,
+                linewidth=0.6,
+                color=colour,
+                label=words,
+            )
+        for level in (-ALARM_IC, ALARM_IC):
+            axes.axhline(level, color=ORANGE, linewidth=0.8)
+        axes.set_ylim(-0.6, 0.6)
+
+    title = f"What features foretold of 5 sessions, two standard errors{origin_note(report)}"
+    return picture(draw, title, "number of the feature", "correlation")
+
+
+def drift(report: pl.DataFrame) -> bytes:
+    """Population stability index of the last 60 sessions, and from where on it counts as drift."""
+
+    def draw(axes: Axes) -> None:
+        known = report.drop_nulls("psi_60_sessions")
+        axes.bar(known["number"], known["psi_60_sessions"], color=BLUE, width=1.0)
+        for level in (WATCH_FROM, DRIFTED_ABOVE):
+            axes.axhline(level, color=ORANGE, linewidth=0.8)
+
+    title = f"Drift of the last 60 sessions{origin_note(report)}"
+    return picture(draw, title, "number of the feature", "population stability index")
+
+
+def redundancy(report: pl.DataFrame) -> bytes:
+    """How much of every feature another one repeats."""
+    known = report.drop_nulls("nearest_correlation")
+    return picture(
+        lambda axes: bars(known["number"], known["nearest_correlation"].abs(), axes),
+        f"Largest rank correlation with another feature{origin_note(report)}",
+        "number of the feature",
+        "absolute correlation",
     )

@@ -1,4 +1,8 @@
-"""Compiled loops behind :mod:`gnosis.engines.volume_profile`."""
+"""Compiled loops behind :mod:`gnosis.engines.volume_profile`.
+
+Windows of neighbouring sessions mostly have one range of prices, hence one set of bins: a run of them is filled
+together, bar after bar, each bar into all windows that hold it. Every window still gets its bars from the first on.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,90 @@ from numba import njit
 ON_EDGE = 1e-9
 # Volumes that differ by less than this share are equal: rounding decides no tie.
 EQUAL = 1e-12
+LANES = 8
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
+def extremes(low: np.ndarray, high: np.ndarray) -> tuple[float, float]:
+    """Return the lowest low and the highest high of bars that are all known."""
+    bottom, top = np.inf, -np.inf
+    for i in range(low.size):
+        bottom = min(bottom, low[i])
+        top = max(top, high[i])
+    return bottom, top
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def place(price: float, low: float, high: float, bins: int) -> float:
-    """Return where a price is in [low, high], in bins."""
-    if high == low:
-        return 0.0
-    found = (price - low) / (high - low) * bins
-    nearest = np.round(found)
-    return nearest if abs(found - nearest) < ON_EDGE else found
+def place_bars(
+    low: np.ndarray, high: np.ndarray, volume: np.ndarray, bottom: float, top: float, bins: int, placed: np.ndarray
+) -> None:
+    """Fill ``placed`` (3, bars) with where lows and highs are in [bottom, top], in bins, and with volume per bin."""
+    span = top - bottom
+    lows, highs, densities = placed[0], placed[1], placed[2]
+    for i in range(low.size):
+        a = (low[i] - bottom) / span * bins
+        b = (high[i] - bottom) / span * bins
+        nearest_a, nearest_b = np.round(a), np.round(b)
+        a = nearest_a if abs(a - nearest_a) < ON_EDGE else a
+        b = nearest_b if abs(b - nearest_b) < ON_EDGE else b
+        lows[i] = a
+        highs[i] = b
+        densities[i] = volume[i] / (b - a)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_run(
+    placed: np.ndarray, volume: np.ndarray, length: int, run: int, bins: int, rows: np.ndarray
+) -> None:
+    """Fill the bins of ``run`` windows of ``length`` bars, each one bar later than the one before.
+
+    ``rows`` has the bins of up to :data:`LANES` windows side by side, shape (bins, LANES).
+    """
+    lows, highs, densities = placed[0], placed[1], placed[2]
+    rows[:] = 0.0
+    for i in range(length + run - 1):
+        a, b, density = lows[i], highs[i], densities[i]
+        k = min(int(a), bins - 1)
+        # Windows that hold the bar; all lanes but at the two ends, unused ones too.
+        first, after = max(i - length + 1, 0), i + 1
+        is_inner = after >= run and first == 0
+        if a == b:
+            after = min(after, run)
+            for lane in range(first, after):
+                rows[k, lane] += volume[i]
+            continue
+        added = density * (min(b, k + 1.0) - a)
+        while True:
+            if is_inner:
+                part = rows[k]
+                for lane in range(LANES):
+                    part[lane] += added
+            else:
+                for lane in range(first, min(after, run)):
+                    rows[k, lane] += added
+            k += 1
+            if k >= b or k >= bins:
+                break
+            added = density * (min(b, k + 1.0) - k)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_one(placed: np.ndarray, volume: np.ndarray, bins: int, row: np.ndarray) -> None:
+    """Fill the bins of one window."""
+    lows, highs, densities = placed[0], placed[1], placed[2]
+    row[:] = 0.0
+    for i in range(volume.size):
+        a, b, density = lows[i], highs[i], densities[i]
+        k = min(int(a), bins - 1)
+        if a == b:
+            row[k] += volume[i]
+            continue
+        row[k] += density * (min(b, k + 1.0) - a)
+        last = min(int(b), bins - 1)
+        for whole in range(k + 1, last):
+            row[whole] += density
+        if k < last and last < b:
+            row[last] += density * (min(b, last + 1.0) - last)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -26,31 +104,51 @@ def profiles(
     low: np.ndarray, high: np.ndarray, volume: np.ndarray, starts: np.ndarray, ends: np.ndarray, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return volume by bin (windows, bins), lowest low and highest high of each window; NaN where a bar is unknown."""
-    out = np.zeros((starts.size, bins))
+    out = np.empty((starts.size, bins))
     lowest = np.full(starts.size, np.nan)
     highest = np.full(starts.size, np.nan)
+    unknown = np.zeros(low.size + 1, np.int64)
+    for i in range(low.size):
+        unknown[i + 1] = unknown[i] + (1 if np.isnan(low[i] + high[i] + volume[i]) else 0)
+    longest = 0
     for w in range(starts.size):
-        bottom, top, total = np.inf, -np.inf, 0.0
-        for i in range(starts[w], ends[w]):
-            bottom = min(bottom, low[i])
-            top = max(top, high[i])
-            total += low[i] + high[i] + volume[i]
-        if starts[w] >= ends[w] or np.isnan(total):
+        longest = max(longest, ends[w] - starts[w])
+    placed = np.empty((3, longest + LANES))
+    rows = np.empty((bins, LANES))
+    w = 0
+    while w < starts.size:
+        first, end = starts[w], ends[w]
+        if first >= end or unknown[end] > unknown[first]:
             out[w] = np.nan
+            w += 1
             continue
+        bottom, top = extremes(low[first:end], high[first:end])
         lowest[w], highest[w] = bottom, top
-        for i in range(starts[w], ends[w]):
-            a = place(low[i], bottom, top, bins)
-            b = place(high[i], bottom, top, bins)
-            first = min(int(a), bins - 1)
-            if a == b:
-                out[w, first] += volume[i]
-                continue
-            density = volume[i] / (b - a)
-            for k in range(first, bins):
-                if k >= b:
-                    break
-                out[w, k] += density * (min(b, k + 1.0) - max(a, float(k)))
+        if top == bottom:
+            out[w] = 0.0
+            for i in range(first, end):
+                out[w, 0] += volume[i]
+            w += 1
+            continue
+        run = 1
+        while run < LANES and w + run < starts.size:
+            gone, come = first + run - 1, end + run - 1
+            if starts[w + run] != gone + 1 or ends[w + run] != come + 1 or unknown[come + 1] > unknown[come]:
+                break
+            if low[gone] == bottom or high[gone] == top or low[come] < bottom or high[come] > top:
+                break
+            lowest[w + run], highest[w + run] = bottom, top
+            run += 1
+        last = end + run - 1
+        place_bars(low[first:last], high[first:last], volume[first:last], bottom, top, bins, placed)
+        if run == 1:
+            fill_one(placed, volume[first:end], bins, out[w])
+        else:
+            fill_run(placed, volume[first:last], end - first, run, bins, rows)
+            for k in range(bins):
+                for lane in range(run):
+                    out[w + lane, k] = rows[k, lane]
+        w += run
     return out, lowest, highest
 
 

@@ -123,11 +123,14 @@ def nightly_proof(
     pairs: pl.DataFrame,
     lookback_sessions: int,
     columns: Sequence[str] | None = None,
+    *,
+    night: Compute | None = None,
 ) -> pl.DataFrame:
     """Keep only the declared lookback of each pair and count the values that change.
 
-    ``lookback_sessions`` are the exchange sessions, the pair's own included, that are kept by the inputs' ``session``;
-    the other parameters and the result are those of :func:`truncation_proof`.
+    ``lookback_sessions`` are the exchange sessions, the pair's own included, that are kept by the inputs' ``session``.
+    ``night`` makes the rows of the newest session alone, where those of earlier ones are inputs; ``compute`` if None.
+    The other parameters and the result are those of :func:`truncation_proof`.
 
     Examples
     --------
@@ -142,7 +145,7 @@ def nightly_proof(
     def forget(_: str, frame: pl.DataFrame, session: dt.date, _as_of: dt.datetime) -> pl.DataFrame:
         return frame.filter(pl.col("session").is_between(shift_session(session, 1 - lookback_sessions), session))
 
-    return _proof("nightly", compute, inputs, pairs, columns, forget)
+    return _proof("nightly", compute, inputs, pairs, columns, forget, night)
 
 
 def sample_pairs(rows: pl.DataFrame, size: int, seed: int) -> pl.DataFrame:
@@ -171,6 +174,7 @@ def _proof(
     pairs: pl.DataFrame,
     columns: Sequence[str] | None,
     damage: Damage,
+    again_by: Compute | None = None,
 ) -> pl.DataFrame:
     wanted = pairs.select(KEY).unique().sort(KEY)
     full = compute(inputs)
@@ -185,7 +189,7 @@ def _proof(
     for moment in before.partition_by("session", "as_of", maintain_order=True):
         session, as_of = moment["session"][0], moment["as_of"][0]
         damaged = {table: damage(table, frame, session, as_of) for table, frame in inputs.items()}
-        after.append(moment.select(KEY).join(compute(damaged), on=KEY, how="left", maintain_order="left"))
+        after.append(moment.select(KEY).join((again_by or compute)(damaged), on=KEY, how="left", maintain_order="left"))
     again = before.select(KEY).join(pl.concat(after), on=KEY, how="left", maintain_order="left") if after else before
     return pl.DataFrame(
         {

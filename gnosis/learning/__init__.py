@@ -6,6 +6,7 @@ One way through the room, each step a pure function of frames:
 """
 
 from gnosis.learning.evaluation import evaluate, scored
+from gnosis.learning.feature_report import feature_report
 from gnosis.learning.folds import Fold, FoldsError, folds_frame, walk_forward
 from gnosis.learning.importance import permutation_importance
 from gnosis.learning.labels import LOOKBACK_SESSIONS, BarsError
@@ -24,6 +25,7 @@ __all__ = [
     "dataset",
     "due_folds",
     "evaluate",
+    "feature_report",
     "feature_rows",
     "folds_frame",
     "permutation_importance",

@@ -17,7 +17,7 @@ from gnosis.tables.backtests import (
     BacktestsMetrics,
     BacktestsRuns,
 )
-from gnosis.tables.dictionary import Table, quarantine_table
+from gnosis.tables.dictionary import Table, quarantine_table, superseded_table
 from gnosis.tables.engines import (
     EnginesCalibration,
     EnginesDocumentScores,
@@ -38,6 +38,7 @@ from gnosis.tables.greeks import (
 )
 from gnosis.tables.models import (
     ModelsEvaluation,
+    ModelsFeatureReport,
     ModelsFolds,
     ModelsLabels,
     ModelsPredictions,
@@ -104,6 +105,7 @@ TABLES: dict[str, Table] = {
         Table("models.folds", ModelsFolds, period="all"),
         Table("models.trained", ModelsTrained, period="all"),
         Table("models.evaluation", ModelsEvaluation, period="all"),
+        Table("models.feature_report", ModelsFeatureReport, period="all"),
         Table("models.predictions", ModelsPredictions, period="month", is_published_once=True),
         Table("trades.ideas", TradesIdeas, period="month", is_published_once=True),
         Table("backtests.runs", BacktestsRuns, period="all"),
@@ -112,6 +114,11 @@ TABLES: dict[str, Table] = {
         Table("backtests.metrics", BacktestsMetrics, period="all"),
     )
 }
-TABLES |= {table.name: table for table in map(quarantine_table, list(TABLES.values()))}
+_OF_THE_HOUSE = tuple(TABLES.values())
+TABLES |= {table.name: table for table in map(quarantine_table, _OF_THE_HOUSE)}
+TABLES |= {
+    table.name: table
+    for table in (superseded_table(raw) for raw in _OF_THE_HOUSE if raw.room == "raw" and raw.period != "all")
+}
 
 __all__ = ["TABLES", "Table"]

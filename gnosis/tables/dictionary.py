@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ import polars as pl
 from gnosis.engines.regimes import labels
 
 ORIGIN = ("known_at", "provider", "synthetic")
+COMPANION_ROOMS = ("quarantine", "superseded")
 Period = Literal["day", "month", "year", "all"]
 
 
@@ -131,8 +133,13 @@ class Table:
 
     @property
     def room(self) -> str:
-        """Schema part of the name: raw, greeks, engines, features, models, trades, backtests or quarantine."""
+        """Schema part of the name: raw, greeks, engines, features, models, trades, backtests or a companion room."""
         return self.name.split(".")[0]
+
+    @property
+    def is_companion(self) -> bool:
+        """True for a table that is written beside another one: its rejected rows, or earlier versions of its rows."""
+        return self.room in COMPANION_ROOMS
 
     @property
     def short_name(self) -> str:
@@ -189,3 +196,19 @@ class Table:
 def quarantine_table(table: Table) -> Table:
     """Return the quarantine table that belongs to ``table``."""
     return Table(f"quarantine.{table.room}_{table.short_name}", Quarantine, period="year")
+
+
+def superseded_table(table: Table) -> Table:
+    """Return the table of the earlier versions of rows of ``table``, each with the instant that ended it."""
+
+    def columns(namespace: dict[str, Any]) -> None:
+        namespace["__doc__"] = (
+            f"Earlier versions of restated rows of {table.name}, whole, with the instant that ended each."
+        )
+        namespace["superseded_at"] = instant("when another version of the row was learnt", primary_key=True)
+        namespace["is_corrected"] = flag(
+            "true when a correction of history replaced it: it is not read as of any instant"
+        )
+
+    schema = types.new_class(f"Superseded{table.schema.__name__}", (table.schema,), exec_body=columns)
+    return Table(f"superseded.{table.room}_{table.short_name}", schema, period=table.period)

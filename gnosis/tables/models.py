@@ -17,6 +17,8 @@ from gnosis.tables.dictionary import (
 
 LABEL_REASONS = ["tail", "gap", "warmup_sigma"]
 MODEL_NAMES = ["majority", "logistic", "xgboost"]
+REPORT_HORIZONS = (1, 5, 20)
+DRIFT_STATUSES = ["stable", "watch", "drifted", "insufficient"]
 ABSTAIN_REASONS = ["no_model", "too_many_missing"]
 
 
@@ -142,3 +144,70 @@ class ModelsPredictions(Origin):
     n_missing = count("features missing in the row", nullable=False)
     abstain_reason = label(ABSTAIN_REASONS, "why there are no probabilities")
     feature_row_sha256 = text("hash of the feature values and their missing mask")
+
+
+def _coefficients() -> dict[str, dy.Column]:
+    meanings = {
+        "ic": "mean over sessions of the correlation across symbols with the outcome after {} sessions",
+        "rank_ic": "the same by Spearman's correlation, {} sessions",
+        "time_series_ic": "mean over symbols of the correlation over time with the outcome after {} sessions",
+    }
+    columns: dict[str, dy.Column] = {}
+    for horizon in REPORT_HORIZONS:
+        for name, meaning in meanings.items():
+            columns[f"{name}_{horizon}"] = number("ratio", meaning.format(horizon), min=-1, max=1)
+            columns[f"{name}_{horizon}_error"] = number(
+                "ratio", f"Newey-West standard error of {name}_{horizon}", min=0
+            )
+    return columns
+
+
+_DESCRIPTION: dict[str, dy.Column] = {
+    "feature": text("name of the feature", primary_key=True),
+    "number": count("number in the contract", unit="number", nullable=False),
+    "group_name": text("group of the feature"),
+    "unit": text("unit of the feature"),
+    "first_session": day("first session of the rows described"),
+    "last_session": day("last session of the rows described"),
+    "n_rows": count("sessions x symbols described", nullable=False),
+    "missing_share": number("ratio", "share of them without a value", nullable=False, min=0, max=1),
+    "n_distinct": count("different values", nullable=False),
+    "most_common_share": number("ratio", "share of the most common value among the known ones", min=0, max=1),
+    "mean": number("unit of the feature", "mean of the known values; null for categories"),
+    "standard_deviation": number("unit of the feature", "sample standard deviation (n-1)", min=0),
+    "p01": number("unit of the feature", "1st percentile"),
+    "p05": number("unit of the feature", "5th percentile"),
+    "p25": number("unit of the feature", "25th percentile"),
+    "p50": number("unit of the feature", "median"),
+    "p75": number("unit of the feature", "75th percentile"),
+    "p95": number("unit of the feature", "95th percentile"),
+    "p99": number("unit of the feature", "99th percentile"),
+    "autocorrelation_1": number("ratio", "correlation with the value of one session before, pooled", min=-1, max=1),
+    "autocorrelation_20": number("ratio", "correlation with the value of 20 sessions before, pooled", min=-1, max=1),
+    "psi_20_sessions": number("nats", "population stability of the last 20 sessions against those before", min=0),
+    "psi_60_sessions": number("nats", "population stability of the last 60 sessions against those before", min=0),
+    "drift": label(DRIFT_STATUSES, "what psi_60_sessions means: below 0.10 stable, up to 0.25 watch, above drifted"),
+    "nearest_feature": text("other feature with the largest absolute rank correlation", nullable=True),
+    "nearest_correlation": number("ratio", "Spearman's correlation with it", min=-1, max=1),
+}
+
+_VERDICT: dict[str, dy.Column] = {
+    "verdict": label(
+        ["in_order", "drifted", "alarm", "constant", "empty"],
+        "alarm: an information coefficient beyond 0.10, so that a leak is likelier than skill",
+        nullable=False,
+    ),
+    "synthetic": flag("true when any row rests on generated data"),
+}
+
+ModelsFeatureReport = type(
+    "ModelsFeatureReport",
+    (dy.Schema,),
+    {
+        "__doc__": "Distribution, drift, information coefficients and redundancy of every feature.",
+        "__module__": __name__,
+        **_DESCRIPTION,
+        **_coefficients(),
+        **_VERDICT,
+    },
+)

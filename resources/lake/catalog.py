@@ -19,7 +19,7 @@ import duckdb
 import polars as pl
 
 from gnosis.tables import Table
-from resources.lake import parquet, reading
+from resources.lake import parquet, reading, versions
 from resources.lake.errors import CatalogMissingError, DiskFullError, NotLocalError
 from resources.lake.manifest import Manifest
 from resources.lake.objects import NO_ROOM, is_local, sync_folder
@@ -65,9 +65,9 @@ def publish(lake: Lake) -> Publication:
     """Build the catalog of the present manifests aside and swap it in.
 
     Schemas are the rooms, with one view per table, commented with units from the data dictionary; a table that has
-    ``known_at`` also has the table macro ``room.table_as_of(t)``. ``main.tables`` is the data dictionary and
-    ``main.manifest`` says which file holds which period. Nothing is built when the catalog shows the present
-    manifests already.
+    ``known_at`` also has the table macro ``room.table_as_of(t)``, whose rows are those of ``Lake.read(as_of=t)``.
+    ``main.tables`` is the data dictionary and ``main.manifest`` says which file holds which period. Nothing is built
+    when the catalog shows the present manifests already.
 
     Raises
     ------
@@ -176,7 +176,9 @@ def _build(lake: Lake, aside: Path, manifests: Mapping[str, Manifest]) -> None:
         with contextlib.closing(duckdb.connect(str(aside))) as connection:
             connection.execute("BEGIN")
             for name, manifest in manifests.items():
-                _add_table(lake, connection, lake.table(name), manifest)
+                _add_view(lake, connection, lake.table(name), manifest)
+            for name in manifests:
+                _add_macro(lake, connection, lake.table(name), manifests)
             _add_dictionary(lake, connection, manifests)
             connection.execute("COMMIT")
             connection.execute("CHECKPOINT")
@@ -189,9 +191,9 @@ def _build(lake: Lake, aside: Path, manifests: Mapping[str, Manifest]) -> None:
         raise
 
 
-def _add_table(lake: Lake, connection: duckdb.DuckDBPyConnection, table: Table, manifest: Manifest) -> None:
+def _add_view(lake: Lake, connection: duckdb.DuckDBPyConnection, table: Table, manifest: Manifest) -> None:
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(table.room)}")
-    view = f"{_name(table.room)}.{_name(table.short_name)}"
+    view = _view(table)
     connection.execute(f"CREATE VIEW {view} AS {_query(lake, table, manifest)}")
     comments = [f"COMMENT ON VIEW {view} IS {_literal(table.title)}"]
     comments += [
@@ -199,9 +201,17 @@ def _add_table(lake: Lake, connection: duckdb.DuckDBPyConnection, table: Table, 
         for column in table.polars_schema
     ]
     connection.execute("; ".join(comments))
+
+
+def _add_macro(
+    lake: Lake, connection: duckdb.DuckDBPyConnection, table: Table, manifests: Mapping[str, Manifest]
+) -> None:
     if "known_at" in table.polars_schema:
+        companion = versions.companion_of(lake, table)
+        is_restated = companion is not None and bool(manifests[companion.name].entries)
         macro = f"{_name(table.room)}.{_name(f'{table.short_name}_as_of')}"
-        connection.execute(f"CREATE MACRO {macro}(t) AS TABLE {_as_of_query(table, view)}")
+        query = _as_of_query(table, companion if is_restated else None)
+        connection.execute(f"CREATE MACRO {macro}(t) AS TABLE {query}")
 
 
 def _query(lake: Lake, table: Table, manifest: Manifest) -> str:
@@ -232,8 +242,18 @@ def _columns(table: Table, how: Mapping[str, parquet.Source]) -> str:
     return ", ".join(written[source](name) for name, source in how.items())
 
 
-def _as_of_query(table: Table, view: str) -> str:
-    known = f"SELECT * FROM {view} WHERE known_at <= t"
+def _as_of_query(table: Table, companion: Table | None) -> str:
+    """Return what was known at ``t``; ``companion`` is given when rows of the table were restated."""
+    columns, key = ", ".join(map(_name, table.polars_schema)), ", ".join(map(_name, table.key))
+    rows = _view(table)
+    if companion is not None:
+        earlier = (
+            f"(SELECT {columns} FROM {_view(companion)} WHERE NOT is_corrected AND superseded_at > t "
+            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY superseded_at) = 1)"
+        )
+        present = f"SELECT {columns} FROM {rows} ANTI JOIN {earlier} USING ({key})"
+        rows = f"({present} UNION ALL SELECT {columns} FROM {earlier})"
+    known = f"SELECT {columns} FROM {rows} WHERE known_at <= t"
     subject = ", ".join(map(_name, reading.vintage_subject(table)))
     if not subject:
         return known
@@ -296,6 +316,10 @@ def sql_type(dtype: pl.DataType) -> str:
             f"no SQL type for {dtype}; expected one of {', '.join(map(str, _SQL_TYPES))}, an enum or a list"
         )
     return _SQL_TYPES[dtype]
+
+
+def _view(table: Table) -> str:
+    return f"{_name(table.room)}.{_name(table.short_name)}"
 
 
 def _name(text: str) -> str:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from upath import UPath
@@ -70,6 +70,13 @@ class Lake:
     def __repr__(self) -> str:
         return f"Lake({str(self.home)!r})"
 
+    def __getstate__(self) -> dict[str, object]:
+        # The dictionary of the house is wherever this software is, and some of its schema classes are made there.
+        return vars(self) | {"dictionary": None if self.dictionary is TABLES else self.dictionary}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state | {"dictionary": TABLES if state["dictionary"] is None else state["dictionary"]})
+
     def table(self, name: str) -> Table:
         """Return a table of the dictionary; UnknownTableError without it."""
         if name not in self.dictionary:
@@ -123,7 +130,14 @@ class Lake:
         return self.manifest(table_name).sessions
 
     def write(
-        self, table_name: str, frame: pl.DataFrame, sessions: Sequence[dt.date] | None, run_id: str
+        self,
+        table_name: str,
+        frame: pl.DataFrame,
+        sessions: Sequence[dt.date] | None,
+        run_id: str,
+        learnt_at: dt.datetime | None = None,
+        *,
+        corrects_history: bool = False,
     ) -> writing.Commit:
         """Replace the rows of some sessions, or of the whole table, in one commit.
 
@@ -138,6 +152,13 @@ class Lake:
             which is replaced as a whole.
         run_id
             Run that writes, kept in the manifest.
+        learnt_at
+            When the rows were learnt. Rows of a raw table that they change are then kept as superseded versions, and
+            what they say counts as known from this instant on; see :func:`versions.learn`. Without it they simply take
+            the place of what was stored.
+        corrects_history
+            The rows say what should have been known all along: they keep their own ``known_at``, and the versions
+            before are kept but read no more.
 
         Raises
         ------
@@ -150,7 +171,9 @@ class Lake:
         DiskFullError, LakeBusyError, NewerHomeError
             Nothing is committed and the stored data is untouched.
         """
-        return writing.write(self, self.table(table_name), frame, sessions, run_id)
+        return writing.write(
+            self, self.table(table_name), frame, sessions, run_id, learnt_at, corrects_history=corrects_history
+        )
 
     def scan(
         self,
@@ -161,6 +184,7 @@ class Lake:
         columns: Sequence[str] | None = None,
         version: int | None = None,
         as_of: dt.datetime | None = None,
+        night_of: reading.NightOf | None = None,
     ) -> pl.LazyFrame:
         """Return rows lazily, from the files of one manifest that can hold them.
 
@@ -175,17 +199,23 @@ class Lake:
         version
             Version of the table; the present one by default.
         as_of
-            Keep rows with ``known_at`` up to this instant. Of tables that store vintages (``known_at`` is in their
-            key) only the latest vintage known then is kept.
+            Keep what was known at this instant: rows with ``known_at`` up to it, of a row restated later the version
+            current then. Of tables that store vintages (``known_at`` is in their key) only the latest vintage known
+            then is kept.
+        night_of
+            Choose of each restated row the version that the night of this session had, or with ``"each"`` the one that
+            the night of the row's own session had: what is restated before the next session opens still belongs to
+            the night. ``known_at`` is then that of the row's first version. No other row is left out.
 
         Raises
         ------
         ValueError
-            For a filter on a column that the table does not have, or an instant without a time zone.
+            For a filter on a column that the table does not have, an instant without a time zone, or both an instant
+            and a night.
         MigrationNeededError
             When a period was written with columns that cannot be read as the present ones.
         """
-        rows = reading.scan(self, table_name, first, last, symbols, version, as_of)
+        rows = reading.scan(self, table_name, first, last, symbols, version, as_of, night_of)
         return rows if columns is None else rows.select(columns)
 
     def read(
@@ -197,6 +227,7 @@ class Lake:
         columns: Sequence[str] | None = None,
         version: int | None = None,
         as_of: dt.datetime | None = None,
+        night_of: reading.NightOf | None = None,
     ) -> pl.DataFrame:
         """Return rows sorted by the table's key; the parameters are those of :meth:`scan`.
 
@@ -206,12 +237,16 @@ class Lake:
             When a file is missing, cut short or unreadable. Only :meth:`verify` compares every hash.
         """
         try:
-            rows = reading.scan(self, table_name, first, last, symbols, version, as_of)
+            rows = reading.scan(self, table_name, first, last, symbols, version, as_of, night_of)
             rows = rows.sort(self.table(table_name).key, nulls_last=True)
             return (rows if columns is None else rows.select(columns)).collect()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
             self.verify(table_name, version)
             raise
+
+    def restatements(self, table_name: str, last: dt.date | None = None) -> pl.DataFrame:
+        """Return ``session`` and ``superseded_at`` of the restated rows of a table up to a session, without repeats."""
+        return reading.restatements(self, self.table(table_name), last)
 
     def verify(self, table_name: str | None = None, version: int | None = None) -> int:
         """Read every file of a table, or of all, and compare its hash with the manifest; return how many.
@@ -243,13 +278,19 @@ class Lake:
         found = "no such file" if content is None else f"{len(content)} bytes with sha256 {sha256(content)[:12]}"
         raise CorruptFileError(
             f"{self.objects.address(key)} ({table_name}, period {period}): expected {entry.size_bytes} bytes with "
-            f"sha256 {entry.sha256[:12]}, found {found}. Restore the file from a copy or make it anew: "
+            f"sha256 {entry.sha256[:12]}, found {found}. Restore the file from a copy or {self._repair(table_name)}: "
             f"{self._command(table_name, entry)}"
         )
 
+    def _repair(self, table_name: str) -> str:
+        # What providers said earlier cannot be made anew.
+        return "give its earlier versions up" if self.table(table_name).room == "superseded" else "make it anew"
+
     def _command(self, table_name: str, entry: Entry) -> str:
+        table = self.table(table_name)
         if entry.sessions:
-            return entry.command + (" --republish" if self.table(table_name).is_published_once else "")
+            demand = " --republish" if table.is_published_once else ""
+            return entry.command + (" --correct-history" if table.room == "superseded" else demand)
         # A table stored as one file is made anew by any night, the last one being the cheapest.
         last = max((day for name in self.tables() for day in self.sessions(name)[-1:]), default=None)
         return entry.command if last is None else f"gnosis run --from {last} --to {last} --again"

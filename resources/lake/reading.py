@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
+from gnosis.sessions import schedule
 from gnosis.tables import Table
-from resources.lake import parquet
+from resources.lake import parquet, versions
 from resources.lake.manifest import Entry
 from resources.lake.writing import ALL, PERIOD_FORMAT
 
 if TYPE_CHECKING:
     from resources.lake.lake import Lake
+
+NightOf = dt.date | Literal["each"]
 
 
 def scan(
@@ -25,17 +28,63 @@ def scan(
     symbols: Sequence[str] | None,
     version: int | None,
     as_of: dt.datetime | None,
+    night_of: NightOf | None,
 ) -> pl.LazyFrame:
     """Return all columns of the rows that meet the filters; see :meth:`Lake.scan`."""
     table = lake.table(table_name)
-    conditions = _conditions(table, first, last, symbols, as_of)
-    entries = lake.manifest(table_name, version).entries
-    chosen = {period: entries[period] for period in sorted(entries) if _meets(table, period, first, last)}
-    rows = _scan_files(lake, table, chosen).filter(*conditions)
-    subject = vintage_subject(table)
-    if as_of is None or not subject:
+    if as_of is not None and (as_of.tzinfo is None or night_of is not None):
+        raise ValueError(
+            f"as_of is an instant with a time zone and asked for alone, found {as_of!r} and night_of {night_of!r}; "
+            "pass datetime(..., tzinfo=UTC)"
+        )
+    conditions = _conditions(table, first, last, symbols)
+    rows = _scan_files(lake, table, _entries(lake, table, first, last, version)).filter(*conditions)
+    superseded = None if as_of is None and night_of is None else _superseded(lake, table, first, last)
+    if as_of is not None:
+        return _known(table, rows, as_of, None if superseded is None else superseded.filter(*conditions))
+    if superseded is None:
         return rows
-    return rows.sort("known_at", "session").unique(subject, keep="last", maintain_order=True)
+    at = superseded.filter(*conditions).join(_ends_of_nights(night_of), on="session", how="left")
+    first_known = pl.coalesce("first_known_at", "known_at").alias("known_at")
+    return versions.current(table, rows, at).with_columns(first_known).drop("first_known_at")
+
+
+def restatements(lake: Lake, table: Table, last: dt.date | None) -> pl.DataFrame:
+    """Return session and instant of the restated rows of a table; see :meth:`Lake.restatements`."""
+    superseded = _superseded(lake, table, None, last)
+    columns = ["session", "superseded_at"]
+    if superseded is None:
+        return pl.DataFrame(schema=pl.Schema({"session": pl.Date(), "superseded_at": pl.Datetime("us", "UTC")}))
+    rows = superseded if last is None else superseded.filter(pl.col("session") <= last)
+    return rows.select(columns).unique().sort(columns).collect()
+
+
+def _known(table: Table, rows: pl.LazyFrame, as_of: dt.datetime, superseded: pl.LazyFrame | None) -> pl.LazyFrame:
+    if "known_at" not in table.polars_schema:
+        raise ValueError(f"{table.name} has no column known_at: it cannot be filtered by as_of")
+    if superseded is not None:
+        at = pl.lit(as_of).cast(pl.Datetime("us", "UTC"))
+        rows = versions.current(table, rows, superseded.with_columns(at=at)).drop("first_known_at")
+    known, subject = rows.filter(pl.col("known_at") <= as_of), vintage_subject(table)
+    if not subject:
+        return known
+    return known.sort("known_at", "session").unique(subject, keep="last", maintain_order=True)
+
+
+def _superseded(lake: Lake, table: Table, first: dt.date | None, last: dt.date | None) -> pl.LazyFrame | None:
+    """Return the versions that count, of the periods asked for; None when there are none, so that nothing is slower."""
+    companion = versions.companion_of(lake, table)
+    if companion is None or not (entries := _entries(lake, companion, first, last, None)):
+        return None
+    return _scan_files(lake, companion, entries).filter(~pl.col("is_corrected"))
+
+
+def _ends_of_nights(night_of: NightOf | None) -> pl.LazyFrame:
+    """Return each session with the instant ``at`` which the night that reads it has ended: an open after its last."""
+    calendar = schedule().lazy().select("session", at=pl.col("open_at").shift(-1))
+    if night_of == "each":
+        return calendar
+    return calendar.with_columns(pl.col("at").filter(pl.col("session") == night_of).first())
 
 
 def vintage_subject(table: Table) -> list[str]:
@@ -73,15 +122,16 @@ def _meets(table: Table, period: str, first: dt.date | None, last: dt.date | Non
     return is_after and (last is None or period <= last.strftime(pattern))
 
 
+def _entries(
+    lake: Lake, table: Table, first: dt.date | None, last: dt.date | None, version: int | None
+) -> dict[str, Entry]:
+    entries = lake.manifest(table.name, version).entries
+    return {period: entries[period] for period in sorted(entries) if _meets(table, period, first, last)}
+
+
 def _conditions(
-    table: Table,
-    first: dt.date | None,
-    last: dt.date | None,
-    symbols: Sequence[str] | None,
-    as_of: dt.datetime | None,
+    table: Table, first: dt.date | None, last: dt.date | None, symbols: Sequence[str] | None
 ) -> list[pl.Expr]:
-    if as_of is not None and as_of.tzinfo is None:
-        raise ValueError(f"as_of is an instant and needs a time zone, found {as_of!r}; pass datetime(..., tzinfo=UTC)")
     asked: list[tuple[str, str, pl.Expr]] = []
     if first is not None:
         asked.append(("first", "session", pl.col("session") >= first))
@@ -89,8 +139,6 @@ def _conditions(
         asked.append(("last", "session", pl.col("session") <= last))
     if symbols is not None:
         asked.append(("symbols", "symbol", pl.col("symbol").is_in(list(symbols))))
-    if as_of is not None:
-        asked.append(("as_of", "known_at", pl.col("known_at") <= as_of))
     for name, column, _ in asked:
         if column not in table.polars_schema:
             raise ValueError(f"{table.name} has no column {column}: it cannot be filtered by {name}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from gnosis.tables import Table
-from resources.lake import parquet
+from resources.lake import parquet, versions
 from resources.lake.errors import SessionMismatchError
 from resources.lake.manifest import Entry, Manifest
 
@@ -38,6 +38,8 @@ class Commit:
         Rows and sessions handed in, and bytes of the files written.
     changed
         False when the table held exactly these rows and sessions before: the version is then the old one.
+    restated_rows
+        Stored rows that were replaced by other values or by none, and are kept as superseded versions.
     """
 
     table: str
@@ -47,6 +49,7 @@ class Commit:
     sessions: tuple[dt.date, ...]
     size_bytes: int
     changed: bool
+    restated_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,16 @@ class _Part:
     sessions: tuple[dt.date, ...]
 
 
-def write(lake: Lake, table: Table, frame: pl.DataFrame, sessions: Sequence[dt.date] | None, run_id: str) -> Commit:
+def write(
+    lake: Lake,
+    table: Table,
+    frame: pl.DataFrame,
+    sessions: Sequence[dt.date] | None,
+    run_id: str,
+    learnt_at: dt.datetime | None = None,
+    *,
+    corrects_history: bool = False,
+) -> Commit:
     """Replace the rows of some sessions, or of the whole table; see :meth:`Lake.write`."""
     rows = parquet.require_schema(table, frame)
     days = _require_sessions(table, rows, sessions)
@@ -64,6 +76,12 @@ def write(lake: Lake, table: Table, frame: pl.DataFrame, sessions: Sequence[dt.d
     lake.claim_home()
     with lake.lock(table.name), ExitStack() as undo:
         before = lake.manifest(table.name)
+        n_restated = 0
+        if learnt_at is not None:
+            learnt = versions.learn(lake, table, rows, days, learnt_at, corrects_history=corrects_history)
+            # The versions come first: a process killed between the two writes has lost none.
+            _write_superseded(lake, table, learnt.superseded, days, run_id)
+            rows, n_restated = learnt.rows, learnt.restated_rows
         added: list[str] = []
         undo.callback(_remove_unnamed, lake, table, added)
 
@@ -91,11 +109,21 @@ def write(lake: Lake, table: Table, frame: pl.DataFrame, sessions: Sequence[dt.d
         table=table.name,
         version=after.version if is_changed else before.version,
         files=tuple(entry.file for entry in written),
-        rows=rows.height,
+        rows=frame.height,
         sessions=days,
         size_bytes=sum(entry.size_bytes for entry in written),
         changed=is_changed,
+        restated_rows=n_restated,
     )
+
+
+def _write_superseded(
+    lake: Lake, table: Table, superseded: pl.DataFrame | None, days: Sequence[dt.date], run_id: str
+) -> None:
+    companion = versions.companion_of(lake, table)
+    if superseded is not None and companion is not None:
+        touched = {*superseded["session"], *lake.sessions(companion.name)} & set(days)
+        write(lake, companion, superseded, sorted(touched), run_id)
 
 
 def _require_sessions(table: Table, rows: pl.DataFrame, sessions: Sequence[dt.date] | None) -> tuple[dt.date, ...]:

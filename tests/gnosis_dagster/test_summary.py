@@ -7,6 +7,7 @@ import re
 import polars as pl
 import pytest
 
+from gnosis.features import FEATURES
 from gnosis.tables import TABLES
 from resources.lake import Lake
 
@@ -55,6 +56,19 @@ def test_the_engines_speak_of_the_newest_session_with_bands_and_confidences(word
     flat = " ".join(words.split())
     for row in calibration.filter(test="range_on_amplification", sign_convention="naive").iter_rows(named=True):
         assert f"± {row['standard_error']:.2f} {row['verdict']}" in flat
+
+
+def test_the_features_say_how_many_are_known_and_which_are_nowhere(words, trained_home):
+    rows = Lake(trained_home).read("features.matrix")
+    newest = rows["session"].max()
+    rows = rows.filter(session=newest)
+    assert f"Features, {newest}" in words
+    for row in rows.iter_rows(named=True):
+        (line,) = [line for line in words.splitlines() if line.split()[:1] == [row["symbol"]] and " of 141" in line]
+        assert f"{141 - row['n_missing']} of 141" in line
+        assert line.split()[-1] == f"{row['confidence']:.2f}"
+    nowhere = [feature.name for feature in FEATURES if rows[feature.name].null_count() == rows.height]
+    assert f"Null for every symbol: {', '.join(nowhere)}." in " ".join(words.split())
 
 
 def test_the_backtest_stands_beside_buy_and_hold_with_units(words, trained_home):

@@ -24,9 +24,9 @@ QUIET_OF = 20
 QUIET_MOVE = 0.5
 FEWEST_QUIET = 3
 SHARE_WINDOW = 60
-# Published sessions may lie up to half as far apart again.
-RECENT = 3 * QUIET_OF // 2
-LENGTH = RECENT + SHARE_WINDOW
+# Sessions up to the point's own that are read: where files are missing, older ones do not take their place.
+SHORT_SESSIONS = YEAR + MEAN_OF + STALE_AFTER
+OFF_SESSIONS = QUIET_OF + SHARE_WINDOW + STALE_AFTER
 
 
 def published_slope(share: Floats) -> Floats:
@@ -94,22 +94,24 @@ def process(
     n = len(inputs.points)
     shorts = OffExchange(inputs.points) if inputs.shorts is None else inputs.shorts
     is_fresh = shorts.age <= STALE_AFTER
-    length = YEAR + 1 + 2 * MEAN_OF
-    share = np.where(is_fresh[:, None], shorts.short_share(length), np.nan)
+    age = np.where(is_fresh, shorts.age, 0.0).astype(np.int64)
+    share = _within(shorts.short_share(SHORT_SESSIONS), age)
+    share[~is_fresh] = np.nan
     means = _mean_of_published(share)
-    mean_series = _last_column(means[:, 2 * MEAN_OF :])
+    mean_series = _last_column(means[:, -YEAR - 1 :])
     ratio = _last_column(share)
     daily = inputs.bars.compute_all(_daily)
-    age = np.where(is_fresh, shorts.age, 0.0).astype(np.int64)
-    off_share = shorts.trailing("total_volume", LENGTH) / _aligned(daily["volume"], age)
+    off_share = _within(shorts.trailing("total_volume", OFF_SESSIONS), age) / _aligned(daily["volume"], age)
     off_share[~is_fresh] = np.nan
     is_above = off_share[:, -1] > 1.0
     off_share[off_share > 1.0] = np.nan
+    # sigma_d, too, reads nothing older.
+    is_quiet = _within(_aligned(daily["is_quiet"], age), age + WINDOW)
     squeeze = sigmoid(ratio.z(WINDOW) + daily["return_score"] + daily["volume_score"])
     return ProcessorResult(
         {
             "liq_off_exchange_ratio": off_share[:, -1],
-            "liq_hidden_accumulation": hidden_accumulation(off_share, _aligned(daily["is_quiet"], age)),
+            "liq_hidden_accumulation": hidden_accumulation(off_share, is_quiet),
             "liq_dark_pool_pressure": np.tanh(mean_series.z(YEAR) / 2),
             "liq_short_volume_ratio": share[:, -1],
             "liq_short_squeeze_pressure": np.where(
@@ -173,7 +175,7 @@ def _daily(panel: Panel, points: Points) -> dict[str, Floats]:
     five = log_close - previous(log_close, 5)
     log_volume = np.log(np.where(panel.adjusted_volume > 0, panel.adjusted_volume, np.nan))
     at = points.position - panel.first
-    length = LENGTH + STALE_AFTER
+    length = OFF_SESSIONS + STALE_AFTER
     return {
         "volume": panel.trailing(points, np.where(panel.volume > 0, panel.volume, np.nan), length),
         "is_quiet": panel.trailing(points, quiet, length),
@@ -181,6 +183,11 @@ def _daily(panel: Panel, points: Points) -> dict[str, Floats]:
         "return_score": Series(five, points.symbol, at, panel.at(points, five)).z(SHARE_WINDOW),
         "volume_score": Series(log_volume, points.symbol, at, panel.at(points, log_volume)).z(WINDOW),
     }
+
+
+def _within(values: Floats, age: np.ndarray) -> Floats:
+    """Return values (points, n) that end ``age`` sessions ago without those of more than n sessions ago."""
+    return np.where(np.arange(values.shape[1]) >= age[:, None], values, np.nan)
 
 
 def _aligned(values: Floats, age: np.ndarray) -> Floats:

@@ -78,7 +78,7 @@ def process(
 
     The profile is that of 5-minute bars where most of those of 60 sessions are there, else of daily bars. The
     confidence is min(1, n/252) x (0.7 x share of the expected 5-minute bars + 0.3 x share of the daily bars), n the
-    sessions with stored rows.
+    sessions with rows, the point's own among them.
     """
     del parameters
     covered = np.zeros(len(inputs.points))
@@ -94,7 +94,7 @@ def process(
         for processor, name in (("slippage_field", "liq_friction_cost"), ("impact_and_lambda", "liq_kyle_lambda"))
     ]
     score = liquidity_score(*ranks, found["amihud_rank"], found["scarcity_rank"])
-    sessions = history.sessions(YEAR)
+    sessions = history.sessions(YEAR - 1) + 1
     values |= {
         "liq_score": score,
         "liq_regime": score_regime(score),

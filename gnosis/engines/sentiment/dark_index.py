@@ -12,8 +12,8 @@ from gnosis.engines.sentiment.market_panels import ORIGIN_SCHEMA, Bools, CutOffs
 from gnosis.engines.trailing import YEAR, Series
 from gnosis.options.origin import require_table
 
-MAX_AGE = 5
-"""Sessions by which the last published session may lag."""
+MAX_AGE = 4
+"""Sessions by which the last published session may lag: it is one of the last five, the row's own included."""
 
 LOOKBACK = YEAR + MAX_AGE + 1
 
@@ -42,7 +42,7 @@ def dark_index(
 ) -> pl.DataFrame:
     """Return the dark index and the scaled dealer gamma of every session and knowledge cut-off.
 
-    The dark index is that of the last session published by the cut-off, at most five sessions old; without one the
+    The dark index is that of the last session published by the cut-off, among the last five; without one the
     dollar-weighted short share of the members' off-exchange volume, of the last such session. Gamma is divided by its
     own standard deviation over the 252 sessions before it, so that the vendor's unit cancels.
 
@@ -169,7 +169,7 @@ def dollar_short_share(short: Floats, total: Floats, close: Floats, is_member: B
 
 
 def last_known(values: Floats, column: Integers) -> tuple[Floats, Floats]:
-    """Return the last known value up to each column, at most five sessions old, and its age in sessions.
+    """Return the last known value of the five sessions up to each column, and its age in sessions.
 
     Examples
     --------

@@ -59,23 +59,30 @@ def aggressor_shares(
     -------
     numpy.ndarray
         Shape (4, slices): volume shares of bars with buy probability above 0.6 and below 0.4, signed over total
-        volume, and the number of bars of known volume and probability. NaN without volume.
+        volume, and the number of bars of known volume and side. NaN without volume. A bar whose side no snapshot tells
+        has that of its probability; without sigma no probability is known.
     """
     out = np.full((4, starts.size), np.nan)
     for p in range(starts.size):
         sigma = deviation(log_change[reference_starts[p] : reference_ends[p]], fewest[p])
         share = normal_cdf(log_change[starts[p] : ends[p]] / (sigma if sigma > 0.0 else np.nan))
-        total, buy, sell, net, n = 0.0, 0.0, 0.0, 0.0, 0
+        total, buy, sell, sided, net, n = 0.0, 0.0, 0.0, 0.0, 0.0, 0
         for i in range(share.size):
             v, b, s = volume[starts[p] + i], share[i], side[side_starts[p] + i]
-            if np.isnan(v + b):
+            if np.isnan(s):
+                s = 2.0 * b - 1.0
+            if np.isnan(v + s):
                 continue
             n += 1
-            total += v
-            buy += v if b > BUY_ABOVE else 0.0
-            sell += v if b < SELL_BELOW else 0.0
-            net += v * (2.0 * b - 1.0 if np.isnan(s) else s)
+            sided += v
+            net += v * s
+            if not np.isnan(b):
+                total += v
+                buy += v if b > BUY_ABOVE else 0.0
+                sell += v if b < SELL_BELOW else 0.0
         out[3, p] = n
         if total > 0.0:
-            out[0, p], out[1, p], out[2, p] = buy / total, sell / total, net / total
+            out[0, p], out[1, p] = buy / total, sell / total
+        if sided > 0.0:
+            out[2, p] = net / sided
     return out

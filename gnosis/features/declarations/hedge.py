@@ -1,488 +1,389 @@
-"""Declarations of the hedge features, in the order of the contract."""
+"""Declarations of the hedge features, in the order of the contract.
+
+Symbols: S spot of the chain's snapshot; x the side of the dealers by the sign convention, +1 long and -1 short; OI open
+interest of the session before; M shares per contract; ADV$ mean of close x volume of the 20 sessions before; lambda the
+slope of Kyle in $ per share; k(p) = 1/lambda + sum x gamma(p) OI M in shares per $. Greeks at another price p are
+revalued with the volatility that the smile has at the moneyness K/F(p).
+
+A bar, a chain and an index level count for their session; yields and dividends are the last that were published.
+"""
 
 from __future__ import annotations
 
-from gnosis.features.feature import Feature, declare
+from functools import partial
+
+from gnosis.features.feature import Feature, bars, declare
+
+VIX = "^VIX"
+
+_VOLATILITY = (
+    *(
+        f"raw.option_quotes.{column}"
+        for column in (
+            "expiry",
+            "settlement",
+            "right",
+            "strike",
+            "root",
+            "ts",
+            "bid",
+            "ask",
+            "spot",
+            "style",
+            "multiplier",
+            "deliverable_shares",
+        )
+    ),
+    "raw.macro.ref_date",
+    "raw.macro.value",
+    "raw.dividends.ex_date",
+    "raw.dividends.amount_usd",
+)
+"""What a forward and a volatility follow from: rows of the session, and of the one before to tell a repeated chain."""
+
+_GREEKS = (*_VOLATILITY, "raw.option_quotes.open_interest", "raw.option_quotes.oi_session")
+_ADV = bars("close", "volume")
+_DEPTH = (
+    *bars("close", "volume", "adjustment_factor"),
+    "raw.intraday_bars.frequency",
+    "raw.intraday_bars.ts",
+    "raw.intraday_bars.open",
+    "raw.intraday_bars.close",
+    "raw.intraday_bars.volume",
+    "raw.order_books.ts",
+    "raw.order_books.side",
+    "raw.order_books.level",
+    "raw.order_books.price",
+)
+"""What lambda follows from: 5-minute bars and mids of 20 sessions, or the daily bars of the linear law."""
+
+_VIX_CLOSE = ("raw.index_levels.close",)
+_PRESSURE = (*_GREEKS, *_ADV)
+_STIFFNESS = (*_GREEKS, *_DEPTH)
+
+_ADV_SESSIONS = 11
+"""Ten of the 20 sessions before the current one: fewer volumes have no mean."""
+_SLOPE_SESSIONS = 3
+"""200 bars of five minutes: fewer have no significant slope."""
+_REFERENCE = 63
+"""Earlier values without which a window of 252 sessions says nothing."""
+
+_declare = partial(declare, fallback="null")
 
 FEATURES: tuple[Feature, ...] = (
-    declare(
+    _declare(
         1,
         "hedge_pressure_up",
-        "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        "ADV per 1 % move",
+        _PRESSURE,
         21,
-        "P_up = -[D(1.01 S) - D(S)] * S / ADV$, D(p) = sum_i x_i*delta_i(p)*OI_i*M_i [shares], every "
-        "delta revalued at p with IV held by moneyness. Dollars dealers must buy when spot rises 1%, per "
-        "dollar of ADV. Positive = they buy the rise (amplifying); negative = they sell it (damping).",
-        dtype="float",
+        "What dealers must buy when the price rises 1 %; positive feeds the rise, negative damps it. "
+        "P_up = -[D(1.01 S) - D(S)] S/ADV$, D(p) = sum x delta(p) OI M. "
+        "Null when no contract has both a volatility and an open interest, or without ADV$.",
         producer="dealer_positioning",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         2,
         "hedge_pressure_down",
-        "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        "ADV per 1 % move",
+        _PRESSURE,
         21,
-        "P_dn = [D(0.99 S) - D(S)] * S / ADV$. Dollars dealers must sell when spot falls 1%, per dollar "
-        "of ADV. Positive = they sell the fall (amplifying).",
-        dtype="float",
+        "What dealers must sell when the price falls 1 %; positive feeds the fall, negative damps it. "
+        "P_dn = [D(0.99 S) - D(S)] S/ADV$, D(p) = sum x delta(p) OI M. "
+        "Null when no contract has both a volatility and an open interest, or without ADV$.",
         producer="dealer_positioning",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         3,
         "hedge_net_pressure",
-        "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        "ADV per 1 % move",
+        _PRESSURE,
         21,
-        "P_up - P_dn: tilt of forced hedging. Zero when the gamma profile is symmetric about spot; "
-        "positive = a 1% rise triggers more chasing than a 1% fall.",
-        dtype="float",
+        "Tilt of forced hedging: positive when a rise of 1 % makes dealers chase more than a fall of 1 %. "
+        "hedge_pressure_up - hedge_pressure_down; null with either.",
         producer="dealer_positioning",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         4,
         "hedge_elasticity",
-        "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        "ADV per 1 % move",
+        _STIFFNESS,
         21,
-        "E = 0.01 * S^2 * k(S) / ADV$, k(p) = 1/lambda + Gamma_D(p) [shares per $], Gamma_D(p) = sum_i "
-        "x_i*gamma_i(p)*OI_i*M_i. ADV-multiples of one-way flow needed for a 1% move.",
-        dtype="float",
+        "One-way flow that moves the price by 1 %, in average daily volumes; 0 or less means that the book is unstable. "
+        "0.01 S^2 k(S)/ADV$. "
+        "Null when no contract has both a volatility and an open interest, or without lambda or ADV$.",
         producer="elasticity_field",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         5,
         "hedge_movement_energy",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        _STIFFNESS,
         21,
-        "0.5 * (max(W_up,0) + max(W_dn,0)) with W_up = hedge_movement_energy_up and W_dn = hedge_movement_energy_down.",
-        dtype="float",
+        "Work of moving the price by 1 %, mean of up and down, over the work of one ADV spread over the move. "
+        "(max(hedge_movement_energy_up, 0) + max(hedge_movement_energy_down, 0))/2; null with either.",
         producer="movement_energy",
-        fallback="null",
         low=0.0,
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         6,
         "hedge_elasticity_up",
-        "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        "ADV per 1 % move",
+        _STIFFNESS,
         21,
-        "Simpson mean of 0.01*S^2*k(p)/ADV$ over the 51 equally spaced points p in [S, 1.01 S].",
-        dtype="float",
+        "Elasticity on the way up, as the hedging changes with the price. "
+        "Mean of 0.01 S^2 k(p)/ADV$ over p from S to 1.01 S, Simpson on 51 points; null where hedge_elasticity is.",
         producer="elasticity_field",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         7,
         "hedge_elasticity_down",
-        "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        "ADV per 1 % move",
+        _STIFFNESS,
         21,
-        "Simpson mean of 0.01*S^2*k(p)/ADV$ over the 51 equally spaced points p in [0.99 S, S].",
-        dtype="float",
+        "Elasticity on the way down, as the hedging changes with the price. "
+        "Mean of 0.01 S^2 k(p)/ADV$ over p from 0.99 S to S, Simpson on 51 points; null where hedge_elasticity is.",
         producer="elasticity_field",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         8,
         "hedge_movement_energy_up",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        _STIFFNESS,
         21,
-        "W_up = [ integral from S to S(1+h) of k(p)*(p-S) dp ] / (ADV$*h/2), h = 0.01, Simpson on 51 "
-        "points. 1 = the work of a one-ADV order spread over the move.",
-        dtype="float",
+        "Work of moving the price up by 1 %, over the work of one ADV spread over the move. "
+        "W_up/(ADV$ 0.005), W_up = integral of k(p)(p - S) dp from S to 1.01 S, Simpson on 51 points; null where "
+        "hedge_elasticity is.",
         producer="movement_energy",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         9,
         "hedge_movement_energy_down",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        _STIFFNESS,
         21,
-        "W_dn = [ integral from S(1-h) to S of k(p)*(S-p) dp ] / (ADV$*h/2), h = 0.01, Simpson on 51 points.",
-        dtype="float",
+        "Work of moving the price down by 1 %, over the work of one ADV spread over the move. "
+        "W_dn/(ADV$ 0.005), W_dn = integral of k(p)(S - p) dp from 0.99 S to S, Simpson on 51 points; null where "
+        "hedge_elasticity is.",
         producer="movement_energy",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         10,
         "hedge_energy_asymmetry",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        _STIFFNESS,
         21,
-        "(D - U)/(D + U) with U = max(W_up,0) and D = max(W_dn,0); null when U + D = 0. Positive = less work upward.",
-        dtype="float",
+        "Which way the price moves more easily: positive means less work upward. "
+        "(D - U)/(D + U), U = max(W_up, 0), D = max(W_dn, 0). "
+        "Null when no contract has both a volatility and an open interest, without lambda, or when U + D = 0.",
         producer="movement_energy",
-        fallback="null",
         low=-1.0,
         high=1.0,
+        fewest=_SLOPE_SESSIONS,
     ),
-    declare(
+    _declare(
         11,
         "hedge_gamma_pressure",
-        "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        "ADV per 1 % move",
+        _PRESSURE,
         21,
-        "GEX_1% / ADV$, GEX_1% = sum_i x_i*gamma_i*OI_i*M_i*S^2*0.01 [$ per 1% move]. Positive = dealers long gamma.",
-        dtype="float",
+        "Dealer gamma against what is usually traded; positive means that dealers are long gamma and trade against the "
+        "move. sum x gamma OI M S^2 0.01/ADV$. "
+        "Null when no contract has both a volatility and an open interest, or without ADV$.",
         producer="dealer_positioning",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         12,
         "hedge_vanna_pressure",
-        "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        "ADV per vol point",
+        _PRESSURE,
         21,
-        "VEX / ADV$, VEX = sum_i x_i*vanna_i*OI_i*M_i*S*0.01 [$ of delta per +1 vol point].",
-        dtype="float",
+        "Change of the dealers' delta when volatility rises by one point, against what is usually traded. "
+        "sum x vanna OI M S 0.01/ADV$. "
+        "Null when no contract has both a volatility and an open interest, or without ADV$.",
         producer="vanna_flow",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         13,
         "hedge_charm_pressure",
-        "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        "ADV per calendar day",
+        _PRESSURE,
         21,
-        "CEX / ADV$, CEX = sum_i x_i*charm_i*OI_i*M_i*S/365 [$ of delta per calendar day], charm = d delta / dt.",
-        dtype="float",
+        "Change of the dealers' delta as a day passes, against what is usually traded. "
+        "sum x charm OI M S/365/ADV$, charm per year of calendar time. "
+        "Null when no contract has both a volatility and an open interest, or without ADV$.",
         producer="charm_decay",
-        fallback="null",
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         14,
         "hedge_dealer_gamma_sign",
         "ratio",
-        ("raw.option_quotes.bid", "raw.option_quotes.ask", "raw.option_quotes.open_interest", "raw.macro.value"),
+        _GREEKS,
         2,
-        "sum_i x_i*gamma_i*OI_i*M_i / sum_i gamma_i*OI_i*M_i. +1 = dealers long all gamma, -1 = short "
-        "all; null when the denominator is 0.",
-        dtype="float",
+        "How one-sided dealer gamma is: +1 when dealers are long all of it, -1 when they are short all. "
+        "sum x gamma OI M / sum gamma OI M; null when no contract has gamma with open interest.",
         producer="dealer_positioning",
-        fallback="null",
         low=-1.0,
         high=1.0,
+        fewest=1,
     ),
-    declare(
+    _declare(
         15,
         "hedge_primary_regime",
         "label",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-            "raw.index_levels.close",
-        ),
+        (*_PRESSURE, *_VIX_CLOSE),
         275,
-        "jump_risk_dominant if hedge_jump_risk_regime = high_jump_risk; else neutral if |u_gamma|, "
-        "|u_vanna|, |u_charm| are all < 1, u = (x - median252)/mad252 of hedge_gamma_pressure, "
-        "hedge_vanna_pressure, hedge_charm_pressure; else the label of the largest |u|, ties in the "
-        "order gamma, vanna, charm.",
+        "Which hedging dominates. jump_risk_dominant if hedge_jump_risk_regime is high_jump_risk; else neutral if all "
+        "|u| < 1, u = (x - median)/mad over 252 sessions of the gamma, vanna and charm pressures; else the largest |u|, "
+        "ties in that order. Null, unless jump risk is high, when jump risk or a u is: a mad of 0 gives none.",
         dtype="category",
         producer="regime_and_flip",
-        fallback="null",
+        series=(VIX,),
+        fewest=_REFERENCE + 1,
     ),
-    declare(
+    _declare(
         16,
         "hedge_gamma_regime",
         "label",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        _PRESSURE,
         273,
-        "With g = hedge_gamma_pressure and trailing 252-session quantiles: short_gamma_squeeze if g < "
-        "q20(g) and g < 0; else long_gamma_compression if g > q80(g) and g > 0; else low_gamma_expansion "
-        "if |g| < q20(|g|); else neutral.",
+        "Dealer gamma against its own past. With g = hedge_gamma_pressure and quantiles of 252 sessions: "
+        "short_gamma_squeeze if g < q20 and g < 0; else long_gamma_compression if g > q80 and g > 0; else "
+        "low_gamma_expansion if |g| < q20 of |g|; else neutral. Null when g is or fewer than 63 earlier g are known.",
         dtype="category",
         producer="dealer_positioning",
-        fallback="null",
+        fewest=_ADV_SESSIONS + _REFERENCE,
     ),
-    declare(
+    _declare(
         17,
         "hedge_vanna_regime",
         "label",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-            "raw.index_levels.close",
-        ),
+        (*_PRESSURE, *_VIX_CLOSE),
         273,
-        "With v = |hedge_vanna_pressure|: if v > q80(v), high_vanna_high_vol when VIX > q80(VIX) and "
-        "high_vanna_low_vol otherwise; else vanna_flow if v > q50(v); else neutral (all quantiles "
-        "trailing 252 sessions).",
+        "Dealer vanna against its own past, and the level of VIX. With v = |hedge_vanna_pressure| and quantiles of 252 "
+        "sessions: if v > q80, high_vanna_high_vol when VIX > its q80 and high_vanna_low_vol otherwise; else vanna_flow "
+        "if v > q50; else neutral. Null when v is, when fewer than 63 earlier v are known, or when v > q80 and VIX or "
+        "its q80 is unknown.",
         dtype="category",
         producer="vanna_flow",
-        fallback="null",
+        series=(VIX,),
+        fewest=_ADV_SESSIONS + _REFERENCE,
     ),
-    declare(
+    _declare(
         18,
         "hedge_charm_regime",
         "label",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        _PRESSURE,
         273,
-        "With c = |hedge_charm_pressure|: if c > q80(c) (trailing 252), high_charm_decay_acceleration "
-        "when the OI-weighted mean DTE < 7 calendar days and charm_decay_dominant otherwise; else "
-        "neutral.",
+        "Dealer charm against its own past, and how near the expiries are. With c = |hedge_charm_pressure|: if c > q80 "
+        "of 252 sessions, high_charm_decay_acceleration when the days to expiry weighted by open interest are below 7 "
+        "and charm_decay_dominant otherwise; else neutral. Null when c is, when fewer than 63 earlier c are known, or "
+        "without open interest.",
         dtype="category",
         producer="charm_decay",
-        fallback="null",
+        fewest=_ADV_SESSIONS + _REFERENCE,
     ),
-    declare(
+    _declare(
         19,
         "hedge_jump_risk_regime",
         "label",
-        (
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-            "raw.index_levels.close",
-        ),
+        (*_GREEKS, *_VIX_CLOSE),
         275,
-        "score = 3*mean of the available of { z252(20-session sd of daily VIX log change), z252(VIX), "
-        "z252(25-delta put IV minus 25-delta call IV at the expiry nearest 10 DTE within 7-14) } + "
-        "1[hedge_dealer_gamma_sign < -0.3]; null if fewer than two z terms; high_jump_risk if score > 2, "
-        "moderate_jump_risk if 1 <= score <= 2, continuous_diffusion if score < 1.",
+        "How much a jump is feared. score = 3 x mean of the known z-scores over 252 sessions of the volatility of VIX "
+        "(sd of 20 log changes), of VIX and of the 25-delta put less call volatility at the expiry nearest 10 days "
+        "within 7 to 14, + 1 if hedge_dealer_gamma_sign < -0.3. continuous_diffusion below 1, moderate_jump_risk up to "
+        "2, high_jump_risk above; null with fewer than two z-scores.",
         dtype="category",
         producer="regime_and_flip",
-        fallback="null",
+        series=(VIX,),
+        fewest=_REFERENCE + 1,
     ),
-    declare(
+    _declare(
         20,
         "hedge_potential_shape",
         "label",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-        ),
+        _STIFFNESS,
         21,
-        "Least-squares fit without intercept of U(x) = a2*x^2 + a3*x^3 + a4*x^4 to W(x) at 41 equally "
-        "spaced x in [-0.05, 0.05]. double_well if a2 < 0 < a4. Otherwise with shares t_j = |a_j|*0.05^j "
-        "/ sum_j |a_j|*0.05^j: quartic if t4 > 0.5; else cubic if t3 > 0.25; else quadratic. Null if all "
-        "a_j = 0.",
+        "Shape of the work W(x) of moving the price by x, within 5 %. W(x) = integral of k(p)(p - S) dp from S to "
+        "S(1 + x), fitted by a2 x^2 + a3 x^3 + a4 x^4 at 41 points. double_well if a2 < 0 < a4; otherwise with shares "
+        "t_j of |a_j| 0.05^j: quartic if t4 > 0.5; else cubic if t3 > 0.25; else quadratic. "
+        "Null when no contract has both a volatility and an open interest, without lambda, or when all a_j are 0.",
         dtype="category",
         producer="movement_energy",
-        fallback="null",
+        fewest=_SLOPE_SESSIONS,
     ),
-    declare(
+    _declare(
         21,
         "hedge_confidence",
         "ratio",
-        ("raw.option_quotes.bid", "raw.option_quotes.ask", "raw.option_quotes.open_interest"),
+        _GREEKS,
         2,
-        "Geometric mean of four factors over the contract listing (unexpired contracts of the previous "
-        "stored run and of the current snapshot): (a) share of contracts with |ln(K/S)| <= 0.10 that "
-        "have 0 < bid < ask; (b) mean of exp(-age/15 min) over those contracts, age measured from the "
-        "nominal snapshot instant; (c) OI of contracts with a usable IV / OI of the whole listing (last "
-        "known OI); (d) 1 - median of min(1,(ask-bid)/mid) over the contracts of (a). A missing quote "
-        "counts 0 in a and b and relative spread 1 in d.",
-        dtype="float",
+        "Quality of the option chain: 1 when every contract that was expected came with a fresh and tight quote. "
+        "(a b c d)^(1/4) over the contracts of the session before that have not settled and those that came: a share "
+        "within 10 % of spot with 0 < bid < ask; b mean of exp(-age/15 minutes) of those quotes, 0 without; c share of "
+        "the open interest that has a volatility; d 1 - median of min(1, (ask - bid)/mid), 1 without. Null without a "
+        "chain.",
         producer="greek_field_mapper",
-        fallback="null",
         low=0.0,
         high=1.0,
+        fewest=1,
     ),
-    declare(
+    _declare(
         22,
         "hedge_regime_stability",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.macro.value",
-            "raw.index_levels.close",
-        ),
+        (*_PRESSURE, *_VIX_CLOSE),
         295,
-        "(1 - number of changes of hedge_primary_regime over the last 20 consecutive session pairs / 20) "
-        "* exp(-|u_t - u_{t-1}|), u = hedge_gamma_pressure standardised as in hedge_primary_regime.",
-        dtype="float",
+        "How settled the regime is: 1 when it did not change in 20 sessions and dealer gamma stood still. "
+        "(1 - changes of hedge_primary_regime over the last 20 pairs of sessions/20) exp(-|u_t - u_{t-1}|), u = "
+        "hedge_gamma_pressure less its median over its mad, 252 sessions. Null when one of the 21 regimes or of the two "
+        "u is.",
         producer="regime_and_flip",
-        fallback="null",
+        series=(VIX,),
         low=0.0,
         high=1.0,
+        fewest=_REFERENCE + 21,
     ),
-    declare(
+    _declare(
         23,
         "hedge_cross_asset_correlation",
         "ratio",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor", "raw.index_levels.close"),
+        (*bars("close", "adjustment_factor"), *_VIX_CLOSE),
         23,
-        "Pearson correlation over the last 20 sessions of the symbol log return and the daily change of VIX.",
-        dtype="float",
+        "Whether the symbol falls when fear rises: the more negative, the more it does. Pearson correlation over 20 "
+        "sessions of the log return and the change of VIX. Null with fewer than 10 pairs or when one side never moves; "
+        "also null in a session without a chain.",
         producer="vanna_flow",
         fallback="same",
+        series=(VIX,),
         low=-1.0,
         high=1.0,
+        fewest=_ADV_SESSIONS,
     ),
-    declare(
+    _declare(
         24,
         "hedge_mtf_agreement",
         "ratio",
-        ("raw.option_quotes.bid", "raw.option_quotes.ask", "raw.option_quotes.open_interest", "raw.macro.value"),
+        _GREEKS,
         2,
-        "|sum_b w_b*sign(GEX_b)| over expiry buckets b = {0-1, 2-7, 8-35, >35 DTE}, w_b = |GEX_b|/sum_b "
-        "|GEX_b|; null when the denominator is 0.",
-        dtype="float",
+        "Whether dealer gamma has the same sign at near and far expiries: 1 when it has. "
+        "|sum_b w_b sign(GEX_b)|, w_b = |GEX_b|/sum_b |GEX_b|, over expiries of 0-1, 2-7, 8-35 and more days; null when "
+        "all GEX_b are 0.",
         producer="dealer_positioning",
-        fallback="null",
         low=0.0,
         high=1.0,
+        fewest=1,
     ),
 )

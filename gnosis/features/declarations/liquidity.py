@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from gnosis.features.feature import Feature, declare
+from gnosis.features.feature import Feature, bars, declare
+
+_QUOTES = ("raw.order_books.price",)
+_BOOKS = (*_QUOTES, "raw.order_books.size")
+_FLOW_BARS = ("raw.intraday_bars.open", "raw.intraday_bars.close", "raw.intraday_bars.volume")
+_RANGE_BARS = ("raw.intraday_bars.high", "raw.intraday_bars.low", "raw.intraday_bars.volume")
+_SHORTS = ("raw.short_volume.short_volume", "raw.short_volume.total_volume")
+
+_CLOSE = bars("close", "adjustment_factor")
+_RANGE = bars("high", "low", "close", "adjustment_factor")
+_DOLLARS = bars("close", "volume", "adjustment_factor")
+_EFFORT = bars("high", "low", "close", "volume", "adjustment_factor")
+_PROFILE = (*_EFFORT, *_RANGE_BARS)
+_COSTS = (*bars("open", "high", "low", "close", "volume", "adjustment_factor"), *_FLOW_BARS, *_QUOTES)
+_COVERAGE = (*_DOLLARS, "raw.intraday_bars.volume", *_QUOTES, *_SHORTS)
+
+_DAILY_PROFILE = "same rule on daily bars, each day's volume spread evenly over [low, high]"
 
 FEATURES: tuple[Feature, ...] = (
     declare(
         25,
         "liq_score",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-        ),
+        _COSTS,
         273,
-        "1 - mean of pr252 of { liq_friction_cost, liq_kyle_lambda, liq_amihud, 1/ADV$ } over the "
-        "available components, at least three required.",
-        dtype="float",
+        "How cheap and deep the market is against its own last year: 1 best, 0 worst. 1 - mean percentile rank over "
+        "252 sessions of liq_friction_cost, liq_kyle_lambda, liq_amihud and 1/ADV$; null with fewer than three of the "
+        "ranks, each of which needs 63 earlier values.",
         producer="structure_and_regime",
         fallback="same, each component in its own daily form",
+        fewest=74,
         low=0.0,
         high=1.0,
     ),
@@ -30,60 +40,56 @@ FEATURES: tuple[Feature, ...] = (
         26,
         "liq_friction_cost",
         "bps",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor", "raw.order_books.price", "raw.order_books.size"),
+        (*bars("open", "high", "low", "close", "adjustment_factor"), *_QUOTES),
         21,
-        "1e4 * (s/2 + Y*sigma_d*sqrt(0.01)), Y = 1: half spread plus square-root impact of an order of "
-        "1% of ADV. s = median quoted relative spread over the last 30 minutes of the regular session.",
-        dtype="float",
+        "What an order of 1 % of the average daily volume costs: half the spread plus square-root impact. 1e4 (s/2 + Y "
+        "sigma_d sqrt(0.01)), Y = 1, s = median of (ask - bid)/mid over the last 30 minutes, sigma_d = standard "
+        "deviation of 20 daily log returns; null with fewer than 10 of them.",
         producer="slippage_field",
         fallback="s = EDGE estimate from 21 daily bars, floored at 0",
+        fewest=11,
         low=0.0,
     ),
     declare(
         27,
         "liq_kyle_lambda",
         "bps per $1m",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-        ),
+        (*_DOLLARS, *_FLOW_BARS, *_QUOTES),
         21,
-        "max(0, OLS slope through the origin of 5-minute mid changes [bps] on BVC-signed dollar volume "
-        "[$1m]), pooled over the last 20 sessions; at least 200 bars and t-statistic >= 2, otherwise the "
-        "daily fallback.",
-        dtype="float",
+        "How far net buying of one million dollars moves the price (Kyle 1985). max(0, slope through the origin of "
+        "5-minute mid changes in bps on bulk-classified signed dollar volume in $1m) over 20 sessions, given 200 bars "
+        "and t >= 2, otherwise the daily form; that is null unless all 21 daily bars have prices and volumes that "
+        "moved.",
         producer="impact_and_lambda",
         fallback="Y*sigma_d*1e10/ADV$ (linear law, one ADV moves price by Y*sigma_d), Y = 1",
+        fewest=3,
         low=0.0,
     ),
     declare(
         28,
         "liq_amihud",
         "1/$m",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor"),
+        _DOLLARS,
         21,
-        "1e6 * mean over 20 sessions of |simple daily return| / dollar volume.",
-        dtype="float",
+        "How much the price moves per million dollars traded (Amihud 2002). 1e6 x mean over 20 sessions of |simple "
+        "return|/dollar volume; null without the session's own return or volume, or with fewer than 10 of the 20.",
         producer="impact_and_lambda",
-        fallback="same",
+        fewest=11,
         low=0.0,
     ),
     declare(
         29,
         "liq_n_absorption_zones",
         "count",
-        ("raw.intraday_bars.close", "raw.intraday_bars.volume"),
+        _PROFILE,
         60,
-        "Number of high-volume clusters: runs of adjacent profile bins with volume > 1.5 x the median "
-        "non-empty bin, cluster centre within 10% of the close (60-session profile, 50 equal-width "
-        "bins), capped at 20.",
+        "How many price zones near the close held heavy trading. Runs of adjacent bins with more than 1.5 x the median "
+        "non-empty bin in the 60-session volume profile of 50 bins, centre within 10 % of the close, at most 20. Bars "
+        "of 5 minutes where 60 % of them are there.",
         dtype="int",
         producer="structure_and_regime",
-        fallback="same rule on daily bars, each day's volume spread evenly over [low, high]",
+        fallback=_DAILY_PROFILE,
+        fewest=15,
         low=0.0,
         high=20.0,
     ),
@@ -91,14 +97,15 @@ FEATURES: tuple[Feature, ...] = (
         30,
         "liq_n_displacement_zones",
         "count",
-        ("raw.intraday_bars.close", "raw.intraday_bars.volume"),
+        _PROFILE,
         60,
-        "Number of low-volume clusters: runs of adjacent non-empty bins with volume < 0.5 x the median "
-        "non-empty bin, lying between the lowest and the highest high-volume cluster, capped at 20; 0 "
-        "when fewer than two high-volume clusters exist.",
+        "How many thinly traded price zones lie between the heavy ones. Runs of adjacent non-empty bins with less than "
+        "0.5 x the median non-empty bin between the lowest and the highest high-volume cluster of the profile of "
+        "liq_n_absorption_zones, at most 20; 0 with fewer than two such clusters.",
         dtype="int",
         producer="structure_and_regime",
-        fallback="same rule on daily bars, each day's volume spread evenly over [low, high]",
+        fallback=_DAILY_PROFILE,
+        fewest=15,
         low=0.0,
         high=20.0,
     ),
@@ -106,14 +113,13 @@ FEATURES: tuple[Feature, ...] = (
         31,
         "liq_n_voids",
         "count",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor"),
+        _RANGE,
         141,
-        "Number of unfilled overnight gaps of the last 60 sessions: low_j > high_{j-1} or high_j < "
-        "low_{j-1}, gap wider than 0.5*ATR14, part of the gap never covered by a later [low, high], "
-        "interval within 10% of the close; capped at 20.",
+        "How many overnight gaps near the close are still open. Gaps of the last 60 sessions, low_j > high_{j-1} or "
+        "high_j < low_{j-1}, wider than 0.5 ATR14, not wholly covered by later ranges, inside 10 % of the close, at "
+        "most 20.",
         dtype="int",
         producer="structure_and_regime",
-        fallback="same",
         low=0.0,
         high=20.0,
     ),
@@ -121,13 +127,14 @@ FEATURES: tuple[Feature, ...] = (
         32,
         "liq_hvn_lvn_balance",
         "ratio",
-        ("raw.intraday_bars.close", "raw.intraday_bars.volume"),
+        _PROFILE,
         60,
-        "(B - A)/(B + A) with B, A = volume in high-volume bins below and above the close (profile of "
-        "liq_n_absorption_zones): support minus resistance; null when B + A = 0.",
-        dtype="float",
+        "Whether heavy trading lies below the price (support) or above it (resistance). (B - A)/(B + A), B and A = "
+        "volume in high-volume bins below and above the close in the profile of liq_n_absorption_zones; null when no "
+        "bin is a high-volume bin.",
         producer="structure_and_regime",
-        fallback="same rule on daily bars, each day's volume spread evenly over [low, high]",
+        fallback=_DAILY_PROFILE,
+        fewest=15,
         low=-1.0,
         high=1.0,
     ),
@@ -135,14 +142,14 @@ FEATURES: tuple[Feature, ...] = (
         33,
         "liq_orderbook_imbalance",
         "ratio",
-        ("raw.order_books.price", "raw.order_books.size"),
+        (*_EFFORT, *_BOOKS),
         20,
-        "Mean over the snapshots of the last 5 minutes of the regular session of (sum bid size - sum ask "
-        "size)/(sum of both), top 10 levels. With one level only: sum of order-flow-imbalance events / "
-        "sum of their absolute values over the same 5 minutes.",
-        dtype="float",
+        "Which side of the book is heavier at the close: 1 all bids, -1 all asks. Mean over the snapshots of the last "
+        "5 minutes of (bid size - ask size)/(bid size + ask size), 10 levels; with one level only, sum of order-flow "
+        "events over the sum of their sizes, null when there is none.",
         producer="order_book_imbalance",
         fallback="Chaikin money flow: sum CLV*V / sum V over 20 sessions",
+        fewest=1,
         low=-1.0,
         high=1.0,
     ),
@@ -150,38 +157,41 @@ FEATURES: tuple[Feature, ...] = (
         34,
         "liq_sweep_alert",
         "bool",
-        ("raw.intraday_bars.close", "raw.intraday_bars.volume"),
+        (*_EFFORT, *_FLOW_BARS),
         61,
-        "1 if any 5-minute bar of the last 30 minutes has |signed volume| > 3*MAD and |return| > 2*sigma "
-        "with equal signs; MAD and sigma over the 5-minute bars of the previous 20 sessions, signed "
-        "volume by BVC.",
+        "True when one-sided volume pushed the price away just before the close. Any 5-minute bar of the last 30 "
+        "minutes with |signed volume| > 3 MAD and |return| > 2 sigma of equal signs; MAD and sigma of the 5-minute "
+        "bars of the 20 sessions before, volume signed by bulk classification; null when those prices did not move.",
         dtype="bool",
         producer="toxicity_vpin",
         fallback="daily bar: |V*CLV| > 3*mad60 and |return| > 2*sd60 with equal signs",
+        fewest=6,
     ),
     declare(
         35,
         "liq_iceberg_alert",
         "bool",
-        ("raw.intraday_bars.close", "raw.intraday_bars.volume", "raw.order_books.price", "raw.order_books.size"),
+        (*_DOLLARS, *_RANGE_BARS, *_BOOKS),
         21,
-        "1 if, between two snapshots at most 1 minute apart in the last 30 minutes, the best price on a "
-        "side and its displayed size did not fall while the volume traded at that price exceeded 3 x the "
-        "displayed size.",
+        "True when far more was traded at a best price than was displayed there: hidden size. In the last 30 minutes a "
+        "minute bar whose range holds the best price traded more than 3 x the size displayed there, while from its "
+        "first to its last snapshot that price did not get worse nor the size smaller; null with a book but no minute "
+        "bar between two snapshots.",
         dtype="bool",
         producer="order_book_imbalance",
         fallback="1 if z20(volume) > 2 and |return| < 0.25*sigma_d",
+        fewest=1,
     ),
     declare(
         36,
         "liq_compression_energy",
         "ratio",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor"),
+        _CLOSE,
         272,
-        "1 - pr252 of Bollinger bandwidth (20, 2).",
-        dtype="float",
+        "How narrow the price range is against the last year: 1 narrowest. 1 - percentile rank over 252 sessions of "
+        "the Bollinger bandwidth (20, 2); null with fewer than 63 earlier bandwidths.",
         producer="structure_and_regime",
-        fallback="same",
+        fewest=83,
         low=0.0,
         high=1.0,
     ),
@@ -189,13 +199,13 @@ FEATURES: tuple[Feature, ...] = (
         37,
         "liq_expansion_energy",
         "ratio",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor"),
+        _RANGE,
         320,
-        "liq_compression_energy * n/20, n = consecutive sessions up to the current one with "
-        "sent_squeeze_detected true (0 to 120).",
-        dtype="float",
+        "Energy stored by a squeeze that lasts: compression times its length. liq_compression_energy x n/20, n = "
+        "sessions in a row up to the current one with sent_squeeze_detected true, at most 120; null when the run "
+        "begins before anything is known of it.",
         producer="structure_and_regime",
-        fallback="same",
+        fewest=201,
         low=0.0,
         high=6.0,
     ),
@@ -203,12 +213,12 @@ FEATURES: tuple[Feature, ...] = (
         38,
         "liq_volume_strength",
         "ratio",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor"),
+        bars("volume", "adjustment_factor"),
         81,
-        "pr60 of V/mean of the previous 20 sessions' volume.",
-        dtype="float",
+        "How busy the session is against the last 60: 1 busiest. Percentile rank over 60 sessions of V/mean volume of "
+        "the 20 sessions before; null with fewer than 15 earlier values.",
         producer="structure_and_regime",
-        fallback="same",
+        fewest=26,
         low=0.0,
         high=1.0,
     ),
@@ -216,12 +226,11 @@ FEATURES: tuple[Feature, ...] = (
         39,
         "liq_buying_effort",
         "ratio",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor"),
+        _EFFORT,
         10,
-        "Volume of the last 10 daily bars with CLV > 0.5 / their total volume.",
-        dtype="float",
+        "Share of recent volume that was traded in sessions that closed near their high. Volume of the last 10 bars "
+        "with CLV > 0.5 over their total volume; null when one of them is missing or nothing was traded.",
         producer="structure_and_regime",
-        fallback="same",
         low=0.0,
         high=1.0,
     ),
@@ -229,12 +238,11 @@ FEATURES: tuple[Feature, ...] = (
         40,
         "liq_selling_effort",
         "ratio",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor"),
+        _EFFORT,
         10,
-        "Volume of the last 10 daily bars with CLV < -0.5 / their total volume.",
-        dtype="float",
+        "Share of recent volume that was traded in sessions that closed near their low. Volume of the last 10 bars "
+        "with CLV < -0.5 over their total volume; null when one of them is missing or nothing was traded.",
         producer="structure_and_regime",
-        fallback="same",
         low=0.0,
         high=1.0,
     ),
@@ -242,18 +250,14 @@ FEATURES: tuple[Feature, ...] = (
         41,
         "liq_off_exchange_ratio",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-        ),
+        (*bars("volume"), *_SHORTS),
         5,
-        "Off-exchange total volume / consolidated volume of the same session, last session published by "
-        "as_of and at most 5 sessions old.",
-        dtype="float",
+        "Share of the volume that was traded off the exchanges. Off-exchange total volume/consolidated volume of the "
+        "last session published by the cut-off, at most 5 sessions before; null when there is none, and above 1, which "
+        "is an error of the data.",
         producer="dark_pool_and_shorts",
         fallback="null",
+        fewest=2,
         low=0.0,
         high=1.0,
     ),
@@ -261,18 +265,14 @@ FEATURES: tuple[Feature, ...] = (
         42,
         "liq_hidden_accumulation",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-        ),
+        (*_DOLLARS, *_SHORTS),
         85,
-        "sigmoid(mean of z60(off-exchange share) over the latest 5 sessions, among the last 20 "
-        "published, with |return| < 0.5*sigma_d); null with fewer than 3 such sessions.",
-        dtype="float",
+        "Whether off-exchange trading was unusually heavy while the price stood still: above 0.5 heavier. Sigmoid of "
+        "the mean z-score (60 sessions) of the off-exchange share over the latest 5 of the last 20 published sessions "
+        "with |return| < 0.5 sigma_d; null with fewer than 3 such sessions.",
         producer="dark_pool_and_shorts",
         fallback="null",
+        fewest=19,
         low=0.0,
         high=1.0,
     ),
@@ -280,25 +280,25 @@ FEATURES: tuple[Feature, ...] = (
         43,
         "liq_wyckoff_phase",
         "label",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor"),
+        _EFFORT,
         146,
-        "Wyckoff phase rule on a 120-session window with range edges = value-area low and high (70% of "
-        "volume) of the daily profile of the window without its last 5 bars; rule in engines.md section "
-        "2.7.",
+        "Where the price stands in a trading range: stopped (A), inside it (B), tested its edge (C), turned away from "
+        "it (D), left it (E). Phase rule on 120 sessions, edges = value area (70 % of the volume) of the daily profile "
+        "without the last 5 bars; unknown when no line of the rule applies or with fewer than 146 bars, never null.",
         dtype="category",
         producer="structure_and_regime",
-        fallback="same",
+        fewest=1,
     ),
     declare(
         44,
         "liq_wyckoff_energy",
         "ratio",
-        ("raw.equity_bars.close", "raw.equity_bars.adjustment_factor"),
+        _EFFORT,
         272,
-        "(closes of the last 120 sessions inside the value area of liq_wyckoff_phase / 120) * liq_compression_energy.",
-        dtype="float",
+        "How long and how tightly the price has stayed in its trading range. (closes of the last 120 sessions inside "
+        "the value area of liq_wyckoff_phase/120) x liq_compression_energy; null when one of the 120 bars is missing.",
         producer="structure_and_regime",
-        fallback="same",
+        fewest=120,
         low=0.0,
         high=1.0,
     ),
@@ -306,39 +306,26 @@ FEATURES: tuple[Feature, ...] = (
         45,
         "liq_regime",
         "label",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-        ),
+        _COSTS,
         273,
-        "Abundant if liq_score >= 0.8; Normal if >= 0.6; Thin if >= 0.4; Stressed if >= 0.2; else Crisis.",
+        "How liquid the market is in a word. Abundant if liq_score >= 0.8, Normal if >= 0.6, Thin if >= 0.4, Stressed "
+        "if >= 0.2, else Crisis; null when liq_score is.",
         dtype="category",
         producer="structure_and_regime",
         fallback="same, from the daily form of liq_score",
+        fewest=74,
     ),
     declare(
         46,
         "liq_regime_confidence",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-        ),
+        (*_COSTS, *_SHORTS),
         273,
-        "min(1, distance of liq_score to the nearest cut of liq_regime / 0.1) * liq_confidence.",
-        dtype="float",
+        "How sure the liquidity regime is: far from its cuts and made of good data. min(1, distance of liq_score to "
+        "the nearest cut of liq_regime/0.1) x liq_confidence; null when liq_score is.",
         producer="state",
         fallback="same, from the daily forms",
+        fewest=74,
         low=0.0,
         high=1.0,
     ),
@@ -346,17 +333,11 @@ FEATURES: tuple[Feature, ...] = (
         47,
         "liq_polr_direction",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-        ),
+        _PROFILE,
         141,
-        "tanh(2*(R_dn - R_up)/(R_dn + R_up)), R_up and R_dn = profile volume between the close and close "
-        "+/- ATR14 (profile of liq_n_absorption_zones). Positive = less traded volume to cross upward; "
-        "null when R_dn + R_up = 0.",
-        dtype="float",
+        "Path of least resistance: positive when less traded volume lies above the price than below it. tanh(2 (R_dn - "
+        "R_up)/(R_dn + R_up)), R_up and R_dn = volume between the close and close +/- ATR14 in the profile of "
+        "liq_n_absorption_zones; null when R_dn + R_up = 0.",
         producer="structure_and_regime",
         fallback="same rule on the daily-bar profile",
         low=-1.0,
@@ -366,19 +347,13 @@ FEATURES: tuple[Feature, ...] = (
         48,
         "liq_polr_strength",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-        ),
+        (*_COSTS, "raw.intraday_bars.high", "raw.intraday_bars.low"),
         273,
-        "|liq_polr_direction| * liq_score.",
-        dtype="float",
+        "How much the path of least resistance counts: most in a liquid market. |liq_polr_direction| x liq_score; null "
+        "when either is.",
         producer="structure_and_regime",
         fallback="same, from the daily forms",
+        fewest=141,
         low=0.0,
         high=1.0,
     ),
@@ -386,22 +361,14 @@ FEATURES: tuple[Feature, ...] = (
         49,
         "liq_confidence",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-        ),
+        _COVERAGE,
         252,
-        "Mean over the eight liquidity processors of their confidence: 0 when absent, at most 0.3 when "
-        "only the daily proxy is available (engines.md section 1.6).",
-        dtype="float",
+        "How complete and fresh the data behind the liquidity features are. Mean of the confidences of the eight "
+        "processors: 0 when absent, at most 0.3 on daily bars alone, 0.7 more for all snapshots of the book or bars of "
+        "5 minutes; never null.",
         producer="state",
         fallback="same rule; processors without daily input count 0",
+        fewest=1,
         low=0.0,
         high=1.0,
     ),
@@ -409,13 +376,14 @@ FEATURES: tuple[Feature, ...] = (
         50,
         "liq_dark_pool_pressure",
         "ratio",
-        ("raw.short_volume.short_volume", "raw.short_volume.total_volume"),
+        _SHORTS,
         262,
-        "tanh(z252(5-session mean of ShortVolume/TotalVolume)/2) at the last published session. High = "
-        "market makers sell short to fill customer buying.",
-        dtype="float",
+        "Whether market makers sell short to fill buying customers more than they used to: high = buying. tanh(z/2), z "
+        "= z-score over 252 sessions of the mean short share of the last 5 published sessions; null with fewer than 63 "
+        "earlier means, and without a file within 5 sessions.",
         producer="dark_pool_and_shorts",
         fallback="null",
+        fewest=69,
         low=-1.0,
         high=1.0,
     ),
@@ -423,13 +391,14 @@ FEATURES: tuple[Feature, ...] = (
         51,
         "liq_short_volume_ratio",
         "ratio",
-        ("raw.short_volume.short_volume", "raw.short_volume.total_volume"),
+        _SHORTS,
         5,
-        "ShortVolume / TotalVolume of the off-exchange file, last session published by as_of and at most "
-        "5 sessions old.",
-        dtype="float",
+        "Share of off-exchange volume that was sold short; trades of a session, not open positions. "
+        "ShortVolume/TotalVolume of the last session published by the cut-off, at most 5 sessions before; null when "
+        "there is none.",
         producer="dark_pool_and_shorts",
         fallback="null",
+        fewest=2,
         low=0.0,
         high=1.0,
     ),
@@ -437,18 +406,14 @@ FEATURES: tuple[Feature, ...] = (
         52,
         "liq_short_squeeze_pressure",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-        ),
+        (*_DOLLARS, *_SHORTS),
         66,
-        "sigmoid(z20(liq_short_volume_ratio) + z60(5-session return) + z20(log volume)) if the 5-session "
-        "return > 0, else 0; null when a term is null.",
-        dtype="float",
+        "Whether a rise on high volume meets unusually many short sales. sigmoid(z20(liq_short_volume_ratio) + "
+        "z60(5-session return) + z20(log volume)) if the 5-session return > 0, else 0; null when a term is, for "
+        "instance when the volume never changed.",
         producer="dark_pool_and_shorts",
         fallback="null",
+        fewest=21,
         low=0.0,
         high=1.0,
     ),

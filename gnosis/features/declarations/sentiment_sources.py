@@ -1,280 +1,232 @@
-"""Declarations of the sentiment features made from texts, flows and the fusion of all readings, in the order of the contract."""
+"""Declarations of the sentiment features made from texts, flows and the fusion of all readings, in contract order.
+
+Symbols: v_j the eight readings, each in [-1, 1] or null; c_j their confidences, 0 where v_j is null; w_j their weights,
+1/8 each until errors out of sample are known; zN the z-score against the N sessions before. The last half hour is that
+of the regular session, to its close. Phi(d ln P/sigma) is the share of a bar's volume that was bought (Easley, Lopez de
+Prado & O'Hara 2012).
+
+Posts of 24 hours count from the instant at which each was known. Copies of a text count once, with the instant of the
+first; of one author the three strongest posts of a day to 16:00 in New York count; posts of fewer than 3 words, or
+about more than 5 symbols, do not.
+"""
 
 from __future__ import annotations
 
-from gnosis.features.feature import Feature, declare
+from functools import partial
+
+from gnosis.features.feature import Feature, bars, declare
+
+
+def _of(table: str, *columns: str) -> tuple[str, ...]:
+    return tuple(f"raw.{table}.{column}" for column in columns)
+
+
+_DAILY = bars("close", "volume", "adjustment_factor")
+_MINUTES = _of("intraday_bars", "frequency", "ts", "open", "close", "volume")
+_QUOTES = _of("order_books", "ts", "side", "level", "price")
+_BOOKS = (*_QUOTES, *_of("order_books", "size"))
+_OFF_EXCHANGE = (*_of("dix", "dix"), *_of("short_volume", "short_volume", "total_volume"))
+_PRESSURE = (*_MINUTES, *_QUOTES, *_DAILY)
+_FLOW = (*_PRESSURE, *_OFF_EXCHANGE)
+_CHAIN = (
+    *_of("option_quotes", "expiry", "settlement", "right", "strike", "root", "ts", "bid", "ask", "open_interest"),
+    *_of("option_quotes", "oi_session", "multiplier", "deliverable_shares", "style", "spot"),
+    *_of("macro", "ref_date", "value"),
+    *_of("dividends", "ex_date", "amount_usd"),
+)
+"""What volatilities and gamma of a chain follow from."""
+_POSTS = _of("posts", "known_at", "source", "author_hash", "text_hash", "text")
+"""Which posts count; a post that was not tagged on StockTwits has the strength of its text's score."""
+_READINGS = (
+    *_POSTS,
+    *_of("posts", "tag", "engagement"),
+    *_of("news", "known_at", "kind", "event_id", "text_hash", "text"),
+    *_CHAIN,
+    *_of("option_quotes", "volume"),
+    *_FLOW,
+    *bars("high", "low"),
+)
+
+_SIGMA_SESSIONS = 6
+"""The own one and, for a quarter of the bars of 20 sessions, five before it."""
+_YEAR_SESSIONS = 64
+"""A value and the 63 earlier ones without which a window of 252 sessions says nothing."""
+
+_fused = partial(declare, producer="state")
+_flow = partial(declare, producer="flow_and_dark_pool")
 
 FEATURES: tuple[Feature, ...] = (
-    declare(
+    _fused(
         53,
         "sent_bias",
         "label",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.posts.text",
-            "raw.news.text",
-            "raw.dix.dix",
-        ),
+        _READINGS,
         400,
-        "bearish if fused <= -0.15, bullish if fused >= 0.15, else neutral; fused = sum_j w_j*c_j*v_j / "
-        "sum_j w_j*c_j over the eight sentiment readings; null when the denominator is 0.",
+        "Which way news, posts, earnings calls, options, order flow and prices lean together. fused = sum w c v / "
+        "sum w c over the readings: bearish up to -0.15, bullish from 0.15, else neutral; null when no reading has "
+        "weight.",
         dtype="category",
-        producer="state",
         fallback="same formula with the readings that exist",
+        fewest=1,
     ),
-    declare(
+    _fused(
         54,
         "sent_strength",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.posts.text",
-            "raw.news.text",
-            "raw.dix.dix",
-        ),
+        _READINGS,
         400,
-        "|fused|, fused as in sent_bias.",
-        dtype="float",
-        producer="state",
+        "How far the readings lean together, whichever way. |fused|, fused as in sent_bias; null with it.",
         fallback="same formula with the readings that exist",
+        fewest=1,
         low=0.0,
         high=1.0,
     ),
-    declare(
+    _fused(
         55,
         "sent_energy",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.posts.text",
-            "raw.news.text",
-            "raw.dix.dix",
-        ),
+        _READINGS,
         400,
-        "0.5 * L * sum_j w_j*c_j*v_j^2 / sum_j w_j*c_j, L = sent_metabolic_load: activity times mean squared reading.",
-        dtype="float",
-        producer="state",
+        "How strongly opinions are held while the market is active, agreed or not. 0.5 L sum w c v^2 / sum w c, L = "
+        "sent_metabolic_load; null without L, or when no reading has weight.",
         fallback="same formula with the readings that exist",
+        fewest=135,
         low=0.0,
     ),
-    declare(
+    _fused(
         56,
         "sent_confidence",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.posts.text",
-            "raw.news.text",
-            "raw.dix.dix",
-        ),
+        _READINGS,
         400,
-        "sum_j omega_j*c_j over the eight sentiment processors, omega fixed and summing to 1, c_j = 0 "
-        "when the reading is missing.",
-        dtype="float",
-        producer="state",
+        "How good the data behind the eight readings are, whatever they say. Mean of c over all eight, a missing "
+        "reading counting 0; never null.",
         fallback="same formula; missing readings count 0",
+        fewest=1,
         low=0.0,
         high=1.0,
     ),
-    declare(
+    _fused(
         57,
         "sent_top_driver_contribution",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-            "raw.option_quotes.bid",
-            "raw.option_quotes.ask",
-            "raw.option_quotes.open_interest",
-            "raw.posts.text",
-            "raw.news.text",
-            "raw.dix.dix",
-        ),
+        _READINGS,
         400,
-        "w_j*c_j*v_j / sum w*c of the reading with the largest |w*c*v|.",
-        dtype="float",
-        producer="state",
+        "What the reading that moves the fused one most gives to it. w c v / sum w c of the reading with the largest "
+        "|w c v|; null when no reading has weight.",
         fallback="same formula with the readings that exist",
+        fewest=1,
         low=-1.0,
         high=1.0,
     ),
-    declare(
+    _flow(
         61,
         "sent_flow_regime",
         "label",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-            "raw.dix.dix",
-        ),
+        _FLOW,
         509,
-        "With f = sent_composite_flow_bias: bullish_flow if f > 0 and f > q80(f); bearish_flow if f < 0 "
-        "and f < q20(f); else balanced_flow (trailing 252 sessions).",
+        "Is the flow one-sided for this symbol? With f = sent_composite_flow_bias: bullish_flow if f > 0 and above the "
+        "80th percentile of the 252 sessions before, bearish_flow if f < 0 and below the 20th, else balanced_flow; "
+        "null with fewer than 63 earlier values.",
         dtype="category",
-        producer="flow_and_dark_pool",
         fallback="same, from the daily form of sent_composite_flow_bias",
+        fewest=_YEAR_SESSIONS,
     ),
-    declare(
+    _flow(
         90,
         "sent_bid_ask_imbalance",
         "ratio",
-        ("raw.order_books.price", "raw.order_books.size"),
+        (*_BOOKS, *bars("high", "low", "close", "adjustment_factor")),
         10,
-        "Mean over the last 30 minutes of the regular session of (bid size - ask size)/(bid size + ask "
-        "size) at the best level.",
-        dtype="float",
-        producer="flow_and_dark_pool",
+        "Do more shares wait to be bought than to be sold into the close? Mean of (bid size - ask size)/(bid size + "
+        "ask size) at the best level over the snapshots of the last half hour; without any, mean of ((C - L) - "
+        "(H - C))/(H - L) over 10 daily bars, null when one of them is missing.",
         fallback="mean CLV over the last 10 daily bars",
+        fewest=1,
         low=-1.0,
         high=1.0,
     ),
-    declare(
+    _flow(
         91,
         "sent_aggressive_buy_ratio",
         "ratio",
-        ("raw.intraday_bars.close", "raw.intraday_bars.volume"),
+        (*_MINUTES, *_DAILY),
         71,
-        "Share of volume, 1-minute bars of the last 30 minutes of the regular session, in bars with BVC "
-        "buy probability > 0.6; sigma from the 1-minute bars of the previous 20 sessions.",
-        dtype="float",
-        producer="flow_and_dark_pool",
+        "Share of the volume into the close that buyers pushed. Volume of the one-minute bars of the last half hour "
+        "with Phi(d ln P/sigma) > 0.6 over that of all, sigma = sd of the one-minute changes of the 20 sessions "
+        "before; without them the same over 10 daily bars, sigma = sd of the 60 daily changes before each. Null when "
+        "sigma or the volume is 0, or a daily bar is missing.",
         fallback="same on the last 10 daily bars, sigma = sd of the 60 daily log changes before each bar",
+        fewest=_SIGMA_SESSIONS,
         low=0.0,
         high=1.0,
     ),
-    declare(
+    _flow(
         92,
         "sent_aggressive_sell_ratio",
         "ratio",
-        ("raw.intraday_bars.close", "raw.intraday_bars.volume"),
+        (*_MINUTES, *_DAILY),
         71,
-        "Share of volume, same bars as sent_aggressive_buy_ratio, with BVC buy probability < 0.4.",
-        dtype="float",
-        producer="flow_and_dark_pool",
+        "Share of the volume into the close that sellers pushed. As sent_aggressive_buy_ratio with Phi(d ln P/sigma) "
+        "< 0.4; what lies between 0.4 and 0.6 belongs to neither.",
         fallback="same on the last 10 daily bars, sigma = sd of the 60 daily log changes before each bar",
+        fewest=_SIGMA_SESSIONS,
         low=0.0,
         high=1.0,
     ),
-    declare(
+    _flow(
         93,
         "sent_net_aggressor_pressure",
         "ratio",
-        ("raw.intraday_bars.close", "raw.intraday_bars.volume", "raw.order_books.price", "raw.order_books.size"),
+        _PRESSURE,
         71,
-        "sum V*s / sum V over the 1-minute bars of the last 30 minutes, s = sign(close - latest mid "
-        "before the bar's last second), tick rule when equal; without snapshots s = 2*Phi(dlnP/sigma) - "
-        "1.",
-        dtype="float",
-        producer="flow_and_dark_pool",
+        "Net share of the volume into the close that was bought aggressively. sum V s / sum V over the one-minute bars "
+        "of the last half hour, s = sign(close - last mid before the bar's last second), by the close before when "
+        "equal; s = 2 Phi(d ln P/sigma) - 1 where no mid is at most 5 minutes old; without such bars over 10 daily "
+        "bars. Sigma and null as in sent_aggressive_buy_ratio.",
         fallback="sum V*(2*Phi - 1)/sum V over the last 10 daily bars",
+        fewest=1,
         low=-1.0,
         high=1.0,
     ),
-    declare(
+    _flow(
         94,
         "sent_dix",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-            "raw.dix.dix",
-        ),
+        (*_OFF_EXCHANGE, *bars("close")),
         5,
-        "dix of the last session published by as_of, at most 5 sessions old; without the file: sum "
-        "ShortVolume*close / sum TotalVolume*close over the index members.",
-        dtype="float",
-        producer="flow_and_dark_pool",
+        "Dark index: share of the dollars traded off exchange in the index members that was sold short, which market "
+        "makers do to fill buyers. The last value published within five sessions, the current one included; without "
+        "the file sum(short volume x close)/sum(off-exchange volume x close) of the members, at least 10 of them.",
         fallback="null",
+        fewest=2,
         low=0.0,
         high=1.0,
     ),
-    declare(
+    _flow(
         95,
         "sent_gex",
-        "ratio",
-        ("raw.option_quotes.bid", "raw.option_quotes.ask", "raw.option_quotes.open_interest", "raw.dix.dix"),
+        "standard deviations",
+        (*_of("dix", "gex"), *_CHAIN),
         257,
-        "gex of the dix table / its sd over the previous 252 sessions; without the file: GEX_1% of the "
-        "index ETF chain scaled the same way. Positive = dealers long gamma.",
-        dtype="float",
-        producer="flow_and_dark_pool",
+        "Gamma of dealers in the index; positive, they are long and damp its moves. gex of the last session published "
+        "within five, over its standard deviation in the 252 sessions before that one, so that the vendor's unit "
+        "cancels; without the file GEX per 1 % of the index fund's chain likewise. Null with fewer than 63 earlier "
+        "values.",
         fallback="null",
+        fewest=_YEAR_SESSIONS,
     ),
-    declare(
+    _flow(
         96,
         "sent_composite_flow_bias",
         "ratio",
-        (
-            "raw.equity_bars.close",
-            "raw.equity_bars.adjustment_factor",
-            "raw.intraday_bars.close",
-            "raw.intraday_bars.volume",
-            "raw.order_books.price",
-            "raw.order_books.size",
-            "raw.short_volume.short_volume",
-            "raw.short_volume.total_volume",
-            "raw.dix.dix",
-        ),
+        _FLOW,
         257,
-        "0.7*sent_net_aggressor_pressure + 0.3*tanh(z252(sent_dix)/2); sent_net_aggressor_pressure alone "
-        "when z252(sent_dix) is null.",
-        dtype="float",
-        producer="flow_and_dark_pool",
+        "Which side trades aggressively, on exchange and off. 0.7 sent_net_aggressor_pressure + 0.3 "
+        "tanh(z252(sent_dix)/2), z among values of the same source; the pressure alone where z is null, and null "
+        "without the pressure.",
         fallback="sent_net_aggressor_pressure in its daily form",
+        fewest=1,
         low=-1.0,
         high=1.0,
     ),
@@ -282,13 +234,13 @@ FEATURES: tuple[Feature, ...] = (
         112,
         "sent_retail_score",
         "ratio",
-        ("raw.posts.text",),
+        (*_POSTS, *_of("posts", "tag")),
         2,
-        "(bull - bear)/(bull + bear + 5) of tagged StockTwits posts of the 24 h before as_of; null with "
-        "no post, 0 with untagged posts only.",
-        dtype="float",
+        "Do authors on StockTwits call themselves bulls or bears? (bull - bear)/(bull + bear + 5) of the tagged posts "
+        "of 24 hours; 0 with untagged posts only, null with no post or where StockTwits was not collected.",
         producer="stocktwits",
         fallback="null",
+        fewest=1,
         low=-1.0,
         high=1.0,
     ),
@@ -296,26 +248,27 @@ FEATURES: tuple[Feature, ...] = (
         113,
         "sent_wsb_score",
         "ratio",
-        ("raw.posts.text",),
+        (*_POSTS, *_of("posts", "community", "engagement")),
         2,
-        "sum u*s / (sum u + 5) over r/wallstreetbets posts naming the symbol in the 24 h before as_of, u "
-        "= 1 + ln(1 + max(upvotes,0)), s = document score in [-1,1]; null with no post.",
-        dtype="float",
+        "What r/wallstreetbets says of the symbol, loud posts counting more. sum u s/(sum u + 5) over its scored posts "
+        "of 24 hours, u = 1 + ln(1 + max(upvotes, 0)), s = p(positive) - p(negative) of the text; null with no such "
+        "post or where Reddit was not collected.",
         producer="reddit",
         fallback="null",
+        fewest=1,
         low=-1.0,
         high=1.0,
     ),
-    declare(
+    _fused(
         114,
         "sent_social_volume",
-        "ratio",
-        ("raw.posts.text",),
+        "standard deviations",
+        _POSTS,
         31,
-        "z30 of ln(1 + number of StockTwits and Reddit posts in the 24 h before as_of); a collected "
-        "source without posts counts 0, an uncollected source makes the value null.",
-        dtype="float",
-        producer="state",
+        "How much more is posted about the symbol than usual. z30 of ln(1 + posts of 24 hours on StockTwits and "
+        "Reddit); a collected source without posts counts 0. Null where one of the two was not collected, with fewer "
+        "than 10 earlier values, or when these are all equal.",
         fallback="null",
+        fewest=11,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 
 from gnosis.tables.dictionary import Origin, SymbolSession, count, flag, instant, label, number, numbers, regime, text
+from gnosis.tables.feature_columns import engine_column
 from gnosis.tables.greeks import REVALUATIONS, SIGN_CONVENTIONS
 
 
@@ -42,12 +43,7 @@ class GreekFieldMapper(dy.Schema):
     skew_25d_volpts = number("vol points", "volatility of the 25-delta put minus the call, expiry nearest 30 days")
     skew_25d_10d_volpts = number("vol points", "the same at the expiry nearest 10 days within 7 to 14")
     term_slope_volpts = number("vol points", "100 (atm_iv_90d - atm_iv_30d)")
-    hedge_confidence = number(
-        "ratio",
-        "geometric mean of quote coverage, quote freshness, open interest with volatility and tightness",
-        min=0,
-        max=1,
-    )
+    hedge_confidence = engine_column("hedge_confidence")
     skew_regime = regime("skew_regime", "percentile rank of skew_25d_volpts: below 0.2, between, above 0.8")
     greek_field_mapper_confidence = number(
         "ratio",
@@ -72,35 +68,19 @@ class DealerPositioning(dy.Schema):
     speed_usd_per_pct2 = number("$ per (1 %)^2", "dealer speed exposure")
     zomma_usd_per_pct_volpt = number("$ per 1 % per vol point", "dealer zomma exposure")
     dealer_gamma_usd_per_unit = number("$ per unit log move", "dealer dollar gamma G = 100 x gex_usd_per_pct")
-    hedge_gamma_pressure = number(
-        "ADV per 1 % move",
-        "dealer gamma exposure over ADV$; positive means dealers long gamma",
-    )
-    hedge_dealer_gamma_sign = number(
-        "ratio",
-        "signed over unsigned dealer gamma: +1 long all of it, -1 short all",
-        min=-1,
-        max=1,
-    )
-    hedge_pressure_up = number("ADV", "what dealers must buy when spot rises 1 %, full revaluation; positive amplifies")
-    hedge_pressure_down = number(
-        "ADV",
-        "what dealers must sell when spot falls 1 %, full revaluation; positive amplifies",
-    )
-    hedge_net_pressure = number("ADV", "hedge_pressure_up - hedge_pressure_down: tilt of forced hedging")
-    hedge_mtf_agreement = number(
-        "ratio",
-        "agreement of the sign of gamma between expiry buckets, weighted by size",
-        min=0,
-        max=1,
-    )
+    hedge_gamma_pressure = engine_column("hedge_gamma_pressure")
+    hedge_dealer_gamma_sign = engine_column("hedge_dealer_gamma_sign")
+    hedge_pressure_up = engine_column("hedge_pressure_up")
+    hedge_pressure_down = engine_column("hedge_pressure_down")
+    hedge_net_pressure = engine_column("hedge_net_pressure")
+    hedge_mtf_agreement = engine_column("hedge_mtf_agreement")
     gex_p10 = number("$ per 1 % move", "10 % quantile of the exposure over dealer sides")
     gex_p50 = number("$ per 1 % move", "median of the exposure over dealer sides")
     gex_p90 = number("$ per 1 % move", "90 % quantile of the exposure over dealer sides")
     gex_hard_bound = number("$ per 1 % move", "unsigned exposure: no side can exceed it", min=0)
     gex_p_positive = number("probability", "probability that dealers are net long gamma", min=0, max=1)
     is_sign_undetermined = flag("true when 0 lies between gex_p10 and gex_p90", nullable=True)
-    hedge_gamma_regime = regime("hedge_gamma_regime", "gamma pressure against its trailing 20th and 80th percentiles")
+    hedge_gamma_regime = engine_column("hedge_gamma_regime")
     dealer_positioning_confidence = number(
         "ratio",
         "quality of the data behind this processor",
@@ -115,7 +95,7 @@ class DealerPositioning(dy.Schema):
 class VannaFlow(dy.Schema):
     """What dealers trade when volatility moves."""
 
-    hedge_vanna_pressure = number("ADV per vol point", "dealer vanna exposure over ADV$")
+    hedge_vanna_pressure = engine_column("hedge_vanna_pressure")
     vanna_flow_usd_volpt_down = number("$", "what dealers buy when volatility falls one point")
     spot_vol_beta_volpts_per_pct = number(
         "vol points per 1 %",
@@ -127,16 +107,8 @@ class VannaFlow(dy.Schema):
     )
     gex_vol_adjusted_usd_per_pct = number("$ per 1 % move", "gex_usd_per_pct + slope x vex_usd_per_volpt")
     gex_vol_adjusted_confidence = number("ratio", "confidence of gex_vol_adjusted_usd_per_pct", min=0, max=1)
-    hedge_cross_asset_correlation = number(
-        "ratio",
-        "correlation over 20 sessions of the return and the change of VIX",
-        min=-1,
-        max=1,
-    )
-    hedge_vanna_regime = regime(
-        "hedge_vanna_regime",
-        "absolute vanna pressure against its trailing median and 80th percentile, and VIX",
-    )
+    hedge_cross_asset_correlation = engine_column("hedge_cross_asset_correlation")
+    hedge_vanna_regime = engine_column("hedge_vanna_regime")
     vanna_flow_confidence = number("ratio", "quality of the data behind this processor", min=0, max=1, nullable=False)
     vanna_flow_is_proxy = flag("true when a named proxy stands in for the preferred input")
     vanna_flow_reasons = text("reason codes joined by ','; empty when there is nothing to say")
@@ -145,15 +117,12 @@ class VannaFlow(dy.Schema):
 class CharmDecay(dy.Schema):
     """What dealers trade as time passes."""
 
-    hedge_charm_pressure = number("ADV per calendar day", "dealer charm exposure over ADV$")
+    hedge_charm_pressure = engine_column("hedge_charm_pressure")
     charm_flow_usd_to_close = number("$", "what dealers buy until the close at unchanged spot and smile")
     charm_flow_usd_next_session = number("$", "what dealers buy until the same time of the next session")
     expiry_unwind_usd = number("$", "delta of cash-settled contracts that expire in between: hedges lifted")
     charm_share_0dte = number("ratio", "share of absolute charm from contracts that expire today", min=0, max=1)
-    hedge_charm_regime = regime(
-        "hedge_charm_regime",
-        "absolute charm pressure against its trailing 80th percentile, and the weighted days to expiry",
-    )
+    hedge_charm_regime = engine_column("hedge_charm_regime")
     charm_decay_confidence = number("ratio", "quality of the data behind this processor", min=0, max=1, nullable=False)
     charm_decay_is_proxy = flag("true when a named proxy stands in for the preferred input")
     charm_decay_reasons = text("reason codes joined by ','; empty when there is nothing to say")
@@ -168,9 +137,9 @@ class ElasticityField(dy.Schema):
     stiffness_usd_per_pct = number("$ per 1 % move", "one-way flow that moves the price by 1 %: (D + G)/100")
     stiffness_p10 = number("$ per 1 % move", "the same at gex_p10")
     stiffness_p90 = number("$ per 1 % move", "the same at gex_p90")
-    hedge_elasticity = number("ADV per 1 % move", "one-way flow that moves the price by 1 %; at most 0 means unstable")
-    hedge_elasticity_up = number("ADV per 1 % move", "mean elasticity over the path up to 1.01 S")
-    hedge_elasticity_down = number("ADV per 1 % move", "mean elasticity over the path down to 0.99 S")
+    hedge_elasticity = engine_column("hedge_elasticity")
+    hedge_elasticity_up = engine_column("hedge_elasticity_up")
+    hedge_elasticity_down = engine_column("hedge_elasticity_down")
     amplification = number(
         "ratio",
         "move with dealers / move without: D/(D + G); null when D + G <= 0",
@@ -208,23 +177,15 @@ class MovementEnergy(dy.Schema):
 
     energy_up_usd = number("$", "work to move the price up by 1 %")
     energy_down_usd = number("$", "work to move the price down by 1 %")
-    hedge_movement_energy = number("ratio", "mean of both works of 1 %, each at least 0, over ADV$ x 0.005", min=0)
-    hedge_movement_energy_up = number("ratio", "work of a rise of 1 % over ADV$ x 0.005")
-    hedge_movement_energy_down = number("ratio", "work of a fall of 1 % over ADV$ x 0.005")
-    hedge_energy_asymmetry = number(
-        "ratio",
-        "(down - up)/(down + up) of the works; positive means less work upward",
-        min=-1,
-        max=1,
-    )
+    hedge_movement_energy = engine_column("hedge_movement_energy")
+    hedge_movement_energy_up = engine_column("hedge_movement_energy_up")
+    hedge_movement_energy_down = engine_column("hedge_movement_energy_down")
+    hedge_energy_asymmetry = engine_column("hedge_energy_asymmetry")
     potential_a2 = number("$", "coefficient of x^2 of the work within 5 %")
     potential_a3 = number("$", "coefficient of x^3")
     potential_a4 = number("$", "coefficient of x^4")
     potential_residual = number("$", "norm of the residual of the fit", min=0)
-    hedge_potential_shape = regime(
-        "hedge_potential_shape",
-        "shape of the fit a2 x^2 + a3 x^3 + a4 x^4 to the work within 5 %",
-    )
+    hedge_potential_shape = engine_column("hedge_potential_shape")
     movement_energy_confidence = number(
         "ratio",
         "quality of the data behind this processor",
@@ -257,17 +218,9 @@ class RegimeAndFlip(dy.Schema):
     vix = number("points", "VIX close known at as_of", min_exclusive=0)
     vix_change_sd = number("1/sqrt(session)", "standard deviation of 20 log changes of VIX", min=0)
     gamma_pressure_u = number("ratio", "hedge_gamma_pressure less its median over its spread (MAD), 252 sessions")
-    hedge_jump_risk_regime = regime("hedge_jump_risk_regime", "jump_score below 1, up to 2, above")
-    hedge_primary_regime = regime(
-        "hedge_primary_regime",
-        "which hedging dominates, by robust z-scores of the pressures",
-    )
-    hedge_regime_stability = number(
-        "ratio",
-        "rarity of changes of the primary regime over 20 sessions x exp(-|change of the gamma z-score|)",
-        min=0,
-        max=1,
-    )
+    hedge_jump_risk_regime = engine_column("hedge_jump_risk_regime")
+    hedge_primary_regime = engine_column("hedge_primary_regime")
+    hedge_regime_stability = engine_column("hedge_regime_stability")
     regime_and_flip_confidence = number(
         "ratio",
         "quality of the data behind this processor",

@@ -5,25 +5,18 @@ from __future__ import annotations
 import dataframely as dy
 
 from gnosis.tables.dictionary import Origin, SymbolSession, count, flag, instant, label, number, regime, text
+from gnosis.tables.feature_columns import engine_column
 
 
 class OrderBookImbalance(dy.Schema):
     """Which side of the book is heavier, and how it changes."""
 
-    liq_orderbook_imbalance = number(
-        "ratio",
-        "(bid - ask size)/(bid + ask size) of ten levels over the last 5 minutes, or Chaikin money flow",
-        min=-1,
-        max=1,
-    )
+    liq_orderbook_imbalance = engine_column("liq_orderbook_imbalance")
     ofi_shares = number("shares", "sum of order-flow events at the best level (Cont, Kukanov & Stoikov 2014)")
     ofi_normalised = number("ratio", "that sum over the sum of absolute events", min=-1, max=1)
     ofi_multilevel_normalised = number("ratio", "the same over ten levels weighted exp(-(level - 1)/2)", min=-1, max=1)
     microprice_deviation_bps = number("bps", "microprice against mid")
-    liq_iceberg_alert = flag(
-        "volume at a best price beyond three times a displayed size that did not shrink",
-        nullable=True,
-    )
+    liq_iceberg_alert = engine_column("liq_iceberg_alert")
     book_pressure = regime("book_pressure", "percentile rank of the imbalance: below 0.1, between, above 0.9")
     order_book_imbalance_confidence = number(
         "ratio",
@@ -235,7 +228,7 @@ class SlippageField(dy.Schema):
     slippage_model_0_5pct_bps = number("bps", "half spread plus square-root impact of 0.5 % of ADV", min=0)
     slippage_model_1pct_bps = number("bps", "half spread plus square-root impact of 1 % of ADV", min=0)
     slippage_model_5pct_bps = number("bps", "half spread plus square-root impact of 5 % of ADV", min=0)
-    liq_friction_cost = number("bps", "half spread plus square-root impact of an order of 1 % of ADV", min=0)
+    liq_friction_cost = engine_column("liq_friction_cost")
     cost_regime = regime("cost_regime", "percentile rank of liq_friction_cost: below 0.2, between, above 0.8")
     slippage_field_confidence = number(
         "ratio",
@@ -251,18 +244,14 @@ class SlippageField(dy.Schema):
 class ImpactAndLambda(dy.Schema):
     """Price impact of flow, and the depth that follows from it."""
 
-    liq_kyle_lambda = number(
-        "bps per $1m",
-        "regression slope of 5-minute mid changes on signed dollar volume, or the linear law",
-        min=0,
-    )
+    liq_kyle_lambda = engine_column("liq_kyle_lambda")
     lambda_t_stat = number("ratio", "t-statistic of the regression slope")
     lambda_n_bars = count("5-minute bars behind the regression")
     lambda_usd_per_share = number("$ per share", "Kyle slope: 1e-10 S^2 liq_kyle_lambda", min=0)
     depth_usd_per_unit = number("$ per unit log move", "market depth D = S^2/lambda", min=0)
     lambda_source = label(["regression", "linear_law"], "how lambda was found")
     hasbrouck_slope = number("bps per sqrt($1m)", "slope on signed square-root dollar volume")
-    liq_amihud = number("1/$m", "mean over 20 sessions of |return| / dollar volume (Amihud 2002)", min=0)
+    liq_amihud = engine_column("liq_amihud")
     depth_local_usd_per_unit = number(
         "$ per unit log move",
         "local depth of the square-root law at a move of 1 %",
@@ -326,10 +315,7 @@ class ToxicityVPIN(dy.Schema):
         max=1,
     )
     toxicity_percentile = number("ratio", "percentile rank of toxicity_proxy over 252 sessions", min=0, max=1)
-    liq_sweep_alert = flag(
-        "a bar of the last 30 minutes with extreme signed volume and return of one sign",
-        nullable=True,
-    )
+    liq_sweep_alert = engine_column("liq_sweep_alert")
     toxicity_regime = regime("toxicity_regime", "toxicity_percentile up to 0.8, up to 0.95, above")
     toxicity_vpin_confidence = number(
         "ratio",
@@ -345,36 +331,11 @@ class ToxicityVPIN(dy.Schema):
 class DarkPoolAndShorts(dy.Schema):
     """Off-exchange volume and its short share."""
 
-    liq_off_exchange_ratio = number(
-        "ratio",
-        "off-exchange volume over consolidated volume, last published session",
-        min=0,
-        max=1,
-    )
-    liq_hidden_accumulation = number(
-        "ratio",
-        "sigmoid of the mean z-score of the off-exchange share in quiet sessions",
-        min=0,
-        max=1,
-    )
-    liq_dark_pool_pressure = number(
-        "ratio",
-        "tanh(z-score of the 5-session short share / 2); high: short sales fill customer buying",
-        min=-1,
-        max=1,
-    )
-    liq_short_volume_ratio = number(
-        "ratio",
-        "short over total off-exchange volume, last published session; trades, not open positions",
-        min=0,
-        max=1,
-    )
-    liq_short_squeeze_pressure = number(
-        "ratio",
-        "sigmoid of short share, return and volume z-scores after a rise of 5 sessions, else 0",
-        min=0,
-        max=1,
-    )
+    liq_off_exchange_ratio = engine_column("liq_off_exchange_ratio")
+    liq_hidden_accumulation = engine_column("liq_hidden_accumulation")
+    liq_dark_pool_pressure = engine_column("liq_dark_pool_pressure")
+    liq_short_volume_ratio = engine_column("liq_short_volume_ratio")
+    liq_short_squeeze_pressure = engine_column("liq_short_squeeze_pressure")
     short_volume_trend = number("1/session", "least-squares slope of the short share over 10 published sessions")
     short_share_5 = number("ratio", "mean short share of the last 5 published sessions", min=0, max=1)
     short_flow_regime = regime("short_flow_regime", "percentile rank of short_share_5: below 0.1, between, above 0.9")
@@ -392,55 +353,21 @@ class DarkPoolAndShorts(dy.Schema):
 class StructureAndRegime(dy.Schema):
     """Volume profile, range phases and the liquidity score."""
 
-    liq_n_absorption_zones = count(
-        "high-volume clusters of the 60-session profile within 10 % of the close",
-        min=0,
-        max=20,
-    )
-    liq_n_displacement_zones = count("low-volume clusters between the outermost high-volume clusters", min=0, max=20)
-    liq_n_voids = count("unfilled overnight gaps of 60 sessions within 10 % of the close", min=0, max=20)
-    liq_hvn_lvn_balance = number(
-        "ratio",
-        "volume in high-volume bins below minus above the close, over their sum",
-        min=-1,
-        max=1,
-    )
-    liq_polr_direction = number(
-        "ratio",
-        "tanh of the relative difference of profile volume one ATR below and above; positive is upward",
-        min=-1,
-        max=1,
-    )
-    liq_compression_energy = number("ratio", "1 - percentile rank of the Bollinger bandwidth", min=0, max=1)
-    liq_expansion_energy = number("ratio", "liq_compression_energy x sessions in squeeze / 20", min=0, max=6)
-    liq_volume_strength = number(
-        "ratio",
-        "percentile rank over 60 sessions of volume over its 20-session mean",
-        min=0,
-        max=1,
-    )
-    liq_buying_effort = number(
-        "ratio",
-        "share of the volume of 10 bars that closed in their upper quarter",
-        min=0,
-        max=1,
-    )
-    liq_selling_effort = number(
-        "ratio",
-        "share of the volume of 10 bars that closed in their lower quarter",
-        min=0,
-        max=1,
-    )
-    liq_wyckoff_phase = regime("liq_wyckoff_phase", "phase rule on 120 sessions with the edges of the value area")
-    liq_wyckoff_energy = number("ratio", "share of closes inside the value area x liq_compression_energy", min=0, max=1)
-    liq_score = number(
-        "ratio",
-        "1 - mean percentile rank of friction, lambda, Amihud and 1/ADV$; at least three of them",
-        min=0,
-        max=1,
-    )
-    liq_regime = regime("liq_regime", "liq_score cut at 0.8, 0.6, 0.4, 0.2")
-    liq_polr_strength = number("ratio", "|liq_polr_direction| x liq_score", min=0, max=1)
+    liq_n_absorption_zones = engine_column("liq_n_absorption_zones")
+    liq_n_displacement_zones = engine_column("liq_n_displacement_zones")
+    liq_n_voids = engine_column("liq_n_voids")
+    liq_hvn_lvn_balance = engine_column("liq_hvn_lvn_balance")
+    liq_polr_direction = engine_column("liq_polr_direction")
+    liq_compression_energy = engine_column("liq_compression_energy")
+    liq_expansion_energy = engine_column("liq_expansion_energy")
+    liq_volume_strength = engine_column("liq_volume_strength")
+    liq_buying_effort = engine_column("liq_buying_effort")
+    liq_selling_effort = engine_column("liq_selling_effort")
+    liq_wyckoff_phase = engine_column("liq_wyckoff_phase")
+    liq_wyckoff_energy = engine_column("liq_wyckoff_energy")
+    liq_score = engine_column("liq_score")
+    liq_regime = engine_column("liq_regime")
+    liq_polr_strength = engine_column("liq_polr_strength")
     structure_and_regime_confidence = number(
         "ratio",
         "quality of the data behind this processor",
@@ -472,13 +399,8 @@ class EnginesLiquidity(
     adv_shares = number("shares per session", "mean volume of the 20 sessions before", min=0)
     sigma_d = number("1/sqrt(session)", "standard deviation of the last 20 daily log returns", min=0)
     parameters = text("settings of the engine as JSON")
-    liq_regime_confidence = number(
-        "ratio",
-        "min(1, distance of liq_score to the nearest cut / 0.1) x liq_confidence",
-        min=0,
-        max=1,
-    )
-    liq_confidence = number("ratio", "weighted sum of the confidences of the eight processors", min=0, max=1)
+    liq_regime_confidence = engine_column("liq_regime_confidence")
+    liq_confidence = engine_column("liq_confidence")
     reasons = text("reason codes joined by ','; empty when there is nothing to say")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 
 from gnosis.tables.dictionary import Origin, SymbolSession, count, flag, instant, label, number, regime, text
+from gnosis.tables.feature_columns import engine_column
 
 
 class NewsFlow(dy.Schema):
@@ -52,12 +53,7 @@ class Reddit(dy.Schema):
     reddit_n_documents = count("documents after de-duplication")
     reddit_information_mass = number("documents", "sum of confidence x decay", min=0)
     reddit_newest_known_at = instant("when the newest scored document was known, with its score", nullable=True)
-    sent_wsb_score = number(
-        "ratio",
-        "engagement-weighted mean score of wallstreetbets posts of 24 hours, shrunk by 5",
-        min=-1,
-        max=1,
-    )
+    sent_wsb_score = engine_column("sent_wsb_score")
     reddit_level = number("ratio", "shrunk mean score", min=-1, max=1)
     reddit_surprise_z = number("ratio", "z-score of reddit_level over 60 sessions")
     reddit_count_24h = count("posts of 24 hours")
@@ -78,7 +74,7 @@ class StockTwits(dy.Schema):
     stocktwits_n_documents = count("documents after de-duplication")
     stocktwits_information_mass = number("documents", "sum of confidence x decay", min=0)
     stocktwits_newest_known_at = instant("when the newest scored document was known, with its score", nullable=True)
-    sent_retail_score = number("ratio", "(bull - bear)/(bull + bear + 5) of tagged posts of 24 hours", min=-1, max=1)
+    sent_retail_score = engine_column("sent_retail_score")
     stocktwits_level = number("ratio", "shrunk mean score", min=-1, max=1)
     stocktwits_bull = count("posts tagged bullish in 24 hours")
     stocktwits_bear = count("posts tagged bearish in 24 hours")
@@ -147,47 +143,14 @@ class OptionsPositioning(dy.Schema):
 class FlowAndDarkPool(dy.Schema):
     """Which side trades aggressively, on and off exchange."""
 
-    sent_bid_ask_imbalance = number(
-        "ratio",
-        "mean imbalance at the best level over the last 30 minutes, or mean CLV of 10 bars",
-        min=-1,
-        max=1,
-    )
-    sent_aggressive_buy_ratio = number(
-        "ratio",
-        "share of volume in bars with buy probability above 0.6, last 30 minutes or 10 daily bars",
-        min=0,
-        max=1,
-    )
-    sent_aggressive_sell_ratio = number(
-        "ratio",
-        "share of volume in bars with buy probability below 0.4, same bars",
-        min=0,
-        max=1,
-    )
-    sent_net_aggressor_pressure = number(
-        "ratio",
-        "signed over total volume of the last 30 minutes, or of 10 daily bars",
-        min=-1,
-        max=1,
-    )
-    sent_dix = number(
-        "ratio",
-        "dark index of the last published session; without the file, dollar-weighted short share of the index members",
-        min=0,
-        max=1,
-    )
-    sent_gex = number("ratio", "vendor gamma over its trailing standard deviation; positive means dealers long gamma")
-    sent_composite_flow_bias = number(
-        "ratio",
-        "0.7 sent_net_aggressor_pressure + 0.3 tanh(z-score of sent_dix among values of its source / 2)",
-        min=-1,
-        max=1,
-    )
-    sent_flow_regime = regime(
-        "sent_flow_regime",
-        "sent_composite_flow_bias against its trailing 20th and 80th percentiles",
-    )
+    sent_bid_ask_imbalance = engine_column("sent_bid_ask_imbalance")
+    sent_aggressive_buy_ratio = engine_column("sent_aggressive_buy_ratio")
+    sent_aggressive_sell_ratio = engine_column("sent_aggressive_sell_ratio")
+    sent_net_aggressor_pressure = engine_column("sent_net_aggressor_pressure")
+    sent_dix = engine_column("sent_dix")
+    sent_gex = engine_column("sent_gex")
+    sent_composite_flow_bias = engine_column("sent_composite_flow_bias")
+    sent_flow_regime = engine_column("sent_flow_regime")
     dix_source = label(["dix", "short_volume"], "where sent_dix comes from")
     gex_source = label(["dix", "index_chain"], "where sent_gex comes from")
     flow_and_dark_pool_confidence = number(
@@ -212,184 +175,52 @@ class TechnicalRegime(dy.Schema):
     )
     reversion_score = number("ratio", "sent_bb_mean_reversion_pressure", min=-1, max=1)
     technical_regime_v = number("ratio", "reading: trend x its weight + reversion x its weight", min=-1, max=1)
-    sent_wyckoff_phase = regime(
-        "sent_wyckoff_phase",
-        "phase rule on 50 sessions with the edges of highest high and lowest low",
-    )
-    sent_multi_period_regime = regime(
-        "sent_multi_period_regime",
-        "votes of returns over 10, 20 and 50 sessions beyond one standard deviation",
-    )
-    sent_volatility_regime = regime("sent_volatility_regime", "squeeze, else Keltner expansion or compression")
-    sent_demand_supply_ratio = number(
-        "ratio",
-        "volume of up bars over volume of down bars of 50 sessions, clipped to 2",
-        min=0,
-        max=2,
-    )
-    sent_spring_detected = flag(
-        "lows broke the range by half an ATR on light volume and the close is back inside",
-        nullable=True,
-    )
-    sent_utad_detected = flag(
-        "highs broke the range by half an ATR on heavy volume and the close is back inside",
-        nullable=True,
-    )
-    sent_operator_bias = number("ratio", "sum of demand, spring and phase terms, clipped", min=-1, max=1)
-    sent_wyckoff_strength = number(
-        "ratio",
-        "persistence of the phase, imbalance of demand, spring or upthrust",
-        min=0,
-        max=1,
-    )
-    sent_rsi = number(
-        "0 to 100",
-        "Wilder RSI(14): 100*U/(U + D), U and D = Wilder means of up and down moves; 50 when both are 0",
-        min=0,
-        max=100,
-    )
-    sent_rsi_overbought = flag("sent_rsi > 70", nullable=True)
-    sent_rsi_oversold = flag("sent_rsi < 30", nullable=True)
-    sent_rsi_energy_decay_slope = number("points per session", "(RSI_t - RSI_{t-5})/5", min=-20, max=20)
-    sent_rsi_divergence = count("slope of closes over 20 sessions against a change of RSI beyond 10", min=-1, max=1)
-    sent_mfi = number(
-        "0 to 100",
-        "Money flow index(14): 100*P/(P + N), P and N = sums of typical price*volume on bars with rising"
-        " and falling typical price; 50 when both are 0",
-        min=0,
-        max=100,
-    )
-    sent_mfi_buy_pressure = number(
-        "ratio",
-        "min(1, 2*positive money flow over 5 sessions / total money flow over 20 sessions)",
-        min=0,
-        max=1,
-    )
-    sent_mfi_sell_pressure = number(
-        "ratio",
-        "min(1, 2*negative money flow over 5 sessions / total money flow over 20 sessions)",
-        min=0,
-        max=1,
-    )
-    sent_stoch_k = number(
-        "0 to 100",
-        "100*(C - LL14)/(HH14 - LL14) including the current bar; null when HH14 = LL14",
-        min=0,
-        max=100,
-    )
-    sent_stoch_d = number("0 to 100", "Mean of sent_stoch_k over the current and the 2 previous bars", min=0, max=100)
-    sent_stoch_impulse = flag("1 if K_t > D_t and K_{t-1} <= D_{t-1}", nullable=True)
-    sent_stoch_reversion = flag("1 if K_t < D_t and K_{t-1} >= D_{t-1}", nullable=True)
-    sent_oscillator_composite = number("ratio", "0.4*g(RSI) + 0.3*g(MFI) + 0.3*g(K), g(x) = (x - 50)/50", min=-1, max=1)
-    sent_bb_percent_b = number(
-        "ratio",
-        "(C - lower)/(upper - lower), Bollinger(20, 2) with sample standard deviation; null when the "
-        "band has zero width",
-    )
-    sent_bb_bandwidth = number("ratio", "(upper - lower)/middle of the Bollinger band (20, 2)", min=0)
-    sent_bb_mean_reversion_pressure = number(
-        "ratio",
-        "With b = sent_bb_percent_b: clip((0.8 - b)/0.2, -1, 0) if b > 0.8; clip((0.2 - b)/0.2, 0, 1) if"
-        " b < 0.2; else 0",
-        min=-1,
-        max=1,
-    )
-    sent_bb_squeeze_active = flag("1 if sent_bb_bandwidth < 0.7*its mean over the previous 120 sessions", nullable=True)
-    sent_keltner_position = number("ratio", "(C - EMA20)/(2*ATR20)")
-    sent_keltner_expansion = flag("1 if ATR20 > 1.2*its mean over the previous 60 sessions", nullable=True)
-    sent_keltner_compression = flag("1 if ATR20 < 0.8*its mean over the previous 60 sessions", nullable=True)
-    sent_keltner_force_boundary = number(
-        "ratio",
-        "min(2, | |sent_keltner_position| - 1 |): distance to the nearest channel edge in half widths",
-        min=0,
-        max=2,
-    )
-    sent_squeeze_detected = flag(
-        "1 if Bollinger upper(20,2) < EMA20 + 1.5*ATR20 and Bollinger lower(20,2) > EMA20 - 1.5*ATR20",
-        nullable=True,
-    )
-    sent_envelope_score = number(
-        "ratio",
-        "0.6*sent_bb_mean_reversion_pressure + 0.4*clip(sent_keltner_position, -1, 1)",
-        min=-1,
-        max=1,
-    )
-    sent_advance_decline_ratio = number(
-        "ratio",
-        "Advancers/(advancers + decliners) among the universe members of the session; null with fewer "
-        "than 10 such members",
-        min=0,
-        max=1,
-    )
-    sent_pct_above_ma = number(
-        "ratio",
-        "Share of the universe with close > its 50-session mean; null with fewer than 10 members",
-        min=0,
-        max=1,
-    )
-    sent_breadth_thrust = flag(
-        "1 if EMA10 of sent_advance_decline_ratio > 0.615 now and < 0.40 on at least one of the previous"
-        " 10 sessions (Zweig)",
-        nullable=True,
-    )
-    sent_breadth_divergence = count(
-        "direction of the index over 20 sessions against the change of sent_pct_above_ma",
-        min=-1,
-        max=1,
-    )
-    sent_risk_regime = regime(
-        "sent_risk_regime",
-        "return of the index over 20 sessions and its short over long volatility",
-    )
-    sent_rotation_score = number(
-        "ratio",
-        "tanh of z-scores of the log ratio of cyclical to defensive sector funds",
-        min=-1,
-        max=1,
-    )
-    sent_momentum_energy = number("%", "100*sum of |r| over 14 sessions", min=0)
-    sent_trend_coherence = number(
-        "ratio",
-        "|sum r| / sum |r| over 20 sessions (efficiency ratio); null when the denominator is 0",
-        min=0,
-        max=1,
-    )
-    sent_exhaustion_detected = flag(
-        "1 if sent_momentum_energy > 1.2*its value 10 sessions ago and sent_trend_coherence < 0.8*its "
-        "value 10 sessions ago",
-        nullable=True,
-    )
-    sent_buildup_detected = flag(
-        "1 if sent_momentum_energy < 0.8*its value 10 sessions ago and sent_trend_coherence > 1.2*its "
-        "value 10 sessions ago",
-        nullable=True,
-    )
-    sent_volume_trend_correlation = number(
-        "ratio",
-        "Pearson correlation of |r| and log volume over 14 sessions; null when either is constant",
-        min=-1,
-        max=1,
-    )
-    sent_energy_per_volume = number(
-        "ratio",
-        "sum |r| / sum (V / mean V of the previous 60 sessions) over 14 sessions",
-        min=0,
-    )
-    sent_volume_confirmation = flag("1 if mean V(14) > 1.1*mean V(60)", nullable=True)
-    sent_exhaustion_vs_continuation = number(
-        "ratio",
-        "0.4*(buildup - exhaustion) + 0.2*1[coherence > 0.7] - 0.2*1[coherence < 0.3] + "
-        "0.2*(2*confirmation - 1) from sent_buildup_detected, sent_exhaustion_detected, "
-        "sent_trend_coherence, sent_volume_confirmation",
-        min=-0.8,
-        max=0.8,
-    )
-    sent_metabolic_load = number(
-        "ratio",
-        "(sd of r over 14 sessions / sd over the 120 sessions before them) * (mean V over 14 / mean V "
-        "over the 120 before)",
-        min=0,
-    )
+    sent_wyckoff_phase = engine_column("sent_wyckoff_phase")
+    sent_multi_period_regime = engine_column("sent_multi_period_regime")
+    sent_volatility_regime = engine_column("sent_volatility_regime")
+    sent_demand_supply_ratio = engine_column("sent_demand_supply_ratio")
+    sent_spring_detected = engine_column("sent_spring_detected")
+    sent_utad_detected = engine_column("sent_utad_detected")
+    sent_operator_bias = engine_column("sent_operator_bias")
+    sent_wyckoff_strength = engine_column("sent_wyckoff_strength")
+    sent_rsi = engine_column("sent_rsi")
+    sent_rsi_overbought = engine_column("sent_rsi_overbought")
+    sent_rsi_oversold = engine_column("sent_rsi_oversold")
+    sent_rsi_energy_decay_slope = engine_column("sent_rsi_energy_decay_slope")
+    sent_rsi_divergence = engine_column("sent_rsi_divergence")
+    sent_mfi = engine_column("sent_mfi")
+    sent_mfi_buy_pressure = engine_column("sent_mfi_buy_pressure")
+    sent_mfi_sell_pressure = engine_column("sent_mfi_sell_pressure")
+    sent_stoch_k = engine_column("sent_stoch_k")
+    sent_stoch_d = engine_column("sent_stoch_d")
+    sent_stoch_impulse = engine_column("sent_stoch_impulse")
+    sent_stoch_reversion = engine_column("sent_stoch_reversion")
+    sent_oscillator_composite = engine_column("sent_oscillator_composite")
+    sent_bb_percent_b = engine_column("sent_bb_percent_b")
+    sent_bb_bandwidth = engine_column("sent_bb_bandwidth")
+    sent_bb_mean_reversion_pressure = engine_column("sent_bb_mean_reversion_pressure")
+    sent_bb_squeeze_active = engine_column("sent_bb_squeeze_active")
+    sent_keltner_position = engine_column("sent_keltner_position")
+    sent_keltner_expansion = engine_column("sent_keltner_expansion")
+    sent_keltner_compression = engine_column("sent_keltner_compression")
+    sent_keltner_force_boundary = engine_column("sent_keltner_force_boundary")
+    sent_squeeze_detected = engine_column("sent_squeeze_detected")
+    sent_envelope_score = engine_column("sent_envelope_score")
+    sent_advance_decline_ratio = engine_column("sent_advance_decline_ratio")
+    sent_pct_above_ma = engine_column("sent_pct_above_ma")
+    sent_breadth_thrust = engine_column("sent_breadth_thrust")
+    sent_breadth_divergence = engine_column("sent_breadth_divergence")
+    sent_risk_regime = engine_column("sent_risk_regime")
+    sent_rotation_score = engine_column("sent_rotation_score")
+    sent_momentum_energy = engine_column("sent_momentum_energy")
+    sent_trend_coherence = engine_column("sent_trend_coherence")
+    sent_exhaustion_detected = engine_column("sent_exhaustion_detected")
+    sent_buildup_detected = engine_column("sent_buildup_detected")
+    sent_volume_trend_correlation = engine_column("sent_volume_trend_correlation")
+    sent_energy_per_volume = engine_column("sent_energy_per_volume")
+    sent_volume_confirmation = engine_column("sent_volume_confirmation")
+    sent_exhaustion_vs_continuation = engine_column("sent_exhaustion_vs_continuation")
+    sent_metabolic_load = engine_column("sent_metabolic_load")
     technical_regime_confidence = number(
         "ratio",
         "quality of the data behind this processor",
@@ -417,17 +248,12 @@ class EnginesSentiment(
 
     as_of = instant("knowledge cut-off of the row")
     fused = number("ratio", "mean reading weighted by weight x confidence", min=-1, max=1)
-    sent_bias = regime("sent_bias", "bearish up to -0.15, bullish from 0.15 of the fused reading")
-    sent_strength = number("ratio", "absolute fused reading", min=0, max=1)
-    sent_energy = number("ratio", "sent_metabolic_load x mean squared reading / 2", min=0)
-    sent_confidence = number("ratio", "weighted sum of the confidences of the eight processors", min=0, max=1)
-    sent_top_driver_contribution = number(
-        "ratio",
-        "signed share of the reading with the largest contribution",
-        min=-1,
-        max=1,
-    )
-    sent_social_volume = number("ratio", "z-score over 30 sessions of the log number of posts of 24 hours")
+    sent_bias = engine_column("sent_bias")
+    sent_strength = engine_column("sent_strength")
+    sent_energy = engine_column("sent_energy")
+    sent_confidence = engine_column("sent_confidence")
+    sent_top_driver_contribution = engine_column("sent_top_driver_contribution")
+    sent_social_volume = engine_column("sent_social_volume")
     agreement = number("ratio", "1 when all readings share a sign", min=0, max=1)
     dispersion = number("ratio", "weighted standard deviation of the readings", min=0, max=1)
     momentum = number("ratio", "fused minus its mean over the 5 sessions before", min=-2, max=2)

@@ -75,7 +75,7 @@ def test_the_session_before_is_the_last_one_published_at_the_close(pairs):
 
 
 @pytest.mark.parametrize("age", [1, 3, MAX_AGE, MAX_AGE + 1])
-def test_staleness_ends_after_five_sessions(pairs, age):
+def test_a_value_counts_among_the_last_five_sessions(pairs, age):
     found = row(pairs, dix_rows(last=shift_session(LAST, -age)))
     assert (found["sent_dix"] is None) == (age > MAX_AGE)
     assert found["dix_age"] == (None if age > MAX_AGE else age)

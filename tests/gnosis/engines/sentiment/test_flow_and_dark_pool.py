@@ -1,6 +1,6 @@
 import datetime as dt
 import math
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean, stdev
 
 import numpy as np
 import polars as pl
@@ -18,12 +18,13 @@ from gnosis.engines.trailing import History
 from gnosis.sessions import schedule, shift_session
 from gnosis.tables import TABLES
 from gnosis.tables.engines.sentiment import FlowAndDarkPool
+from tests.gnosis.features.seen import Seen
+from tests.gnosis.features.twins.sentiment_sources import TWINS
 
 LAST = dt.date(2019, 5, 1)
 OWN = {"flow_and_dark_pool_confidence", "flow_and_dark_pool_is_proxy", "flow_and_dark_pool_reasons"}
 PRESSURES = ("sent_aggressive_buy_ratio", "sent_aggressive_sell_ratio", "sent_net_aggressor_pressure")
 MINUTE = dt.timedelta(minutes=1)
-phi = NormalDist().cdf
 
 
 def run(inputs, stored=None):
@@ -89,43 +90,11 @@ def dix_rows(n, last=LAST, seed=2):
     )
 
 
-def daily_twin(bars, t):
-    close, volume = bars["close"].to_list(), bars["volume"].to_list()
-    change = [math.log(close[i] / close[i - 1]) if i else None for i in range(len(close))]
-    share = {i: phi(change[i] / stdev(change[i - 60 : i])) for i in range(t - 9, t + 1)}
-    total = sum(volume[i] for i in share)
-    return (
-        sum(volume[i] for i, b in share.items() if b > 0.6) / total,
-        sum(volume[i] for i, b in share.items() if b < 0.4) / total,
-        sum(volume[i] * (2 * b - 1) for i, b in share.items()) / total,
-        fmean(
-            2 * (c - low) / (high - low) - 1
-            for high, low, c in bars.select("high", "low", "close").rows()[t - 9 : t + 1]
-        ),
-    )
-
-
-def minute_twin(minutes, mids=None):
-    """Return the three shares of the last 30 minutes; ``mids`` by minutes from the end of the bar to the close."""
-    rows = minutes.sort("ts").select("session", "open", "close", "volume").rows()
-    days = sorted({row[0] for row in rows})
-    change, before = [], None
-    for day, opened, close, _ in rows:
-        start = opened if before is None or before[0] != day else before[1]
-        change.append(math.log(close) - math.log(start))
-        before = (day, close)
-    sigma = stdev([c for c, row in zip(change, rows, strict=True) if days[-21] <= row[0] < days[-1]])
-    shares = [phi(c / sigma) for c in change[-30:]]
-    volume = [row[3] for row in rows[-30:]]
-    sides = [2 * b - 1 for b in shares]
-    for back, mid in (mids or {}).items():
-        move = rows[-1 - back][2] - mid
-        sides[-1 - back] = float(np.sign(move if move else rows[-1 - back][2] - rows[-2 - back][2]))
-    return (
-        sum(v for v, b in zip(volume, shares, strict=True) if b > 0.6) / sum(volume),
-        sum(v for v, b in zip(volume, shares, strict=True) if b < 0.4) / sum(volume),
-        sum(v * s for v, s in zip(volume, sides, strict=True)) / sum(volume),
-    )
+def twins(names, bars=None, minutes=None, books=None, day=LAST):
+    """Return what the readable twins of features say at the close of a session."""
+    given = {"raw.equity_bars": bars, "raw.intraday_bars": minutes, "raw.order_books": books}
+    tables = {name: TABLES[name].empty() if frame is None else frame for name, frame in given.items()}
+    return [TWINS[name](Seen(tables, "AAA", day, close_of(day))) for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +110,10 @@ def test_fills_exactly_its_part_of_the_table(walk, technical_inputs):
 def test_daily_bars_alone_equal_the_readable_twin(walk, technical_inputs):
     bars = walk(n=140)
     result = run(technical_inputs(bars))
+    names = (*PRESSURES, "sent_bid_ask_imbalance")
     for t in (70, 99, 139):
-        want = daily_twin(bars, t)
-        found = [result.values[name][t] for name in (*PRESSURES, "sent_bid_ask_imbalance")]
-        assert found == pytest.approx(want, abs=1e-12)
+        found = [result.values[name][t] for name in names]
+        assert found == pytest.approx(twins(names, bars, day=bars["session"][t]), abs=1e-12)
         assert result.values["sent_composite_flow_bias"][t] == found[2]
     assert result.is_proxy[70:].all() and result.reasons["NO_BOOK"].all() and result.reasons["NO_INTRADAY"].all()
     np.testing.assert_allclose(result.confidence[70:], 0.7 * 0.3)
@@ -165,7 +134,7 @@ def test_daily_lookback_is_71_sessions_and_10_for_the_imbalance(walk, technical_
 def test_bars_of_one_minute_equal_the_readable_twin(walk, technical_inputs, minutes):
     result = run(technical_inputs(walk(n=80), [LAST], minutes=minutes))
     found = first(result)
-    assert [found[name] for name in PRESSURES] == pytest.approx(minute_twin(minutes), abs=1e-12)
+    assert [found[name] for name in PRESSURES] == pytest.approx(twins(PRESSURES, minutes=minutes), abs=1e-12)
     assert result.is_proxy[0], "the imbalance still comes from daily bars"
     assert result.confidence[0] == pytest.approx(0.7 * 0.6)
     assert found["sent_flow_regime"] != found["sent_flow_regime"], "no history, no regime"
@@ -177,12 +146,9 @@ def test_mids_sign_the_bars_and_the_ones_without_keep_their_probability(walk, te
     mids = {0: closes[-1] * 1.001, 4: closes[-5]}
     quotes = [(back + 0.5, mid - 0.01, mid + 0.01, 300.0, 100.0) for back, mid in sorted(mids.items(), reverse=True)]
     books = snapshots(quotes)
-    tied = {back: quote[1] / 2 + quote[2] / 2 for back, quote in zip(sorted(mids, reverse=True), quotes, strict=True)}
-    # A mid serves until it is five minutes old.
-    served = {0: tied[0], **dict.fromkeys((1, 2, 3, 4), tied[4])}
     result = run(technical_inputs(walk(n=80), [LAST], minutes=minutes, books=books))
     found = first(result)
-    assert found["sent_net_aggressor_pressure"] == pytest.approx(minute_twin(minutes, served)[2], abs=1e-12)
+    assert [found[name] for name in PRESSURES] == pytest.approx(twins(PRESSURES, None, minutes, books), abs=1e-12)
     assert found["sent_bid_ask_imbalance"] == 0.5
     assert not result.is_proxy[0]
     assert result.reasons["PARTIAL_BOOK"][0] and not result.reasons["NO_BOOK"][0]
@@ -196,8 +162,22 @@ def test_a_mid_of_the_last_second_of_a_bar_does_not_sign_it(walk, technical_inpu
         for given_quotes in (quotes[:1], quotes)
     )
     assert sudden["sent_net_aggressor_pressure"] == plain["sent_net_aggressor_pressure"]
-    served = {0: close * 1.0015}
-    assert plain["sent_net_aggressor_pressure"] == pytest.approx(minute_twin(minutes, served)[2], abs=1e-12)
+    want = twins(PRESSURES, minutes=minutes, books=snapshots(quotes[:1]))
+    assert plain["sent_net_aggressor_pressure"] == pytest.approx(want[2], abs=1e-12)
+
+
+def test_mids_tell_the_pressure_where_no_minutes_came_before(walk, technical_inputs, minutes):
+    """The sign against a mid needs no sigma; the shares of the volume do, and fall back to daily bars."""
+    own = minutes.filter(pl.col("session") == LAST)
+    books = snapshots([(back + 0.5, 99.0, 101.0 + back % 3, 1.0, 1.0) for back in range(0, 30, 10)])
+    bars = walk(n=80)
+    result = run(technical_inputs(bars, [LAST], minutes=own, books=books))
+    found = [result.values[name][0] for name in PRESSURES]
+    assert found == pytest.approx(twins(PRESSURES, bars, own, books), abs=1e-12)
+    alone = first(run(technical_inputs(bars, [LAST], minutes=own)))
+    assert found[:2] == [alone[name] for name in PRESSURES[:2]]
+    assert found[2] != alone[PRESSURES[2]]
+    assert not result.reasons["NO_INTRADAY"][0] and result.is_proxy[0]
 
 
 def test_the_short_share_is_not_read_against_the_vendors_index(walk, technical_inputs):

@@ -1,0 +1,239 @@
+"""Production proof that stored features saw no future: a sampled night is made again from a lake with a damaged one.
+
+The assets' own functions run, from the Greeks to the matrix, over a lake in memory whose rows are damaged where they
+are about a later session than the sampled one or became known after the row's cut-off:
+
+* truncation: they are gone, and the night is made alone. The stored bits must come out again, whether a night or a
+  backfill had stored them.
+* poison: they are garbage, and the night is made together with the sessions after it, as a backfill makes it. The
+  stored bits must come out again.
+
+Nothing is written. What the assets in between store of the sampled session is made anew as well; rows of earlier
+sessions, and the scores of texts, are taken from the lake as inputs of the past.
+
+Not seen: a dependence that leaves the single precision of the matrix as it is; one of symbols or sessions that were not
+drawn; one on what became known between the cut-offs of a group table and of the matrix row, which is the latest of its
+groups; and one on texts in their scores, since a scorer sees one text at a time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from assets.checks import Finding, Stored, TableCheck
+from assets.night import HistoryGapError, Night
+from assets.shadow_lake import PROOFS, TRUNCATION, Damage, ShadowLake
+from gnosis import sessions as exchange
+from gnosis.features import FEATURES
+from gnosis.tables import TABLES
+from resources.lake import Lake
+
+if TYPE_CHECKING:
+    from assets.table_asset import TableAsset
+
+MATRIX = "features.matrix"
+KEY = ["session", "symbol"]
+INPUTS = ("engines.document_scores",)
+"""Tables made by an asset that are inputs here: a scorer may be a service that is paid for each text."""
+FOLLOWING_SESSIONS = 2
+"""Sessions after the sampled one that are made from garbage beside it."""
+NEWEST_SESSIONS = 60
+"""Newest stored sessions among which the sample is drawn."""
+SAMPLED_SYMBOLS = 2
+MADE_PER_SAMPLED = 10
+MOST_SAMPLED_SESSIONS = 5
+"""One session is drawn for a night, and one more for every ten sessions of a range, up to five."""
+REPORT = {"feature": pl.String, "proof": pl.String} | dict.fromkeys(
+    ("n_pairs", "n_nulls", "n_failures", "n_moved"), pl.Int64
+)
+
+
+@cache
+def _chain() -> Mapping[str, TableAsset]:
+    """Return the asset of each table between the raw room and the matrix."""
+    # The rooms import this module to declare their checks.
+    from assets import table_assets
+
+    assets = {table.name: asset for asset in table_assets() for table in asset.tables}
+    found: dict[str, TableAsset] = {}
+    waiting = [MATRIX]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and not name.startswith("raw.") and name not in INPUTS:
+            found[name] = assets[name]
+            waiting += sorted(assets[name].reads)
+    return found
+
+
+def prove(night: Night, pairs: pl.DataFrame, *, seed: int = 0) -> pl.DataFrame:
+    """Make stored rows of ``features.matrix`` again without and with a poisoned future, and count what changes.
+
+    Parameters
+    ----------
+    night
+        Any night of the home; its lake is read, and nothing is written.
+    pairs
+        ``session`` and ``symbol`` of the rows to prove. Those of one session with the same cut-off are made together.
+    seed
+        Seed of the garbage.
+
+    Returns
+    -------
+    polars.DataFrame
+        Two rows per feature in the order of the contract, one of each of :data:`PROOFS`: ``feature``, ``proof``,
+        ``n_pairs``, ``n_nulls`` (pairs whose stored value is null: they prove little), ``n_failures`` (pairs whose
+        stored bits did not come out again) and ``n_moved`` (pairs on which the two proofs give different bits, which
+        only the future can have done; a failure without it says that the stored value does not follow from what is now
+        stored: it was altered, or what it was made from was).
+
+    Raises
+    ------
+    ValueError
+        When a pair has no stored row.
+    """
+    names = [feature.name for feature in FEATURES]
+    wanted = pairs.select(KEY).unique().sort(KEY)
+    stored = pl.concat(
+        [
+            night.lake.scan(MATRIX, session, session, columns=[*KEY, "as_of", *names])
+            .filter(pl.col("symbol").is_in(wanted.filter(pl.col("session") == session)["symbol"].to_list()))
+            .collect()
+            for session in wanted["session"].unique(maintain_order=True)
+        ]
+        or [TABLES[MATRIX].empty().select(*KEY, "as_of", *names)]
+    ).sort(KEY)
+    if stored.height != wanted.height:
+        lost = wanted.join(stored, on=KEY, how="anti").row(0)
+        raise ValueError(
+            f"expected a stored row of {MATRIX} for each of {wanted.height} pairs, found {stored.height}; without: "
+            f"{lost[1]} of {lost[0]}. Make the session first"
+        )
+    again: dict[str, list[pl.DataFrame]] = {proof: [stored.select(*KEY, *names).clear()] for proof in PROOFS}
+    for rows in stored.partition_by("session", "as_of", maintain_order=True):
+        session, as_of, symbols = rows["session"][0], rows["as_of"][0], rows["symbol"].to_list()
+        for proof in PROOFS:
+            last = session if proof == TRUNCATION else exchange.shift_session(session, FOLLOWING_SESSIONS)
+            made = exchange.sessions_between(session, last)
+            lake = ShadowLake(night, _chain(), Damage(proof, session, as_of, seed), made, symbols)
+            again[proof].append(lake.read(MATRIX, session, session, columns=[*KEY, *names]))
+    sides = {
+        proof: stored.select(KEY).join(pl.concat(frames), on=KEY, how="left", maintain_order="left")
+        for proof, frames in again.items()
+    }
+    moved = {name: _different(*(side[name] for side in sides.values())) for name in names}
+    lines = [
+        (
+            name,
+            proof,
+            stored.height,
+            stored[name].null_count(),
+            _different(stored[name], sides[proof][name]),
+            moved[name],
+        )
+        for name in names
+        for proof in PROOFS
+    ]
+    return pl.DataFrame(lines, schema=REPORT, orient="row")
+
+
+def _different(left: pl.Series, right: pl.Series) -> int:
+    same = left.eq_missing(right)
+    if left.dtype.is_float():
+        signs = [np.signbit(side.fill_null(0.0).to_numpy()) for side in (left, right)]
+        same &= pl.Series(signs[0] == signs[1], dtype=pl.Boolean)
+    return int((~same).sum())
+
+
+def provable_sessions(lake: Lake, last: dt.date) -> list[dt.date]:
+    """Return the newest stored sessions up to ``last`` that have a stored future, sorted."""
+    stored = lake.sessions(MATRIX)
+    present = set(stored)
+    newest = [session for session in stored if session <= last][-NEWEST_SESSIONS:]
+    return [
+        session
+        for session in newest
+        if present.issuperset(exchange.sessions_between(session, exchange.shift_session(session, FOLLOWING_SESSIONS)))
+    ]
+
+
+def sample(lake: Lake, sessions: Sequence[dt.date], n_sessions: int) -> pl.DataFrame:
+    """Draw pairs from ``sessions``: the same ones for the same last session, and symbols that share their cut-off.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``session`` and ``symbol``, sorted: up to ``n_sessions`` sessions with up to :data:`SAMPLED_SYMBOLS` symbols.
+    """
+    rng = np.random.default_rng(max(sessions).toordinal())
+    drawn = []
+    for at in sorted(rng.choice(len(sessions), size=min(n_sessions, len(sessions)), replace=False)):
+        rows = lake.read(MATRIX, sessions[at], sessions[at], columns=[*KEY, "as_of"])
+        as_of = rows["as_of"][int(rng.integers(rows.height))]
+        beside = rows.filter(pl.col("as_of") == as_of)
+        chosen = rng.choice(beside.height, size=min(SAMPLED_SYMBOLS, beside.height), replace=False)
+        drawn.append(beside[np.sort(chosen)].select(KEY))
+    return pl.concat(drawn)
+
+
+def _sees_no_future(stored: Stored) -> Finding:
+    if stored.night is None or not stored.sessions:
+        raise ValueError("expected the night that made the rows and its sessions, to make a sample of rows again")
+    started = time.perf_counter()
+    lake, last = stored.lake, stored.sessions[-1]
+    sessions = provable_sessions(lake, last)
+    none = dict.fromkeys((f"{proof}_pairs" for proof in PROOFS), 0)
+    if not sessions:
+        words = f"nothing to prove yet: no session up to {last} has {FOLLOWING_SESSIONS} stored sessions after it"
+        return Finding(True, words, none)
+    pairs = sample(lake, sessions, min(1 + len(stored.sessions) // MADE_PER_SAMPLED, MOST_SAMPLED_SESSIONS))
+    try:
+        report = prove(stored.night, pairs, seed=last.toordinal())
+    except HistoryGapError as gap:
+        # Older sessions were added with a gap: what was made before them cannot be made again, and is not wrong.
+        return Finding(False, f"nothing proven: {gap}", none, is_tolerable=True)
+    is_null = report["n_nulls"] == report["n_pairs"]
+    failures = report.filter(pl.col("n_failures") > 0)
+    figures = {f"{proof}_pairs": int(report.filter(pl.col("proof") == proof)["n_pairs"][0]) for proof in PROOFS} | {
+        "features_with_values": int(report.filter(~is_null)["feature"].n_unique()),
+        "features_only_null": int(report.filter(is_null)["feature"].n_unique()),
+        "failures": int(failures["n_failures"].sum()),
+        "sessions": ", ".join(str(session) for session in pairs["session"].unique().sort()),
+        "symbols": ", ".join(pairs["symbol"].unique().sort()),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    words = (
+        f"{report['feature'].n_unique()} features of {pairs.height} rows come out again bit for bit without a future "
+        f"and with a poisoned one; {figures['features_only_null']} of them are null in every row"
+    )
+    if failures.height:
+        words = f"{_told(failures)}: make the sessions again with `gnosis run --from {sessions[0]} --to {last} --again`"
+    return Finding(not failures.height, words, figures)
+
+
+def _told(failures: pl.DataFrame) -> str:
+    """Say which features failed, and whether the future or something else moved them."""
+    by_feature = failures.group_by("feature", maintain_order=True).agg(
+        pl.col("proof").str.join(", "), is_moved=pl.col("n_moved").max() > 0
+    )
+    causes = {True: "the future changes", False: "future or not, what is stored does not give the stored values of"}
+    parts = []
+    for is_moved, words in causes.items():
+        names = [f"{feature} ({by})" for feature, by, moved in by_feature.rows() if moved == is_moved]
+        if names:
+            parts.append(f"{words} {', '.join(names)}")
+    return "; ".join(parts)
+
+
+SEES_NO_FUTURE = TableCheck(
+    "sees_no_future",
+    "Rows of a sample of symbols and sessions come out again bit for bit when all that was unknown at their cut-off is "
+    "deleted (truncation: a night made alone) and when it is replaced by garbage (poison: made as a backfill).",
+    _sees_no_future,
+)
