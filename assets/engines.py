@@ -28,6 +28,8 @@ RETURNS = 62
 """Sessions of daily bars behind the beta of volatility to spot, the longest look back of the elasticity engine."""
 INDEX_LEVELS = 300
 SHORTS = 270
+INDEX_FUND = "SPY"
+"""Its chain stands in for the gamma of the index where no file of it is collected."""
 LISTING = 1
 
 
@@ -158,6 +160,7 @@ def sentiment(night: Night) -> pl.DataFrame:
         elasticity=night.read("engines.elasticity", where=pl.col("sign_convention") == "naive"),
         dix=night.read("raw.dix", lookback=SHORTS),
         shorts=night.read("raw.short_volume", lookback=SHORTS),
+        index_gamma=_index_gamma(night),
         books=night.read("raw.order_books"),
         intraday=night.read("raw.intraday_bars", lookback=sentiment_engine.INTRADAY_SESSIONS),
         stored=night.history(YEAR + 10),
@@ -165,6 +168,13 @@ def sentiment(night: Night) -> pl.DataFrame:
         collected=_collected(night),
     )
     return with_price_doubts(rows, night.read("raw.quality_events"), "engines.sentiment")
+
+
+def _index_gamma(night: Night) -> pl.DataFrame:
+    """Return the dealer gamma of the chain of the index fund, of a year of sessions."""
+    is_fund = (pl.col("symbol") == INDEX_FUND) & (pl.col("sign_convention") == "naive")
+    rows = night.read("engines.elasticity", lookback=SHORTS, where=is_fund)
+    return rows.select("session", "known_at", "provider", "synthetic", gex="gex_usd_per_pct")
 
 
 def _collected(night: Night) -> dict[str, dt.date]:

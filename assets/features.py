@@ -7,6 +7,7 @@ import polars as pl
 from assets import feature_checks as checks
 from assets.night import Night
 from assets.plots import features as plots
+from assets.proofs import SEES_NO_FUTURE
 from assets.table_asset import table_asset
 from gnosis.features import GROUPS, codes, lookback_of
 from gnosis.features.hedge import CONVENTION
@@ -94,7 +95,12 @@ def macro(night: Night) -> pl.DataFrame:
     return night.only(macro_features(keys, observations))
 
 
-@table_asset("features.matrix", reads=tuple(f"features.{group}" for group in GROUPS), plots=plots.missing_by_feature)
+@table_asset(
+    "features.matrix",
+    reads=tuple(f"features.{group}" for group in GROUPS),
+    plots=plots.missing_by_feature,
+    own_checks=[SEES_NO_FUTURE],
+)
 def matrix(night: Night) -> pl.DataFrame:
     """The 141 features side by side: numbers in single precision, categories by code, null where missing."""
     return side_by_side({group: night.read(f"features.{group}") for group in GROUPS})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assets.night import Night, TableRows
+from assets.night import Night
 from gnosis.tables import TABLES
 from resources.lake import Lake
 from resources.lake_io_manager import split_by_rules
@@ -152,11 +152,11 @@ class ShadowLake(Lake):
         night = replace(
             self._night, table=name, sessions=self._sessions, reads=asset.reads, lake=self, say=_silent, warn=_silent
         )
-        made = asset.make(night)
+        made = asset.in_parts(night)
         self._making.pop()
-        for table_name, rows in (made if isinstance(made, Mapping) else {name: made}).items():
-            frame = rows.frame if isinstance(rows, TableRows) else rows
-            self._made[table_name] = self._as_stored(table_name, frame).filter(pl.col("symbol").is_in(self._symbols))
+        for table_name, rows in made.items():
+            own = self._as_stored(table_name, rows.frame)
+            self._made[table_name] = own.filter(pl.col("symbol").is_in(self._symbols))
 
     def _as_stored(self, table_name: str, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the rows without those that were set aside for breaking a rule when the session was stored."""

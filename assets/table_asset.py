@@ -177,23 +177,26 @@ class TableAsset:
         dg.Failure
             When ``make`` cannot make them; it says whether a retry may help.
         """
-        parts: list[dict[str, TableRows]] = []
-        done: tuple[tuple[dt.date, ...], pl.DataFrame] | None = None
-        for part in night.split_at_restatements():
-            parts.append(self._made(replace(part, made=done)))
-            frame = parts[-1][night.table].frame
-            done = (part.sessions, frame) if done is None else (done[0] + part.sessions, pl.concat([done[1], frame]))
-        return {name: _together([part[name] for part in parts]) for name in parts[0]}
-
-    def _made(self, night: Night) -> dict[str, TableRows]:
         try:
-            made = self.make(night)
+            return self.in_parts(night)
         except PERMANENT as error:
             raise dg.Failure(f"{night.table}: {error}", allow_retries=False) from error
         except UnavailableError as error:
             raise dg.Failure(f"{night.table}: {error}", allow_retries=error.is_temporary) from error
-        by_name = made if isinstance(made, Mapping) else {night.table: made}
-        return {name: rows if isinstance(rows, TableRows) else TableRows(rows) for name, rows in by_name.items()}
+
+    def in_parts(self, night: Night) -> dict[str, TableRows]:
+        """Return the rows of :meth:`made` and leave errors as they are."""
+        parts: list[dict[str, TableRows]] = []
+        done: tuple[tuple[dt.date, ...], pl.DataFrame] | None = None
+        for part in night.split_at_restatements():
+            made = self.make(replace(part, made=done))
+            by_name = made if isinstance(made, Mapping) else {night.table: made}
+            parts.append(
+                {name: rows if isinstance(rows, TableRows) else TableRows(rows) for name, rows in by_name.items()}
+            )
+            frame = parts[-1][night.table].frame
+            done = (part.sessions, frame) if done is None else (done[0] + part.sessions, pl.concat([done[1], frame]))
+        return {name: _together([part[name] for part in parts]) for name in parts[0]}
 
     def _check_results(self, table: Table, night: Night) -> Iterator[dg.AssetCheckResult]:
         made_for = night.sessions if self.is_by_session else None
@@ -205,6 +208,7 @@ class TableAsset:
             made_for,
             is_served=is_served,
             may_begin_late=night.market_data.live is not None,
+            night=night,
         ):
             if not result.passed and not result.is_blocking:
                 night.warn(f"{table.name}: {result.name}: {result.finding}")

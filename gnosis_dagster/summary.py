@@ -48,7 +48,8 @@ def show(console: Console, settings: Settings, lake: Lake, reports: Sequence[Run
 
 def _tables(console: Console, lake: Lake) -> None:
     grid = _grid("Tables", "table", "rows", "sessions", "first", "last", "files", "MiB", "synthetic")
-    for row in lake.summary().filter(~pl.col("table").str.starts_with("quarantine.")).iter_rows(named=True):
+    shown = [name for name, table in TABLES.items() if not table.is_companion]
+    for row in lake.summary().filter(pl.col("table").is_in(shown)).iter_rows(named=True):
         share = _synthetic_share(lake, row["table"])
         grid.add_row(
             row["table"],

@@ -55,6 +55,8 @@ def elasticity_surface(greeks: pl.DataFrame, state: pl.DataFrame) -> bytes | Non
     row = newest.row(0, named=True)
     chain = greeks.filter((pl.col("session") == row["session"]) & (pl.col("symbol") == row["symbol"]))
     grid = surface_of(chain, newest.head(1), prices=200, horizons=60)
+    if grid.is_empty():
+        return None
     stiffness = grid.pivot("price_usd", index="horizon_days", values="stiffness_usd_per_pct", sort_columns=False)
     prices = [float(name) for name in stiffness.columns[1:]]
 

@@ -42,6 +42,16 @@ class Directional(NamedTuple):
     minus_di: Floats
 
 
+class Moves(NamedTuple):
+    """Up and down moves of the close, true range, and directional moves +DM and -DM, $."""
+
+    up: Floats
+    down: Floats
+    true_range: Floats
+    plus: Floats
+    minus: Floats
+
+
 class MoneyFlow(NamedTuple):
     """Typical price x volume of the bars whose typical price rises, and of those where it falls; 0 on the others."""
 
@@ -68,10 +78,18 @@ def _average(values: Floats, length: int, seed: int, weight: float) -> Floats:
     return _rows(window_average(_flat(values), length, seed, weight), values, length)
 
 
-def _moves(high: Floats, low: Floats, close: Floats) -> list[Floats]:
-    from gnosis.engines.indicators_kernel import moves
+def moves(high: Floats, low: Floats, close: Floats) -> Moves:
+    """Return the moves of each session, from 2 bars (Wilder 1978).
 
-    return [_rows(move, close, 2) for move in moves(_flat(high), _flat(low), _flat(close))]
+    Examples
+    --------
+    >>> found = moves(np.array([[10.0, 12.0]]), np.array([[9.0, 11.0]]), np.array([[9.5, 11.5]]))
+    >>> found.up.tolist(), found.true_range.tolist(), found.plus.tolist()
+    ([[nan, 2.0]], [[nan, 2.5]], [[nan, 2.0]])
+    """
+    from gnosis.engines import indicators_kernel as kernel
+
+    return Moves(*(_rows(move, close, 2) for move in kernel.moves(_flat(high), _flat(low), _flat(close))))
 
 
 def previous(values: Floats, sessions: int = 1) -> Floats:
@@ -140,7 +158,7 @@ def rsi(close: Floats) -> Floats:
     >>> rsi(np.cumsum(np.where(np.arange(141) % 2, 3.0, -1.0))[None] + 100.0)[0, -1].round(3).item()
     73.585
     """
-    up, down, *_ = _moves(close, close, close)
+    up, down, *_ = moves(close, close, close)
     return relative_strength(wilder(up), wilder(down))
 
 
@@ -152,7 +170,7 @@ def true_range(high: Floats, low: Floats, close: Floats) -> Floats:
     >>> true_range(np.array([[10.0, 12.0]]), np.array([[9.0, 11.0]]), np.array([[9.5, 11.5]])).tolist()
     [[nan, 2.5]]
     """
-    return _moves(high, low, close)[2]
+    return moves(high, low, close).true_range
 
 
 def atr(high: Floats, low: Floats, close: Floats, span: int = 14) -> Floats:
@@ -188,7 +206,7 @@ def directional(high: Floats, low: Floats, close: Floats) -> Directional:
     >>> [side[0, -1].item() for side in directional(close + 1.0, close - 1.0, close)]
     [50.0, 0.0]
     """
-    _, _, span, plus, minus = _moves(high, low, close)
+    _, _, span, plus, minus = moves(high, low, close)
     mean_range = wilder(span)
     return Directional(directional_index(wilder(plus), mean_range), directional_index(wilder(minus), mean_range))
 
@@ -202,10 +220,21 @@ def adx(high: Floats, low: Floats, close: Floats) -> Floats:
     >>> adx(close + 1.0, close - 1.0, close)[0, -1].item()
     100.0
     """
+    return adx_of(moves(high, low, close))
+
+
+def adx_of(moved: Moves) -> Floats:
+    """Return :func:`adx` of the directional moves of :func:`moves`.
+
+    Examples
+    --------
+    >>> close = np.arange(281.0)[None] + 100.0
+    >>> adx_of(moves(close + 1.0, close - 1.0, close))[0, -1].item()
+    100.0
+    """
     from gnosis.engines import indicators_kernel as kernel
 
-    *_, plus, minus = _moves(high, low, close)
-    return _rows(kernel.adx(_flat(plus), _flat(minus)), close, 2 * kernel.WILDER_MOVES + 1)
+    return _rows(kernel.adx(_flat(moved.plus), _flat(moved.minus)), moved.plus, 2 * kernel.WILDER_MOVES + 1)
 
 
 def macd_histogram(close: Floats) -> Floats:

@@ -10,7 +10,9 @@ from gnosis.engines.visible_rows import visible_rows
 from gnosis.options.origin import require_table
 from gnosis.tables import TABLES
 
-STALE_AFTER = 5
+STALE_AFTER = 4
+"""Sessions back that a file may be about: it counts within the last five sessions, the current one included."""
+
 VOLUMES = ("short_volume", "total_volume")
 
 

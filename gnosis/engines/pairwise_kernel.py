@@ -42,7 +42,7 @@ def add_term(parts: np.ndarray, k: int, length: int, term: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def window_sums(x: np.ndarray, first: int, length: int, parts: np.ndarray, term: np.ndarray, out: np.ndarray) -> None:
-    """Fill ``out`` (2, BLOCK) with the sum and the number of the known values of windows that begin at ``first``, ..."""
+    """Fill ``out`` (2, BLOCK) with sum and number of the known values of the windows from ``first`` on."""
     n = out[1]
     n[:] = 0.0
     for k in range(length):
@@ -126,3 +126,73 @@ def trailing_deviation(values: np.ndarray, length: int, fewest: int) -> np.ndarr
                     mean = (0.0 + parts[PARTS, lane]) / n[lane]
                     found[symbol, first + lane] = np.sqrt(mean * (n[lane] / max(n[lane] - 1.0, 1.0)))
     return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def trailing_correlation(x: np.ndarray, windows: np.ndarray, first: int, fewest: int) -> np.ndarray:
+    """Return the correlation of the last values of each row of ``x`` with those that each session sees of another.
+
+    Parameters
+    ----------
+    x
+        Shape (symbols, sessions).
+    windows
+        The other series as it was known at each session from ``first`` on, shape (sessions - first, length), the
+        session's own value last; ``length`` is 8 to 128.
+    first
+        First session wanted; the ones before it only serve as past.
+    fewest
+        Pairs that the correlation needs.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (symbols, sessions - first), in [-1, 1]; NaN with fewer pairs or where one side does not move.
+    """
+    length = windows.shape[1]
+    out = np.full((x.shape[0], windows.shape[0]), np.nan)
+    terms = np.empty((5, length))
+    for symbol in range(x.shape[0]):
+        for i in range(windows.shape[0]):
+            n = 0
+            for k in range(length):
+                at = first + i + k - length + 1
+                a = x[symbol, at] if at >= 0 else np.nan
+                b = windows[i, k]
+                is_pair = not np.isnan(a + b)
+                n += is_pair
+                terms[0, k] = a if is_pair else 0.0
+                terms[1, k] = b if is_pair else 0.0
+                terms[2, k] = 1.0 if is_pair else 0.0
+            if n < fewest:
+                continue
+            mean_a, mean_b = row_sum(terms[0]) / n, row_sum(terms[1]) / n
+            for k in range(length):
+                a = terms[0, k] - mean_a if terms[2, k] == 1.0 else 0.0
+                b = terms[1, k] - mean_b if terms[2, k] == 1.0 else 0.0
+                terms[0, k], terms[1, k], terms[3, k] = a * a, b * b, a * b
+            size = np.sqrt(row_sum(terms[0])) * np.sqrt(row_sum(terms[1]))
+            if size > 0.0:
+                out[symbol, i] = min(max(row_sum(terms[3]) / size, -1.0), 1.0)
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def row_sum(x: np.ndarray) -> float:
+    """Return the sum of 8 to 128 values."""
+    a, b, c, d = x[0], x[1], x[2], x[3]
+    e, f, g, h = x[4], x[5], x[6], x[7]
+    whole = x.size - x.size % PARTS
+    for k in range(PARTS, whole, PARTS):
+        a += x[k]
+        b += x[k + 1]
+        c += x[k + 2]
+        d += x[k + 3]
+        e += x[k + 4]
+        f += x[k + 5]
+        g += x[k + 6]
+        h += x[k + 7]
+    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for k in range(whole, x.size):
+        total += x[k]
+    return 0.0 + total

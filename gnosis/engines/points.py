@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gnosis.engines import indicators
 from gnosis.options.origin import require_table
 from gnosis.sessions import UnknownSessionError, schedule
 
@@ -43,7 +44,20 @@ class Points:
     as_of: Integers
 
     def __len__(self) -> int:
-        return self.frame.height
+        return self.symbol.size
+
+    @cached_property
+    def block(self) -> tuple[int, int] | None:
+        """Ranks of the first session and of the one after the last, where every symbol has a point in each of them."""
+        width = len(self) // max(len(self.symbols), 1)
+        shape = (len(self.symbols), width)
+        if width == 0 or len(self) != shape[0] * width:
+            return None
+        first = int(self.position[0])
+        is_whole = (self.position.reshape(shape) == first + np.arange(width)).all() and (
+            self.symbol.reshape(shape) == np.arange(shape[0])[:, None]
+        ).all()
+        return (first, first + width) if is_whole else None
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> Points:
@@ -144,6 +158,8 @@ def daily_points(bars: pl.DataFrame, sessions: Collection[dt.date] | None = None
 class Panel:
     """Daily bars on the exchange calendar, arrays of shape (symbols, sessions); NaN where no bar is seen.
 
+    Indicators that several processors read are made once.
+
     Attributes
     ----------
     first
@@ -170,6 +186,41 @@ class Panel:
     adjusted_volume: Floats
     known_at: Integers
 
+    @cached_property
+    def returns(self) -> Floats:
+        """Daily log returns; NaN where a close or the one of the session before is missing."""
+        return indicators.log_returns(self.close)
+
+    @cached_property
+    def moves(self) -> indicators.Moves:
+        """Moves of the close, true range and directional moves in $."""
+        return indicators.moves(self.high, self.low, self.close)
+
+    @cached_property
+    def atr14(self) -> Floats:
+        """Average true range in $, Wilder's mean of 14."""
+        return indicators.wilder(self.moves.true_range, 14)
+
+    @cached_property
+    def atr20(self) -> Floats:
+        """Average true range in $, Wilder's mean of 20."""
+        return indicators.wilder(self.moves.true_range, 20)
+
+    @cached_property
+    def rsi(self) -> Floats:
+        """Wilder's RSI(14), 0 to 100."""
+        return indicators.relative_strength(*map(indicators.wilder, (self.moves.up, self.moves.down)))
+
+    @cached_property
+    def ema20(self) -> Floats:
+        """Exponential mean of 20 closes in $."""
+        return indicators.ema(self.close, 20)
+
+    @cached_property
+    def bollinger(self) -> indicators.Bollinger:
+        """Bollinger bands (20, 2) in $."""
+        return indicators.bollinger(self.close)
+
     def factor(self, symbol: Integers, position: Integers) -> Floats:
         """Return the adjustment factor of symbols in sessions given by their rank; NaN where no bar is seen."""
         column = position - self.first
@@ -177,9 +228,27 @@ class Panel:
         factors = self.close / self.traded_close
         return np.where(inside, factors[symbol, np.where(inside, column, 0)], np.nan)
 
-    def at(self, points: Points, values: Floats) -> Floats:
-        """Return the values (symbols, sessions) at the points."""
-        return values[points.symbol, points.position - self.first]
+    def at(self, points: Points, values: Floats, lag: int = 0) -> Floats:
+        """Return the values (symbols, sessions) at the points, or so many sessions before; NaN before the panel."""
+        if points.block is not None and points.block[1] - self.first > lag >= 0:
+            start, end = (rank - self.first - lag for rank in points.block)
+            if start >= 0:
+                return values[:, start:end].flatten()
+            found = np.full((values.shape[0], end - start), np.nan)
+            found[:, -start:] = values[:, :end]
+            return found.reshape(-1)
+        column = points.position - self.first - lag
+        if lag == 0:
+            return values[points.symbol, column]
+        return np.where(column >= 0, values[points.symbol, np.maximum(column, 0)], np.nan)
+
+    def share_known(self, points: Points, values: Floats, length: int) -> Floats:
+        """Return the share of the last ``length`` sessions up to each point whose value is finite."""
+        counts = np.zeros((values.shape[0], values.shape[1] + 1))
+        np.cumsum(np.isfinite(values), axis=1, out=counts[:, 1:])
+        known = counts[:, 1:].copy()
+        known[:, length:] -= counts[:, 1:-length]
+        return self.at(points, known) / length
 
     def trailing(self, points: Points, values: Floats, length: int) -> Floats:
         """Return the last ``length`` values up to each point, shape (points, length), oldest first; NaN before."""

@@ -214,6 +214,14 @@ class Series:
         """Return the quantile of the reference sample, linear between order statistics."""
         return self._statistic("quantile", window, share=share)
 
+    def quantiles(self, *shares: float, window: int = YEAR) -> list[Floats]:
+        """Return :meth:`quantile` of several shares out of one sorted sample; where no cell is hidden from a point."""
+        from gnosis.engines import trailing_kernel
+
+        assert self.as_of.size == 0
+        place = self.matrix, self.symbol, self.column
+        return list(trailing_kernel.trailing_quantiles(*place, window, least(window), np.array(shares)))
+
     def median(self, window: int = YEAR) -> Floats:
         """Return the median of the reference sample."""
         return self._statistic("quantile", window, share=0.5)

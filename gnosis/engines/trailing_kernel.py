@@ -51,9 +51,7 @@ def trailing(
         if as_of.size == 0 and statistic <= RANK:
             end = _run_end(symbol, column, i)
             if end - i >= FEWEST_ABREAST:
-                _abreast(
-                    matrix[symbol[i]], column[i], values[i:end], window, fewest, statistic, out[i:end]
-                )
+                _abreast(matrix[symbol[i]], column[i], values[i:end], window, fewest, statistic, out[i:end])
                 i = end - 1
                 is_whole = False
                 continue
@@ -110,6 +108,55 @@ def trailing(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def trailing_quantiles(
+    matrix: Floats, symbol: Integers, column: Integers, window: int, fewest: int, shares: Floats
+) -> Floats:
+    """Return quantiles of the ``window`` columns before each point as :func:`trailing` does, shape (shares, points)."""
+    out = np.full((shares.size, symbol.size), np.nan)
+    sample = np.empty(window)
+    n = 0
+    for i in range(symbol.size):
+        row, end = matrix[symbol[i]], column[i]
+        if i > 0 and symbol[i] == symbol[i - 1] and end == column[i - 1] + 1:
+            gone = row[end - 1 - window] + 0.0 if end > window else np.nan
+            n = _exchanged(sample, n, gone, row[end - 1] + 0.0)
+        else:
+            n = 0
+            for j in range(max(end - window, 0), end):
+                if not np.isnan(row[j]):
+                    sample[n] = row[j] + 0.0
+                    n += 1
+            sample[:n].sort()
+        if n >= fewest:
+            for k in range(shares.size):
+                out[k, i] = quantile(sample[:n], shares[k])
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _exchanged(sample: Floats, n: int, gone: float, come: float) -> int:
+    """Take one of n ascending values out and put another in, NaN for none; return how many there are."""
+    if np.isnan(gone):
+        at = n
+        n += 1
+    else:
+        at = _first_from(sample, n, gone)
+    if np.isnan(come):
+        n -= 1
+        for k in range(at, n):
+            sample[k] = sample[k + 1]
+        return n
+    while at > 0 and sample[at - 1] > come:
+        sample[at] = sample[at - 1]
+        at -= 1
+    while at + 1 < n and sample[at + 1] < come:
+        sample[at] = sample[at + 1]
+        at += 1
+    sample[at] = come
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _run_end(symbol: Integers, column: Integers, i: int) -> int:
     """Return the point after the last of those that follow point ``i`` session by session."""
     end = i + 1
@@ -119,9 +166,7 @@ def _run_end(symbol: Integers, column: Integers, i: int) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _abreast(
-    row: Floats, column: int, values: Floats, window: int, fewest: int, statistic: int, out: Floats
-) -> None:
+def _abreast(row: Floats, column: int, values: Floats, window: int, fewest: int, statistic: int, out: Floats) -> None:
     """Fill ``out`` with a statistic of neighbouring points, a block of them side by side.
 
     Every point goes through the known values of its own window from the oldest on, as it would alone; what is unknown
@@ -129,8 +174,8 @@ def _abreast(
     """
     # Before the first column nothing is known.
     past = np.full(window + values.size, np.nan)
-    oldest = max(column - window, 0)
-    past[oldest - column + window :] = row[oldest : column + values.size] + 0.0
+    oldest, end = max(column - window, 0), min(column + values.size, row.size)
+    past[oldest - column + window : end - column + window] = row[oldest:end] + 0.0
     known = np.empty(past.size + 1)
     known[0] = 0.0
     for k in range(past.size):

@@ -106,6 +106,20 @@ def volume_profiles(
     """
     from gnosis.engines.volume_profile_kernel import profiles
 
+    bars, first, after = _windows(low, high, volume, starts, ends)
+    return VolumeProfile(*profiles(*bars, first, after, bins))
+
+
+def _windows(
+    low: Floats, high: Floats, volume: Floats, starts: Integers, ends: Integers
+) -> tuple[tuple[Floats, Floats, Floats], Integers, Integers]:
+    """Return bars and windows as kernels take them.
+
+    Raises
+    ------
+    ValueError
+        When they do not fit together.
+    """
     bottom, top, traded = (np.array(side, dtype=np.float64, order="C") for side in (low, high, volume))
     first, after = np.array(starts, dtype=np.int64), np.array(ends, dtype=np.int64)
     n = bottom.size
@@ -116,7 +130,7 @@ def volume_profiles(
         )
     if first.size and (first.min() < 0 or after.max() > n):
         raise ValueError(f"expected windows within {n} bars, found bars {first.min()} to {after.max()}")
-    return VolumeProfile(*profiles(bottom, top, traded, first, after, bins))
+    return (bottom, top, traded), first, after
 
 
 def bin_kinds(profile: VolumeProfile) -> Kinds:
@@ -129,6 +143,19 @@ def bin_kinds(profile: VolumeProfile) -> Kinds:
     >>> bin_kinds(VolumeProfile(np.array([[10.0, 10.0, 20.0, 4.0, 0.0]]), np.zeros(1), np.ones(1))).tolist()
     [[0, 0, 1, -1, 0]]
     """
+    volume, middle = profile.volume, median_volume(profile)[:, None]
+    is_low = (volume > 0.0) & (volume < LOW_VOLUME * middle)
+    return (volume > HIGH_VOLUME * middle).astype(np.int8) - is_low.astype(np.int8)
+
+
+def median_volume(profile: VolumeProfile) -> Floats:
+    """Return the median volume of the bins that are not empty, NaN where all are; shape (windows,).
+
+    Examples
+    --------
+    >>> median_volume(VolumeProfile(np.array([[10.0, 30.0, 0.0, 4.0]]), np.zeros(1), np.ones(1))).tolist()
+    [10.0]
+    """
     volume = profile.volume
     filled = volume > 0.0
     counts = filled.sum(axis=1)
@@ -137,8 +164,7 @@ def bin_kinds(profile: VolumeProfile) -> Kinds:
     middle = (
         ordered[rows, np.maximum(counts - 1, 0) // 2] + ordered[rows, np.minimum(counts // 2, volume.shape[1] - 1)]
     ) / 2
-    middle = np.where(counts > 0, middle, np.nan)[:, None]
-    return (volume > HIGH_VOLUME * middle).astype(np.int8) - (filled & (volume < LOW_VOLUME * middle)).astype(np.int8)
+    return np.where(counts > 0, middle, np.nan)
 
 
 def clusters(profile: VolumeProfile, kinds: Kinds, kind: int) -> Clusters:
@@ -178,9 +204,36 @@ def value_area(profile: VolumeProfile, share: float = VALUE_AREA) -> ValueArea:
     from gnosis.engines.volume_profile_kernel import value_bins
 
     first, last = value_bins(np.array(profile.volume, order="C"), share)
-    rows = np.arange(len(first))
+    return _area(first, last, profile.low, profile.high, profile.volume.shape[1])
+
+
+def value_areas(
+    low: Floats,
+    high: Floats,
+    volume: Floats,
+    starts: Integers,
+    ends: Integers,
+    bins: int = BINS,
+    share: float = VALUE_AREA,
+) -> ValueArea:
+    """Return :func:`value_area` of :func:`volume_profiles`, whose parameters and errors these are, without keeping them.
+
+    Examples
+    --------
+    >>> bars = np.array([10.0, 14.0]), np.array([20.0, 16.0]), np.array([100.0, 400.0])
+    >>> [side.item() for side in value_areas(*bars, np.array([0]), np.array([2]), bins=5)]
+    [14.0, 16.0]
+    """
+    from gnosis.engines import volume_profile_kernel as kernel
+
+    bars, first, after = _windows(low, high, volume, starts, ends)
+    begin, last, lowest, highest = kernel.value_areas(*bars, first, after, bins, share)
+    return _area(begin, last, lowest, highest, bins)
+
+
+def _area(first: Integers, last: Integers, low: Floats, high: Floats, bins: int) -> ValueArea:
     known = first >= 0
-    edges = profile.edges
-    return ValueArea(
-        np.where(known, edges[rows, np.maximum(first, 0)], np.nan), np.where(known, edges[rows, last + 1], np.nan)
+    lower, upper = (
+        low + (high - low) * (bin_edge / bins) for bin_edge in (np.maximum(first, 0), np.maximum(last + 1, 0))
     )
+    return ValueArea(np.where(known, lower, np.nan), np.where(known, upper, np.nan))

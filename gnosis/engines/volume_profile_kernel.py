@@ -6,14 +6,40 @@ together, bar after bar, each bar into all windows that hold it. Every window st
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 # Prices nearer than this share of a bin to an edge are on it: rounding fills no bin.
 ON_EDGE = 1e-9
 # Volumes that differ by less than this share are equal: rounding decides no tie.
 EQUAL = 1e-12
 LANES = 8
+AT_ONCE = 256
+
+
+def _add_to_lanes(_context: Any, _address: Any, _index: Any, _value: Any) -> Any:
+    def build(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        address, index, value = arguments
+        lanes = ir.VectorType(ir.DoubleType(), LANES)
+        whole = builder.inttoptr(
+            builder.add(address, builder.mul(index, ir.Constant(index.type, 8 * LANES))), lanes.as_pointer()
+        )
+        undefined = ir.Constant(lanes, ir.Undefined)
+        first = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        added = builder.fadd(builder.load(whole, align=8), builder.shuffle_vector(first, undefined, everywhere))
+        builder.store(added, whole, align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.float64), build
+
+
+# Adds a value to all lanes of row ``index`` of the array at an address: the compiler does not join so few additions.
+add_to_lanes: Any = intrinsic(_add_to_lanes)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})
@@ -45,32 +71,24 @@ def place_bars(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_run(
-    placed: np.ndarray, volume: np.ndarray, length: int, run: int, bins: int, rows: np.ndarray
-) -> None:
+def fill_run(placed: np.ndarray, volume: np.ndarray, length: int, run: int, bins: int, rows: np.ndarray) -> None:
     """Fill the bins of ``run`` windows of ``length`` bars, each one bar later than the one before.
 
     ``rows`` has the bins of up to :data:`LANES` windows side by side, shape (bins, LANES).
     """
     lows, highs, densities = placed[0], placed[1], placed[2]
     rows[:] = 0.0
+    address = np.int64(rows.ctypes.data)
     for i in range(length + run - 1):
         a, b, density = lows[i], highs[i], densities[i]
         k = min(int(a), bins - 1)
-        # Windows that hold the bar; all lanes but at the two ends, unused ones too.
+        # Windows that hold the bar; in between all lanes, unused ones too.
         first, after = max(i - length + 1, 0), i + 1
         is_inner = after >= run and first == 0
-        if a == b:
-            after = min(after, run)
-            for lane in range(first, after):
-                rows[k, lane] += volume[i]
-            continue
-        added = density * (min(b, k + 1.0) - a)
+        added = volume[i] if a == b else density * (min(b, k + 1.0) - a)
         while True:
             if is_inner:
-                part = rows[k]
-                for lane in range(LANES):
-                    part[lane] += added
+                add_to_lanes(address, k, added)
             else:
                 for lane in range(first, min(after, run)):
                     rows[k, lane] += added
@@ -105,11 +123,36 @@ def profiles(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return volume by bin (windows, bins), lowest low and highest high of each window; NaN where a bar is unknown."""
     out = np.empty((starts.size, bins))
-    lowest = np.full(starts.size, np.nan)
-    highest = np.full(starts.size, np.nan)
+    lowest, highest = np.empty(starts.size), np.empty(starts.size)
+    fill(low, high, volume, unknown_before(low, high, volume), starts, ends, out, lowest, highest)
+    return out, lowest, highest
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def unknown_before(low: np.ndarray, high: np.ndarray, volume: np.ndarray) -> np.ndarray:
+    """Return how many bars before each, and in all, are not wholly known."""
     unknown = np.zeros(low.size + 1, np.int64)
     for i in range(low.size):
         unknown[i + 1] = unknown[i] + (1 if np.isnan(low[i] + high[i] + volume[i]) else 0)
+    return unknown
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill(
+    low: np.ndarray,
+    high: np.ndarray,
+    volume: np.ndarray,
+    unknown: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    out: np.ndarray,
+    lowest: np.ndarray,
+    highest: np.ndarray,
+) -> None:
+    """Fill ``out`` (windows, bins), ``lowest`` and ``highest`` as :func:`profiles` returns them."""
+    bins = out.shape[1]
+    lowest[:] = np.nan
+    highest[:] = np.nan
     longest = 0
     for w in range(starts.size):
         longest = max(longest, ends[w] - starts[w])
@@ -149,7 +192,6 @@ def profiles(
                 for lane in range(run):
                     out[w + lane, k] = rows[k, lane]
         w += run
-    return out, lowest, highest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -180,3 +222,21 @@ def value_bins(volume: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray
                 inside += lower
         first[w], last[w] = below, above
     return first, last
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def value_areas(
+    low: np.ndarray, high: np.ndarray, volume: np.ndarray, starts: np.ndarray, ends: np.ndarray, bins: int, share: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return first and last bin of each window's value area, and lowest low and highest high, without the profiles."""
+    n = starts.size
+    first, last = np.empty(n, np.int64), np.empty(n, np.int64)
+    lowest, highest = np.empty(n), np.empty(n)
+    unknown = unknown_before(low, high, volume)
+    filled = np.empty((min(n, AT_ONCE), bins))
+    for a in range(0, n, AT_ONCE):
+        b = min(a + AT_ONCE, n)
+        part = filled[: b - a]
+        fill(low, high, volume, unknown, starts[a:b], ends[a:b], part, lowest[a:b], highest[a:b])
+        first[a:b], last[a:b] = value_bins(part, share)
+    return first, last, lowest, highest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +67,7 @@ def wyckoff_phase(
     *,
     window: int,
     edges: Range,
-    earlier_edges: Range,
+    earlier_edges: Range | Callable[[Integers], Range],
     reach: Floats,
 ) -> Floats:
     """Return the phase at each point as its position in :class:`gnosis.engines.regimes.WyckoffPhase`.
@@ -76,11 +77,13 @@ def wyckoff_phase(
     high, low, close, volume
         Adjusted prices in $ and volume in shares of one kind, shape (symbols, sessions), NaN where there is no bar.
     symbol, column
-        Row and column of each point; ``column - 1`` is the session before.
+        Row and column of each point, sorted by row; ``column - 1`` is the session before.
     window
         Bars of the trading range.
     edges, earlier_edges
-        Range of the window without its last 5 bars, and without its last 20.
+        Range of the window without its last 5 bars, and without its last 20; the second may be a function that gives
+        it for some of the points, by their positions: only where it decides is it asked for. Given so, it must be known
+        wherever the first and all bars are.
     reach
         ATR(14) in $ of the bar 5 before each point.
 
@@ -98,25 +101,25 @@ def wyckoff_phase(
     >>> wyckoff_phase(*bars, *point, window=50, edges=sides, earlier_edges=sides, reach=np.array([2.0])).item()
     1.0
     """
-    from gnosis.engines.wyckoff_kernel import phases
+    from gnosis.engines.wyckoff_kernel import TO_TEST, phases
 
     def plain(values: Floats) -> Floats:
         return np.array(values, dtype=np.float64, order="C")
 
-    return phases(
-        plain(high),
-        plain(low),
-        plain(close),
-        plain(volume),
-        np.array(symbol, dtype=np.int64),
-        np.array(column, dtype=np.int64),
-        window,
-        plain(edges.low),
-        plain(edges.high),
-        plain(earlier_edges.low),
-        plain(earlier_edges.high),
-        plain(reach),
-    )
+    bars = [plain(side) for side in (high, low, close, volume)]
+
+    def judged(at: Integers | slice, earlier: Range) -> Floats:
+        place = [np.array(part[at], dtype=np.int64) for part in (symbol, column)]
+        sides = [plain(side[at]) for side in edges]
+        return phases(*bars, *place, window, *sides, plain(earlier.low), plain(earlier.high), plain(reach[at]))
+
+    if isinstance(earlier_edges, Range):
+        return judged(slice(None), earlier_edges)
+    found = judged(slice(None), Range(np.zeros(0), np.zeros(0)))
+    to_test = np.flatnonzero(found == TO_TEST)
+    if to_test.size:
+        found[to_test] = judged(to_test, earlier_edges(to_test))
+    return found
 
 
 def wyckoff_phase_of_extremes(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 import polars.selectors as cs
 
@@ -10,8 +12,14 @@ from gnosis.features.panel import joined_providers, require_columns, session_pos
 from gnosis.features.registry import BY_NAME, features_of
 from gnosis.sessions import schedule
 
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Collection
 
-def macro(bars_keys: pl.DataFrame, observations: pl.DataFrame) -> pl.DataFrame:
+
+def macro(
+    bars_keys: pl.DataFrame, observations: pl.DataFrame, sessions: Collection[dt.date] | None = None
+) -> pl.DataFrame:
     """Compute the macro features of every given symbol and session.
 
     An observation counts once it was published: at or before both ``as_of`` and the close of the row's session. Of a
@@ -24,6 +32,8 @@ def macro(bars_keys: pl.DataFrame, observations: pl.DataFrame) -> pl.DataFrame:
         ``session`` (date), ``symbol`` (text), ``as_of`` (UTC): one row per bar, ``as_of`` being its ``known_at``.
     observations
         Rows of ``raw.macro``; ``lookback_of("macro")`` sessions give every value.
+    sessions
+        Sessions whose rows are wanted; all of the keys by default.
 
     Returns
     -------
@@ -51,6 +61,8 @@ def macro(bars_keys: pl.DataFrame, observations: pl.DataFrame) -> pl.DataFrame:
     [None, 0.17]
     """
     require_columns(bars_keys, "the keys of bars", ["session", "symbol", "as_of"])
+    if sessions is not None:
+        bars_keys = bars_keys.filter(pl.col("session").is_in(list(sessions)))
     columns = ["series_id", "ref_date", "known_at", "value", "provider", "synthetic"]
     require_columns(observations, "raw.macro", columns)
     versions = observations.select(columns).sort("series_id", "known_at", "ref_date")

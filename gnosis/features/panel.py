@@ -11,20 +11,19 @@ import polars as pl
 from gnosis.sessions import UnknownSessionError, schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import datetime as dt
+    from collections.abc import Collection, Iterable
 
 MAX_ORIGINS = 62
 NO_PROVIDER = "none"
 
 
 @dataclass(frozen=True)
-class Panel:
+class Rows:
     """Bars sorted by symbol and session; every array has one element per bar, in that order.
 
     Attributes
     ----------
-    keys
-        ``symbol``, ``session``, ``as_of`` (UTC), ``ts`` (UTC), ``provider`` and ``synthetic`` of the window read.
     symbol
         Symbol as an integer code (int64).
     position
@@ -40,7 +39,6 @@ class Panel:
         window (int64).
     """
 
-    keys: pl.DataFrame
     symbol: np.ndarray
     position: np.ndarray
     known_at: np.ndarray
@@ -51,7 +49,27 @@ class Panel:
     run: np.ndarray
 
 
-def read_panel(bars: pl.DataFrame, window: int) -> Panel:
+@dataclass(frozen=True)
+class Panel(Rows):
+    """Bars with what identifies them.
+
+    Attributes
+    ----------
+    keys
+        ``symbol``, ``session``, ``as_of`` (UTC), ``ts`` (UTC), ``provider`` and ``synthetic`` of the window read.
+    sessions
+        Sessions whose rows are wanted; all when None.
+    """
+
+    keys: pl.DataFrame
+    sessions: tuple[dt.date, ...] | None
+
+    def wanted(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of the wanted sessions."""
+        return frame if self.sessions is None else frame.filter(pl.col("session").is_in(self.sessions))
+
+
+def read_panel(bars: pl.DataFrame, window: int, sessions: Collection[dt.date] | None = None) -> Panel:
     """Sort bars and find out, for each, which of the ``window`` sessions up to it were known at its cut-off.
 
     Parameters
@@ -60,6 +78,8 @@ def read_panel(bars: pl.DataFrame, window: int) -> Panel:
         Rows of ``raw.equity_bars`` in any order.
     window
         Sessions, the current one included, that the caller reads.
+    sessions
+        Sessions whose rows are wanted: bars that no row of theirs reads are left out. All when None.
 
     Raises
     ------
@@ -83,7 +103,7 @@ def read_panel(bars: pl.DataFrame, window: int) -> Panel:
 
     needed = ["session", "symbol", "ts", "high", "low", "close", "volume", "adjustment_factor"]
     require_columns(bars, "raw.equity_bars", [*needed, "known_at", "provider", "synthetic"])
-    rows = bars.sort("symbol", "session")
+    rows = (bars if sessions is None else _within_reach(bars, window, sessions)).sort("symbol", "session")
     symbol = rows["symbol"].rle_id().cast(pl.Int64).to_numpy()
     position = session_positions(rows["session"], "raw.equity_bars")
     repeated = np.flatnonzero((np.diff(symbol) == 0) & (np.diff(position) == 0))
@@ -99,6 +119,7 @@ def read_panel(bars: pl.DataFrame, window: int) -> Panel:
     factor = rows["adjustment_factor"].to_numpy()
     provider, synthetic = origin_columns(origins, names)
     return Panel(
+        sessions=None if sessions is None else tuple(sorted(sessions)),
         keys=rows.select("symbol", "session", pl.col("known_at").alias("as_of"), "ts").with_columns(
             provider, synthetic
         ),
@@ -111,6 +132,15 @@ def read_panel(bars: pl.DataFrame, window: int) -> Panel:
         volume=rows["volume"].cast(pl.Float64).fill_null(np.nan).to_numpy() / factor,
         run=run,
     )
+
+
+def _within_reach(bars: pl.DataFrame, window: int, sessions: Collection[dt.date]) -> pl.DataFrame:
+    """Return the bars of the windows that end with some sessions; only their first and last session matter."""
+    if not sessions:
+        return bars.clear()
+    wanted = pl.Series("session", [min(sessions), max(sessions)], dtype=pl.Date)
+    first = int(session_positions(wanted, "the wanted sessions")[0])
+    return bars.filter(pl.col("session").is_between(schedule()["session"][max(first - window + 1, 0)], wanted[1]))
 
 
 def require_columns(frame: pl.DataFrame, table: str, columns: list[str]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 import numpy as np
 import polars as pl
 
 from gnosis.features.group_rows import library_features
-from gnosis.features.panel import Panel, joined_providers, microseconds, origin_columns, read_panel, session_positions
+from gnosis.features.panel import Rows, joined_providers, microseconds, origin_columns, read_panel, session_positions
 from gnosis.features.registry import BY_NAME, lookback_of
 from gnosis.sessions import NEW_YORK, schedule
 from gnosis.tables import TABLES
@@ -28,8 +29,8 @@ BAR_SESSIONS = BY_NAME["regime_market_structure"].lookback_sessions
 PRE_FROM, AFTER_UNTIL = dt.time(4, 0), dt.time(20, 0)
 
 
-def regime(bars: pl.DataFrame, index_levels: pl.DataFrame) -> pl.DataFrame:
-    """Compute the regime features of every bar, history included.
+def regime(bars: pl.DataFrame, index_levels: pl.DataFrame, sessions: Collection[dt.date] | None = None) -> pl.DataFrame:
+    """Compute the regime features of every bar, or of those of some sessions.
 
     The state of the market is that of the latest VIX and S&P 500 close that is about the bar's session or one of the
     two before it and was known at the bar's ``known_at``; an older one is not used. A level that became known after the
@@ -41,6 +42,8 @@ def regime(bars: pl.DataFrame, index_levels: pl.DataFrame) -> pl.DataFrame:
         Rows of ``raw.equity_bars`` of any symbols and sessions, in any order; 281 sessions give every value.
     index_levels
         Rows of ``raw.index_levels``; read are ^VIX and ^GSPC. ``lookback_of("regime")`` sessions give every value.
+    sessions
+        Sessions whose rows are wanted; all of the bars by default.
 
     Returns
     -------
@@ -65,16 +68,23 @@ def regime(bars: pl.DataFrame, index_levels: pl.DataFrame) -> pl.DataFrame:
     >>> row["regime_vix"], row["regime_vix_bucket"], row["regime_session"], row["regime_market_structure"]
     (17.24, 1, 1, None)
     """
-    if bars.is_empty():
-        return TABLES["features.regime"].empty()
-    panel = read_panel(bars, BAR_SESSIONS)
-    moments = panel.keys.select("session", "as_of").unique().sort("session", "as_of")
-    frame = panel.keys.with_columns(
-        trading_period(panel.keys["ts"]),
-        _market_structure(panel),
-        _liquidity(panel),
+    from gnosis.engines import indicators_kernel as kernel
+
+    panel = read_panel(bars, BAR_SESSIONS, sessions)
+    _, _, _, plus, minus = kernel.moves(panel.high, panel.low, panel.close)
+    structure = market_structure(panel, kernel.adx(plus, minus))
+    own = panel.keys.with_columns(
+        labels("regime_market_structure", structure),
+        labels("regime_liquidity_time", liquidity_of_session(panel)),
         known_at="as_of",
-    ).join(market_state(moments, index_levels), on=["session", "as_of"], how="left", maintain_order="left")
+    )
+    own = panel.wanted(own)
+    if own.is_empty():
+        return TABLES["features.regime"].empty()
+    moments = own.select("session", "as_of").unique().sort("session", "as_of")
+    frame = own.with_columns(trading_period(own["ts"])).join(
+        market_state(moments, index_levels), on=["session", "as_of"], how="left", maintain_order="left"
+    )
     frame = frame.with_columns(
         joined_providers(frame.select("provider", "index_provider")), pl.col("synthetic") | pl.col("index_synthetic")
     )
@@ -178,11 +188,10 @@ def trading_period(ends: pl.Series) -> pl.Series:
     return known.select(period.cast(categories).alias("regime_session")).to_series()
 
 
-def _market_structure(panel: Panel) -> pl.Series:
+def market_structure(panel: Rows, strength: np.ndarray) -> np.ndarray:
+    """Return the code of ``regime_market_structure`` of every bar from its ADX; -1 is unknown."""
     from gnosis.engines import indicators_kernel as kernel
 
-    _, _, _, plus, minus = kernel.moves(panel.high, panel.low, panel.close)
-    strength = kernel.adx(plus, minus)
     # SMA50_t - SMA50_{t-10} has the sign of the ten closes that entered less the ten that left.
     ten = kernel.rolling(panel.close, 10, kernel.SUM)
     slope = np.full(len(ten), np.nan)
@@ -193,16 +202,17 @@ def _market_structure(panel: Panel) -> pl.Series:
     code[(strength > TREND_ABOVE) & (slope > 0.0)] = uptrend
     code[(strength > TREND_ABOVE) & (slope < 0.0)] = downtrend
     code[(panel.run < BAR_SESSIONS) | np.isnan(strength)] = -1
-    return labels("regime_market_structure", code)
+    return code
 
 
-def _liquidity(panel: Panel) -> pl.Series:
+def liquidity_of_session(panel: Rows) -> np.ndarray:
+    """Return the code of ``regime_liquidity_time`` of every bar, by its volume; -1 is unknown."""
     from gnosis.features.indicators import ratio_to_usual
 
     ratio = ratio_to_usual(panel.symbol, panel.position, panel.known_at, panel.volume, VOLUME_WINDOW, VOLUME_FEWEST)
     high, normal, low = range(3)
     code = np.where(ratio > VOLUME_HIGH, high, np.where(ratio < VOLUME_LOW, low, normal))
-    return labels("regime_liquidity_time", np.where(np.isnan(ratio), -1, code))
+    return np.where(np.isnan(ratio), -1, code)
 
 
 def labels(name: str, codes: np.ndarray) -> pl.Series:
@@ -219,4 +229,4 @@ def labels(name: str, codes: np.ndarray) -> pl.Series:
     return named.gather(np.maximum(codes, 0)).to_frame().select(pl.when(known).then(pl.col(name))).to_series()
 
 
-__all__ = ["regime"]
+__all__ = ["liquidity_of_session", "market_state", "market_structure", "regime", "trading_period"]

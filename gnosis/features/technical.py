@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,15 +13,18 @@ from gnosis.features.panel import read_panel
 from gnosis.features.registry import features_of, lookback_of
 
 if TYPE_CHECKING:
-    from gnosis.features.panel import Panel
+    import datetime as dt
+    from collections.abc import Collection
+
+    from gnosis.features.panel import Rows
 
 # A reference sample needs a quarter of its window, and never fewer than ten values.
 ZSCORE_WINDOW = 20
 ZSCORE_FEWEST = 10
 
 
-def technical(bars: pl.DataFrame) -> pl.DataFrame:
-    """Compute the technical features of every bar, history included.
+def technical(bars: pl.DataFrame, sessions: Collection[dt.date] | None = None) -> pl.DataFrame:
+    """Compute the technical features of every bar, or of those of some sessions.
 
     Prices are adjusted (price x adjustment_factor). A bar reads the sessions of its symbol that end with its own and
     were known at its own ``known_at``, which becomes ``as_of``. Windows count exchange sessions: a value whose window
@@ -33,6 +36,8 @@ def technical(bars: pl.DataFrame) -> pl.DataFrame:
     bars
         Rows of ``raw.equity_bars`` of any symbols and sessions, in any order. To have every value of a session, give it
         ``lookback_of("technical")`` sessions of history.
+    sessions
+        Sessions whose rows are wanted; all of the bars by default.
 
     Returns
     -------
@@ -62,30 +67,63 @@ def technical(bars: pl.DataFrame) -> pl.DataFrame:
     >>> [value and round(value, 6) for value in technical(bars)["tech_roc_5"]]
     [None, None, None, None, None, 0.05101]
     """
-    panel = read_panel(bars, lookback_of("technical"))
-    computed = _values(panel)
-    columns = []
-    for feature in features_of("technical"):
-        values = computed[feature.name]
-        # The score leaves gaps out by itself; all others need every session of their window.
-        if feature.fewest_sessions == feature.lookback_sessions:
-            values = np.where(panel.run >= feature.lookback_sessions, values, np.nan)
-        columns.append(pl.Series(feature.name, values).fill_nan(None))
-    return library_features("technical", panel.keys.with_columns(*columns, known_at="as_of"))
+    panel = read_panel(bars, lookback_of("technical"), sessions)
+    computed = technical_values(panel, averages_of(panel.high, panel.low, panel.close))
+    columns = [pl.Series(name, values, nan_to_null=True) for name, values in computed.items()]
+    return library_features("technical", panel.wanted(panel.keys.with_columns(*columns, known_at="as_of")))
 
 
-def _values(panel: Panel) -> dict[str, np.ndarray]:
-    """Return the features as arrays over the panel, before rows with too short a history are cut out."""
+class Averages(NamedTuple):
+    """Wilder's averages of 14 of every bar: RSI, average true range in $, +DI, -DI and ADX."""
+
+    rsi: np.ndarray
+    mean_range: np.ndarray
+    plus_di: np.ndarray
+    minus_di: np.ndarray
+    adx: np.ndarray
+
+
+def averages_of(high: np.ndarray, low: np.ndarray, close: np.ndarray) -> Averages:
+    """Return the averages of bars that stand one symbol after the other; rows of too short a history are arbitrary."""
     from gnosis.engines import indicators_kernel as kernel
-    from gnosis.features.indicators import return_score
 
     def wilder(x: np.ndarray) -> np.ndarray:
         return kernel.window_average(x, kernel.WILDER_MOVES, kernel.WILDER_SPAN, kernel.WILDER_WEIGHT)
 
-    close = panel.close
-    up, down, true_range, plus, minus = kernel.moves(panel.high, panel.low, close)
+    up, down, true_range, plus, minus = kernel.moves(high, low, close)
     mean_range = wilder(true_range)
-    rsi = relative_strength(wilder(up), wilder(down))
+    return Averages(
+        relative_strength(wilder(up), wilder(down)),
+        mean_range,
+        directional_index(wilder(plus), mean_range),
+        directional_index(wilder(minus), mean_range),
+        kernel.adx(plus, minus),
+    )
+
+
+def technical_values(panel: Rows, averages: Averages) -> dict[str, np.ndarray]:
+    """Return the features of every bar by name, NaN where the history is too short.
+
+    Parameters
+    ----------
+    panel
+        Bars that stand one symbol after the other.
+    averages
+        Of the same bars.
+    """
+    values = _values(panel, averages)
+    for feature in features_of("technical"):
+        # The score leaves gaps out by itself; all others need every session of their window.
+        if feature.fewest_sessions == feature.lookback_sessions:
+            values[feature.name][panel.run < feature.lookback_sessions] = np.nan
+    return values
+
+
+def _values(panel: Rows, averages: Averages) -> dict[str, np.ndarray]:
+    from gnosis.engines import indicators_kernel as kernel
+    from gnosis.features.indicators import return_score
+
+    close, rsi, mean_range = panel.close, averages.rsi, averages.mean_range
     usual_range = kernel.rolling(mean_range, 20, kernel.MEAN)
     expansion = mean_range / np.where(usual_range > 0.0, usual_range, np.nan)
     histogram = kernel.macd_histogram(close)
@@ -101,9 +139,9 @@ def _values(panel: Panel) -> dict[str, np.ndarray]:
         "tech_momentum_zscore": return_score(
             panel.symbol, panel.position, panel.known_at, close, ZSCORE_WINDOW, ZSCORE_FEWEST
         ),
-        "tech_adx": kernel.adx(plus, minus),
-        "tech_plus_di": directional_index(wilder(plus), mean_range),
-        "tech_minus_di": directional_index(wilder(minus), mean_range),
+        "tech_adx": averages.adx.copy(),
+        "tech_plus_di": averages.plus_di.copy(),
+        "tech_minus_di": averages.minus_di.copy(),
     }
 
 
@@ -114,4 +152,4 @@ def _lag(x: np.ndarray, rows: int) -> np.ndarray:
     return out
 
 
-__all__ = ["technical"]
+__all__ = ["Averages", "averages_of", "technical", "technical_values"]

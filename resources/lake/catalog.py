@@ -19,7 +19,7 @@ import duckdb
 import polars as pl
 
 from gnosis.tables import Table
-from resources.lake import parquet, reading, versions
+from resources.lake import parquet, reading, sql, versions
 from resources.lake.errors import CatalogMissingError, DiskFullError, NotLocalError
 from resources.lake.manifest import Manifest
 from resources.lake.objects import NO_ROOM, is_local, sync_folder
@@ -30,25 +30,6 @@ if TYPE_CHECKING:
 CATALOG_NAME = "gnosis.duckdb"
 CATALOG_FORMAT = 1
 RECORDS = "published"
-
-_SQL_TYPES: dict[pl.DataType, str] = {
-    pl.Boolean(): "BOOLEAN",
-    pl.Int8(): "TINYINT",
-    pl.Int16(): "SMALLINT",
-    pl.Int32(): "INTEGER",
-    pl.Int64(): "BIGINT",
-    pl.UInt8(): "UTINYINT",
-    pl.UInt16(): "USMALLINT",
-    pl.UInt32(): "UINTEGER",
-    pl.UInt64(): "UBIGINT",
-    pl.Float32(): "FLOAT",
-    pl.Float64(): "DOUBLE",
-    pl.String(): "VARCHAR",
-    pl.Binary(): "BLOB",
-    pl.Date(): "DATE",
-    pl.Datetime("us"): "TIMESTAMP",
-    pl.Datetime("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
-}
 
 
 @dataclass(frozen=True)
@@ -192,14 +173,13 @@ def _build(lake: Lake, aside: Path, manifests: Mapping[str, Manifest]) -> None:
 
 
 def _add_view(lake: Lake, connection: duckdb.DuckDBPyConnection, table: Table, manifest: Manifest) -> None:
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(table.room)}")
-    view = _view(table)
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {sql.quoted(table.room)}")
+    view = sql.view_of(table)
     connection.execute(f"CREATE VIEW {view} AS {_query(lake, table, manifest)}")
-    comments = [f"COMMENT ON VIEW {view} IS {_literal(table.title)}"]
-    comments += [
-        f"COMMENT ON COLUMN {view}.{_name(column)} IS {_literal(f'{table.description(column)} [{table.unit(column)}]')}"
-        for column in table.polars_schema
-    ]
+    comments = [f"COMMENT ON VIEW {view} IS {sql.literal(table.title)}"]
+    for column in table.polars_schema:
+        words = f"{table.description(column)} [{table.unit(column)}]"
+        comments.append(f"COMMENT ON COLUMN {view}.{sql.quoted(column)} IS {sql.literal(words)}")
     connection.execute("; ".join(comments))
 
 
@@ -209,8 +189,8 @@ def _add_macro(
     if "known_at" in table.polars_schema:
         companion = versions.companion_of(lake, table)
         is_restated = companion is not None and bool(manifests[companion.name].entries)
-        macro = f"{_name(table.room)}.{_name(f'{table.short_name}_as_of')}"
-        query = _as_of_query(table, companion if is_restated else None)
+        macro = f"{sql.quoted(table.room)}.{sql.quoted(f'{table.short_name}_as_of')}"
+        query = sql.as_of_query(table, companion if is_restated else None)
         connection.execute(f"CREATE MACRO {macro}(t) AS TABLE {query}")
 
 
@@ -225,7 +205,7 @@ def _query(lake: Lake, table: Table, manifest: Manifest) -> str:
         schema = table.polars_schema if is_present else reading.stored_schema(lake, table, entry)
         how = parquet.sources(table, period, entry, schema)
         keys = (f"{lake.folder(table.name)}/{entry.file}" for entry in group.values())
-        files = ", ".join(_file_literal(lake.objects.address(key)) for key in keys)
+        files = ", ".join(sql.file_literal(lake.objects.address(key)) for key in keys)
         branches.append(f"SELECT {_columns(table, how)} FROM read_parquet([{files}], hive_partitioning = false)")
     if not branches:
         return f"SELECT {_columns(table, dict.fromkeys(table.polars_schema, 'null'))} WHERE false"
@@ -235,29 +215,11 @@ def _query(lake: Lake, table: Table, manifest: Manifest) -> str:
 def _columns(table: Table, how: Mapping[str, parquet.Source]) -> str:
     dtypes = table.polars_schema
     written = {
-        "stored": lambda name: _name(name),
-        "cast": lambda name: f"CAST({_name(name)} AS {sql_type(dtypes[name])}) AS {_name(name)}",
-        "null": lambda name: f"CAST(NULL AS {sql_type(dtypes[name])}) AS {_name(name)}",
+        "stored": lambda name: sql.quoted(name),
+        "cast": lambda name: f"CAST({sql.quoted(name)} AS {sql.sql_type(dtypes[name])}) AS {sql.quoted(name)}",
+        "null": lambda name: f"CAST(NULL AS {sql.sql_type(dtypes[name])}) AS {sql.quoted(name)}",
     }
     return ", ".join(written[source](name) for name, source in how.items())
-
-
-def _as_of_query(table: Table, companion: Table | None) -> str:
-    """Return what was known at ``t``; ``companion`` is given when rows of the table were restated."""
-    columns, key = ", ".join(map(_name, table.polars_schema)), ", ".join(map(_name, table.key))
-    rows = _view(table)
-    if companion is not None:
-        earlier = (
-            f"(SELECT {columns} FROM {_view(companion)} WHERE NOT is_corrected AND superseded_at > t "
-            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY superseded_at) = 1)"
-        )
-        present = f"SELECT {columns} FROM {rows} ANTI JOIN {earlier} USING ({key})"
-        rows = f"({present} UNION ALL SELECT {columns} FROM {earlier})"
-    known = f"SELECT {columns} FROM {rows} WHERE known_at <= t"
-    subject = ", ".join(map(_name, reading.vintage_subject(table)))
-    if not subject:
-        return known
-    return f"{known} QUALIFY row_number() OVER (PARTITION BY {subject} ORDER BY known_at DESC, session DESC) = 1"
 
 
 def _add_dictionary(lake: Lake, connection: duckdb.DuckDBPyConnection, manifests: Mapping[str, Manifest]) -> None:
@@ -289,47 +251,6 @@ def _add_rows(connection: duckdb.DuckDBPyConnection, name: str, rows: pl.DataFra
 
 def _dictionary_rows(table: Table) -> list[tuple[str, ...]]:
     return [
-        (table.room, table.short_name, name, sql_type(dtype), table.unit(name), table.description(name))
+        (table.room, table.short_name, name, sql.sql_type(dtype), table.unit(name), table.description(name))
         for name, dtype in table.polars_schema.items()
     ]
-
-
-def sql_type(dtype: pl.DataType) -> str:
-    """Return the SQL type in which DuckDB shows a column.
-
-    Raises
-    ------
-    TypeError
-        For a dtype that no table of the house has.
-
-    Examples
-    --------
-    >>> sql_type(pl.Enum(["C", "P"])), sql_type(pl.List(pl.Float64()))
-    ('VARCHAR', 'DOUBLE[]')
-    """
-    if isinstance(dtype, pl.Enum):
-        return "VARCHAR"
-    if isinstance(dtype, pl.List):
-        return f"{sql_type(dtype.inner)}[]"  # type: ignore[arg-type]
-    if dtype not in _SQL_TYPES:
-        raise TypeError(
-            f"no SQL type for {dtype}; expected one of {', '.join(map(str, _SQL_TYPES))}, an enum or a list"
-        )
-    return _SQL_TYPES[dtype]
-
-
-def _view(table: Table) -> str:
-    return f"{_name(table.room)}.{_name(table.short_name)}"
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _file_literal(path: str) -> str:
-    # DuckDB reads these characters as patterns; between brackets they stand for themselves.
-    return _literal("".join(f"[{character}]" if character in "[*?" else character for character in path))

@@ -17,7 +17,7 @@ import polars as pl
 from upath import UPath
 
 from gnosis.tables import TABLES, Table
-from resources.lake import reading, writing
+from resources.lake import reading, versions, writing
 from resources.lake.errors import CorruptFileError, UnknownTableError, VersionNotFoundError
 from resources.lake.manifest import FORMAT_VERSION, Entry, Manifest, require_known_format
 from resources.lake.objects import Objects, is_local, objects_at
@@ -242,6 +242,8 @@ class Lake:
             return (rows if columns is None else rows.select(columns)).collect()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
             self.verify(table_name, version)
+            if companion := versions.companion_of(self, self.table(table_name)):
+                self.verify(companion.name)
             raise
 
     def restatements(self, table_name: str, last: dt.date | None = None) -> pl.DataFrame:

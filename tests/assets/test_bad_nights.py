@@ -47,10 +47,10 @@ def another_type(frame):
 
 
 @pytest.fixture
-def home(night_home, copy_of, command_line):
+def home(night_home, copy_of):
     """Return a home of January whose catalog shows its own files."""
     home = copy_of(night_home)
-    assert command_line(home, "run", "--from", "2008-01-02", "--to", "2008-01-31").status == 0
+    Lake(home).publish_catalog()
     return home
 
 

@@ -16,7 +16,7 @@ from resources.lake import Lake
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("homes")]
 
-HOUSE = {name: table for name, table in TABLES.items() if table.room != "quarantine"}
+HOUSE = {name: table for name, table in TABLES.items() if not table.is_companion}
 NOT_SERVED = {"raw.dividends", "raw.splits", "raw.crypto_bars", "raw.crypto_tickers"}
 LIVE_ONLY = {"raw.quality_events", "raw.provider_health"}
 """What live services left in doubt, and how they did: an offline provider has neither."""

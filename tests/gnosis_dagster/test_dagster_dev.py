@@ -27,8 +27,8 @@ from resources.lake import Lake
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("interface")]
 
 ROOT = Path(__file__).resolve().parents[2]
-BY_SESSION = {name for name, table in TABLES.items() if table.period != "all" and table.room != "quarantine"}
-MADE = {name for name, table in TABLES.items() if table.room != "quarantine"} | {"catalog"}
+BY_SESSION = {name for name, table in TABLES.items() if table.period != "all" and not table.is_companion}
+MADE = {name for name, table in TABLES.items() if not table.is_companion} | {"catalog"}
 FINISHED = ("SUCCESS", "FAILURE", "CANCELED")
 LOADED_WITHIN_S = 180.0
 RUN_WITHIN_S = 240.0

@@ -77,20 +77,22 @@ def damaged(home, table):
 
 
 @pytest.mark.parametrize(
-    "table", ["raw.option_quotes", "features.technical", "models.predictions", "models.trained", "backtests.metrics"]
+    "tables",
+    [("raw.option_quotes", "models.trained"), ("features.technical", "models.predictions", "backtests.metrics")],
+    ids=["raw", "derived"],
 )
-def test_a_damaged_file_is_named_and_the_printed_command_repairs_it(
-    night_home, copy_of, command_line, parquet_hashes, table
+def test_damaged_files_are_named_and_the_printed_commands_repair_them(
+    night_home, copy_of, command_line, parquet_hashes, tables
 ):
     home = copy_of(night_home)
     files = parquet_hashes(home)
-    path = damaged(home, table)
-    said = command_line(home, "verify")
-    assert said.status == 2
-    assert str(path) in said.err
-    command = shlex.split(re.search(r"make it anew: gnosis (run .*)", said.err)[1])
-    done(command_line(home, *command))
-    done(command_line(home, "verify"))
+    paths = [damaged(home, table) for table in tables]
+    while (said := command_line(home, "verify")).status == 2:
+        named = [path for path in paths if str(path) in said.err]
+        assert named
+        paths = named[:-1]
+        commands = re.findall(r"make it anew: gnosis (run .*)", said.err)
+        done(command_line(home, *shlex.split(max(commands, key=len))))
     assert parquet_hashes(home) == files
 
 

@@ -25,8 +25,8 @@ QUIET_MOVE = 0.5
 FEWEST_QUIET = 3
 SHARE_WINDOW = 60
 # Sessions up to the point's own that are read: where files are missing, older ones do not take their place.
-SHORT_SESSIONS = YEAR + MEAN_OF + STALE_AFTER
-OFF_SESSIONS = QUIET_OF + SHARE_WINDOW + STALE_AFTER
+SHORT_SESSIONS = YEAR + MEAN_OF + STALE_AFTER + 1
+OFF_SESSIONS = QUIET_OF + SHARE_WINDOW + STALE_AFTER + 1
 
 
 def published_slope(share: Floats) -> Floats:
@@ -86,9 +86,9 @@ def process(
     parameters: LiquidityParameters,
     earlier: Mapping[str, ProcessorResult],
 ) -> ProcessorResult:
-    """Return the shares at the last published session of every point; null when it is more than 5 sessions old.
+    """Return the shares at the last published session of every point, null when it is not one of the last five.
 
-    The confidence is 2^(-max(0, age - 1)/2), 0 without a file within 5 sessions.
+    The confidence is 2^(-max(0, age - 1)/2), 0 without such a file.
     """
     del history, parameters, earlier
     n = len(inputs.points)

@@ -100,11 +100,9 @@ class LiquidityInputs:
             Whether a bar without volume counts as absent.
         """
 
-        def share(panel: Panel, points: Points) -> Floats:
-            values = panel.trailing(points, panel.volume if with_volume else panel.close, sessions)
-            return np.isfinite(values).sum(axis=1) / sessions
-
-        return self.bars.compute(share)
+        return self.bars.compute(
+            lambda panel, points: panel.share_known(points, panel.volume if with_volume else panel.close, sessions)
+        )
 
 
 def daily_quantities(panel: Panel, points: Points) -> dict[str, Floats]:
@@ -112,26 +110,24 @@ def daily_quantities(panel: Panel, points: Points) -> dict[str, Floats]:
 
     Sessions without a bar leave a gap that is not bridged; sigma_d needs the return of the session itself.
     """
+    from gnosis.engines.pairwise_kernel import trailing_deviation, trailing_sums
+
+    def mean_before(values: Floats) -> Floats:
+        total, n = trailing_sums(values, WINDOW)
+        return panel.at(points, total / np.where(n >= least(WINDOW), n, np.nan), 1)
+
     spot = panel.at(points, panel.traded_close)
-    shares = panel.at(points, panel.close) / spot
-    dollars = panel.trailing(points, panel.traded_close * panel.volume, WINDOW + 1)[:, :-1]
-    volumes = panel.trailing(points, panel.adjusted_volume, WINDOW + 1)[:, :-1]
-    returns = np.diff(np.log(panel.trailing(points, panel.close, WINDOW + 1)), axis=1)
-    own = np.where(np.isnan(returns[:, -1]), np.nan, 1.0)
-    mean = _mean(returns)
-    squares = _mean((returns - mean[:, None]) ** 2)
-    n = (~np.isnan(returns)).sum(axis=1)
     return {
         "spot": spot,
-        "adv_usd": _mean(dollars),
-        "adv_shares": _mean(volumes) * shares,
-        "sigma_d": np.sqrt(squares * (n / np.maximum(n - 1, 1))) * own,
+        "adv_usd": mean_before(panel.traded_close * panel.volume),
+        "adv_shares": mean_before(panel.adjusted_volume) * (panel.at(points, panel.close) / spot),
+        "sigma_d": panel.at(points, trailing_deviation(log_changes(panel.close), WINDOW, least(WINDOW))),
     }
 
 
-def _mean(values: Floats) -> Floats:
-    n = (~np.isnan(values)).sum(axis=1)
-    return np.nansum(values, axis=1) / np.where(n >= least(WINDOW), n, np.nan)
+def log_changes(close: Floats) -> Floats:
+    """Return ln C_t - ln C_{t-1} of every session, NaN without one of them; shape (symbols, sessions)."""
+    return np.diff(np.log(close), axis=1, prepend=np.nan)
 
 
 def _intraday(points: Points, frame: pl.DataFrame | None, frequency: str) -> IntradayBars | None:

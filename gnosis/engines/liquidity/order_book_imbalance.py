@@ -18,7 +18,7 @@ from gnosis.engines.liquidity.book_quality import (
     sum_of_levels,
     within,
 )
-from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
+from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs, log_changes
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.order_books import MINUTE_US, OrderBooks, regular_hours
 from gnosis.engines.points import Floats, Integers, Panel, Points
@@ -117,7 +117,7 @@ def process(
             inputs.books, within(inputs.books, session, closes, parameters.stale_minutes)
         )
         alert = icebergs(inputs, within(inputs.books, session, closes, ICEBERG_MINUTES))
-    daily = inputs.bars.compute_all(_daily_proxies)
+    daily = inputs.bars.compute_all(daily_proxies)
     is_quiet = np.abs(daily["log_return"]) < 0.25 * inputs.sigma_d
     known = ~np.isnan(daily["volume_z"] * daily["log_return"] * inputs.sigma_d)
     busy_and_quiet = np.where(known, (daily["volume_z"] > 2) & is_quiet, np.nan)
@@ -243,19 +243,18 @@ def _nearest(instants: Integers, closing: Quotes, point: Integers, wanted: Integ
     return best
 
 
-def _daily_proxies(panel: Panel, points: Points) -> dict[str, Floats]:
+def daily_proxies(panel: Panel, points: Points) -> dict[str, Floats]:
     """Return Chaikin money flow over 20 sessions, the z-score of the volume against 20 sessions, the log return."""
-    location = close_location(panel.high, panel.low, panel.close)
-    signed, volume = (
-        panel.trailing(points, values, WINDOW) for values in (location * panel.adjusted_volume, panel.adjusted_volume)
-    )
-    known = ~np.isnan(signed)
-    total = np.where(known, volume, 0.0).sum(axis=1)
-    usable = (known.sum(axis=1) >= least(WINDOW)) & known[:, -1] & (total > 0)
+    from gnosis.engines.pairwise_kernel import trailing_sums
+
+    volume = panel.adjusted_volume
+    signed = close_location(panel.high, panel.low, panel.close) * volume
+    flow, n = trailing_sums(signed, WINDOW)
+    total, _ = trailing_sums(np.where(np.isnan(signed), np.nan, volume), WINDOW)
+    usable = (n >= least(WINDOW)) & ~np.isnan(signed) & (total > 0)
     column = points.position - panel.first
-    closes = np.log(panel.trailing(points, panel.close, 2))
     return {
-        "money_flow": np.nansum(signed, axis=1) / np.where(usable, total, np.nan),
-        "volume_z": Series(panel.adjusted_volume, points.symbol, column, volume[:, -1]).z(WINDOW),
-        "log_return": closes[:, 1] - closes[:, 0],
+        "money_flow": panel.at(points, flow / np.where(usable, total, np.nan)),
+        "volume_z": Series(volume, points.symbol, column, panel.at(points, volume)).z(WINDOW),
+        "log_return": panel.at(points, log_changes(panel.close)),
     }

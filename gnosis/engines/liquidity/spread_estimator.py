@@ -211,12 +211,18 @@ def _quoted_bps(inputs: LiquidityInputs) -> Floats:
     return medians(spread[:, None], closing.starts, closing.ends)[:, 0]
 
 
+def daily_edge(panel: Panel, points: Points) -> Floats:
+    """Return :func:`edge_spread` of the last 21 daily bars up to each point."""
+    from gnosis.engines.liquidity.spread_kernel import edge_spreads
+
+    logs = _logs(panel.open, panel.high, panel.low, panel.close)
+    return panel.at(points, edge_spreads(*logs, WINDOW))
+
+
 def _daily_estimates(panel: Panel, points: Points) -> dict[str, Floats]:
-    o, h, low_, c = (
-        panel.trailing(points, prices, WINDOW) for prices in (panel.open, panel.high, panel.low, panel.close)
-    )
+    h, low_, c = (panel.trailing(points, prices, WINDOW) for prices in (panel.high, panel.low, panel.close))
     found = {
-        "edge_spread_bps": edge_spread(o, h, low_, c),
+        "edge_spread_bps": daily_edge(panel, points),
         "roll_spread_bps": roll_spread(c),
         "abdi_ranaldo_bps": abdi_ranaldo(h, low_, c),
         "corwin_schultz_bps": corwin_schultz(h, low_, c),

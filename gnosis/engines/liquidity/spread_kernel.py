@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from gnosis.engines.pairwise_kernel import BLOCK, PARTS, add_term, padded, window_sums
+from gnosis.engines.pairwise_kernel import BLOCK, PARTS, add_term, window_sums
 
 SERIES = 10
 R1, R2, R3, R4, R5, TAU, OPEN_HIGH, OPEN_LOW, CLOSE_HIGH, CLOSE_LOW = range(SERIES)

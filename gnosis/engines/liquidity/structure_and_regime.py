@@ -6,16 +6,24 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gnosis.engines.indicators import atr, bollinger, close_location, ema, rolling_sum
+from gnosis.engines.indicators import close_location, rolling_sum
 from gnosis.engines.intraday_bars import SeenBars
 from gnosis.engines.liquidity.impact_and_lambda import amihud_of
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.points import Floats, Integers, Panel, Points
 from gnosis.engines.protocol import ProcessorResult
+from gnosis.engines.regimes import WyckoffPhase
 from gnosis.engines.trailing import YEAR, History, Series, least
-from gnosis.engines.volume_profile import VolumeProfile, bin_kinds, clusters, value_area, volume_profiles
-from gnosis.engines.wyckoff import LAST_BARS, TEST_BARS, Range, value_at, wyckoff_phase
+from gnosis.engines.volume_profile import (
+    HIGH_VOLUME,
+    LOW_VOLUME,
+    VolumeProfile,
+    median_volume,
+    value_areas,
+    volume_profiles,
+)
+from gnosis.engines.wyckoff import LAST_BARS, TEST_BARS, Range, wyckoff_phase
 from gnosis.reasons import LEAST_SHARE, SURE
 
 PROFILE_SESSIONS = 60
@@ -27,6 +35,7 @@ EFFORT_BARS = 10
 EFFORT = 0.5
 GAP_IN_ATR = 0.5
 FEWEST_COMPONENTS = 3
+UNKNOWN = float(list(WyckoffPhase).index(WyckoffPhase.UNKNOWN))
 CUTS = (0.8, 0.6, 0.4, 0.2)
 """Scores from which a market is Abundant, Normal, Thin, Stressed; below it is in Crisis."""
 
@@ -85,7 +94,7 @@ def process(
     if inputs.intraday5 is not None:
         covered = inputs.intraday5.coverage(PROFILE_SESSIONS)
     daily = inputs.daily_coverage(PROFILE_SESSIONS)
-    found = inputs.bars.compute_all(_of_daily_bars)
+    found = inputs.bars.compute_all(daily_structure)
     profile = _profile(inputs, covered >= LEAST_SHARE, found)
     values = {name: found[name] for name in found if name.startswith("liq_")}
     values |= profile_structure(profile, found["close"], found["atr14"])
@@ -134,25 +143,24 @@ def profile_structure(profile: VolumeProfile, close: Floats, atr14: Floats) -> d
     >>> {name.removeprefix("liq_"): value.item() for name, value in found.items()}
     {'n_absorption_zones': 2.0, 'n_displacement_zones': 2.0, 'hvn_lvn_balance': 0.0, 'polr_direction': 0.0}
     """
-    n = close.size
-    kinds = bin_kinds(profile)
-    high, low = clusters(profile, kinds, 1), clusters(profile, kinds, -1)
-    near = np.abs(high.centre / close[high.window] - 1.0) <= NEAR
-    first, last = np.full(n, kinds.shape[1]), np.full(n, -1)
-    np.minimum.at(first, high.window, high.first)
-    np.maximum.at(last, high.window, high.last)
-    between = (low.first > first[low.window]) & (low.last < last[low.window])
-    known = ~np.isnan(profile.volume[:, 0] + close)
+    from gnosis.engines.liquidity.profile_shape_kernel import MEASURES, shapes
 
-    heavy = np.where(kinds == 1, profile.volume, 0.0)
-    below = volume_below(VolumeProfile(heavy, profile.low, profile.high), close)
-    above = heavy.sum(axis=1) - below
-    up, here, down = (volume_below(profile, close + step) for step in (atr14, 0.0, -atr14))
-    to_cross_up, to_cross_down = up - here, here - down
+    found = dict(
+        zip(
+            MEASURES,
+            shapes(
+                np.ascontiguousarray(profile.volume), profile.low, profile.high, median_volume(profile), close, atr14,
+                HIGH_VOLUME, LOW_VOLUME, NEAR,
+            ),
+            strict=True,
+        )
+    )  # fmt: skip
+    heavy_below, below = found["heavy_below"], found["below"]
+    to_cross_up, to_cross_down = found["below_up"] - below, below - found["below_down"]
     return {
-        "liq_n_absorption_zones": _counts(high.window[near], n, known),
-        "liq_n_displacement_zones": _counts(low.window[between], n, known),
-        "liq_hvn_lvn_balance": _balance(below, above),
+        "liq_n_absorption_zones": np.minimum(found["near_clusters"], MOST),
+        "liq_n_displacement_zones": np.minimum(found["thin_clusters"], MOST),
+        "liq_hvn_lvn_balance": _balance(heavy_below, found["heavy"] - heavy_below),
         "liq_polr_direction": np.tanh(2.0 * _balance(to_cross_down, to_cross_up)),
     }
 
@@ -171,10 +179,6 @@ def volume_below(profile: VolumeProfile, price: Floats) -> Floats:
     place = np.clip((price - profile.low) / np.where(width > 0.0, width, np.nan) * bins, 0.0, bins)
     inside = np.clip(place[:, None] - np.arange(bins), 0.0, 1.0)
     return (profile.volume * inside).sum(axis=1)
-
-
-def _counts(window: Integers, n: int, known: Floats) -> Floats:
-    return np.where(known, np.minimum(np.bincount(window, minlength=n), MOST), np.nan)
 
 
 def _balance(a: Floats, b: Floats) -> Floats:
@@ -212,58 +216,67 @@ def _known_only(starts: Integers, ends: Integers, *bars: Floats) -> tuple[Intege
     return place[starts], place[ends], [part[known] for part in bars]
 
 
-def _daily_profile(panel: Panel, points: Points, window: int, without: int, fewest: int) -> VolumeProfile:
-    """Return the profile of the daily bars of a window less its last bars; NaN with fewer known bars than needed."""
+DailyWindows = tuple[Floats, Floats, Floats, Integers, Integers]
+
+
+def _daily_windows(
+    panel: Panel, symbol: Integers, column: Integers, window: int, without: int, fewest: int
+) -> DailyWindows:
+    """Return known daily bars and, for each point, those of a window less its last bars; none of too few."""
     width = panel.close.shape[1]
-    column = points.position - panel.first
-    starts = points.symbol * width + np.maximum(column - window + 1, 0)
-    ends = points.symbol * width + np.maximum(column - without + 1, 0)
+    starts = symbol * width + np.maximum(column - window + 1, 0)
+    ends = symbol * width + np.maximum(column - without + 1, 0)
     starts, ends, (low, high, volume) = _known_only(
         starts, np.maximum(starts, ends), *(side.reshape(-1) for side in (panel.low, panel.high, panel.adjusted_volume))
     )
-    return volume_profiles(low, high, volume, starts, np.where(ends - starts >= fewest, ends, starts))
+    return low, high, volume, starts, np.where(ends - starts >= fewest, ends, starts)
 
 
-def _of_daily_bars(panel: Panel, points: Points) -> dict[str, Floats]:
+def daily_structure(panel: Panel, points: Points) -> dict[str, Floats]:
     """Return the features of daily bars, and what the others need of them."""
-    from gnosis.engines.liquidity.structure_kernel import open_gaps
+    from gnosis.engines.liquidity.structure_kernel import closes_inside, open_gaps
 
     symbol, column = points.symbol, points.position - panel.first
     high, low, close, volume = panel.high, panel.low, panel.close, panel.adjusted_volume
 
-    def series(values: Floats) -> Series:
-        return Series(values, symbol, column, values[symbol, column])
+    def at(values: Floats, lag: int = 0) -> Floats:
+        return panel.at(points, values, lag)
 
-    atr14 = atr(high, low, close)
-    bands = bollinger(close)
+    def series(values: Floats) -> Series:
+        return Series(values, symbol, column, at(values))
+
+    atr14, bands = panel.atr14, panel.bollinger
     compression = 1.0 - series(bands.bandwidth).percentile_rank(YEAR)
-    middle, reach = ema(close, 20), 1.5 * atr(high, low, close, 20)
+    middle, reach = panel.ema20, 1.5 * panel.atr20
     is_squeeze = (bands.upper < middle + reach) & (bands.lower > middle - reach)
     run = squeeze_sessions(np.where(np.isnan(bands.upper + middle + reach), np.nan, is_squeeze), symbol, column)
     usual = _mean_before(volume)
     relative = volume / np.where(usual > 0.0, usual, np.nan)
     location = close_location(high, low, close)
-    total = rolling_sum(volume, EFFORT_BARS)[symbol, column]
+    total = at(rolling_sum(volume, EFFORT_BARS))
     efforts = {
-        name: rolling_sum(np.where(np.isnan(location), np.nan, volume * chosen), EFFORT_BARS)[symbol, column]
+        name: at(rolling_sum(np.where(np.isnan(location), np.nan, volume * chosen), EFFORT_BARS))
         for name, chosen in (("liq_buying_effort", location > EFFORT), ("liq_selling_effort", location < -EFFORT))
     }
-    profile = _daily_profile(panel, points, PROFILE_SESSIONS, 0, least(PROFILE_SESSIONS))
-    area, before = (
-        value_area(_daily_profile(panel, points, WYCKOFF_WINDOW, without, WYCKOFF_WINDOW - without))
-        for without in (LAST_BARS, TEST_BARS)
-    )
+    profile = volume_profiles(*_daily_windows(panel, symbol, column, PROFILE_SESSIONS, 0, least(PROFILE_SESSIONS)))
+
+    def range_without(last: int, some: Integers | slice) -> Range:
+        place = symbol[some], column[some]
+        return Range(*value_areas(*_daily_windows(panel, *place, WYCKOFF_WINDOW, last, WYCKOFF_WINDOW - last)))
+
+    area = range_without(LAST_BARS, slice(None))
     phase = wyckoff_phase(
         high, low, close, volume, symbol, column,
-        window=WYCKOFF_WINDOW, edges=Range(*area), earlier_edges=Range(*before),
-        reach=value_at(atr14, symbol, column - LAST_BARS),
+        window=WYCKOFF_WINDOW, edges=area, earlier_edges=lambda some: range_without(TEST_BARS, some),
+        reach=at(atr14, LAST_BARS),
     )  # fmt: skip
-    closes = panel.trailing(points, close, WYCKOFF_WINDOW)
-    inside = ((closes >= area.low[:, None]) & (closes <= area.high[:, None])).sum(axis=1) / WYCKOFF_WINDOW
+    # Without any volume in the window of the earlier edges there are none.
+    phase[at(rolling_sum(volume, WYCKOFF_WINDOW - TEST_BARS), TEST_BARS) == 0.0] = UNKNOWN
+    inside = closes_inside(close, symbol, column, area.low, area.high, WYCKOFF_WINDOW) / WYCKOFF_WINDOW
     adv_usd = _mean_before(panel.traded_close * panel.volume)
-    own_atr = atr14[symbol, column]
+    own_atr = at(atr14)
     return {
-        "close": close[symbol, column],
+        "close": at(close),
         "atr14": own_atr,
         "profile_volume": profile.volume,
         "profile_low": profile.low,
@@ -278,7 +291,7 @@ def _of_daily_bars(panel: Panel, points: Points) -> dict[str, Floats]:
         "liq_volume_strength": series(relative).percentile_rank(PROFILE_SESSIONS),
         **{name: effort / np.where(total > 0.0, total, np.nan) for name, effort in efforts.items()},
         "liq_wyckoff_phase": phase,
-        "liq_wyckoff_energy": np.where(np.isnan(area.low + closes.sum(axis=1)), np.nan, inside) * compression,
+        "liq_wyckoff_energy": np.where(np.isnan(area.low), np.nan, inside) * compression,
     }  # fmt: skip
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from gnosis.engines.indicators import close_location, log_returns
+from gnosis.engines.indicators import close_location
 from gnosis.engines.intraday_bars import IntradayBars, SeenBars, expected_bars
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs, daily_quantities
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.points import Floats, Integers, Panel, Points
 from gnosis.engines.protocol import Bools, ProcessorResult
-from gnosis.engines.trailing import History, Series
+from gnosis.engines.trailing import History, Series, least
 from gnosis.engines.visible_rows import visible_rows
 from gnosis.options.origin import require_table
 from gnosis.reasons import SURE
@@ -87,7 +87,7 @@ def process(
             "toxicity_proxy": toxicity,
             "vpin": _vpin(inputs, parameters),
             "toxicity_percentile": percentile,
-            "liq_sweep_alert": np.where(is_daily, inputs.bars.compute(_daily_sweep), sweep),
+            "liq_sweep_alert": np.where(is_daily, inputs.bars.compute(daily_sweep), sweep),
             "toxicity_regime": np.where(np.isnan(percentile), np.nan, 0.0 + (percentile > 0.8) + (percentile > 0.95)),
         },
         np.where(is_daily, 0.0, 0.7 * covered) + 0.3 * daily,
@@ -163,17 +163,22 @@ def _fewest(seen: SeenBars) -> Integers:
     return np.maximum(10, -(-expected // 4))
 
 
-def _daily_sweep(panel: Panel, points: Points) -> Floats:
+def daily_sweep(panel: Panel, points: Points) -> Floats:
     """Return the alert of the daily bar: |V CLV| > 3 mad60 and |return| > 2 sd60, of one sign."""
     effort = panel.adjusted_volume * close_location(panel.high, panel.low, panel.close)
-    returns = log_returns(panel.close)
+    returns = panel.returns
     column = points.position - panel.first
     own, change = panel.at(points, effort), panel.at(points, returns)
-    mad = Series(effort, points.symbol, column, own).mad(DAILY_WINDOW)
+    efforts = Series(effort, points.symbol, column, own)
     # The reference sample of the session after ends with the current return.
     sd = Series(returns, points.symbol, column + 1, change).sd(DAILY_WINDOW)
-    is_sweep = (np.abs(own) > 3 * mad) & (np.abs(change) > 2 * sd) & (own * change > 0)
-    return np.where(np.isnan(own + change + mad + sd), np.nan, is_sweep)
+    is_known = ~np.isnan(own + change + sd) & (efforts.count(DAILY_WINDOW) >= least(DAILY_WINDOW))
+    is_sweep = is_known & (np.abs(change) > 2 * sd) & (own * change > 0)
+    # The deviation matters for large returns alone.
+    large = np.flatnonzero(is_sweep)
+    mad = Series(effort, points.symbol[large], column[large], own[large]).mad(DAILY_WINDOW)
+    is_sweep[large] = np.abs(own[large]) > 3 * mad
+    return np.where(is_known, is_sweep, np.nan)
 
 
 def _vpin(inputs: LiquidityInputs, parameters: LiquidityParameters) -> Floats:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from gnosis.engines.indicators import log_returns
 from gnosis.engines.points import Floats, Panel, Points
 from gnosis.engines.protocol import Bools
-from gnosis.engines.wyckoff import value_at
 
 
 @dataclass(frozen=True)
@@ -30,12 +27,12 @@ class DailyValues:
 
     def at(self, values: Floats, lag: int = 0) -> Floats:
         """Return values on the panel at the points, or so many sessions before them; NaN before the panel begins."""
-        return value_at(values, self.points.symbol, self.points.position - self.panel.first - lag)
+        return self.panel.at(self.points, values, lag)
 
-    @cached_property
+    @property
     def returns(self) -> Floats:
         """Daily log returns on the panel; NaN where a close or the one of the session before is missing."""
-        return log_returns(self.panel.close)
+        return self.panel.returns
 
     @property
     def volume(self) -> Floats:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gnosis.engines.indicators import close_location, log_returns, previous, rolling_mean, rolling_sd, rolling_sum
+from gnosis.engines.indicators import close_location, previous, rolling_mean, rolling_sd, rolling_sum
 from gnosis.engines.intraday_bars import SeenBars, expected_bars
 from gnosis.engines.order_books import MINUTE_US, OrderBooks
 from gnosis.engines.points import Floats, Panel, Points
@@ -92,7 +92,7 @@ def daily_pressure(panel: Panel, points: Points) -> dict[str, Floats]:
     The imbalance is the mean close location, the buy probability of a bar that of its log change against the standard
     deviation of the 60 changes before it.
     """
-    changes, volume = log_returns(panel.close), panel.adjusted_volume
+    changes, volume = panel.returns, panel.adjusted_volume
     share = buy_share(changes, previous(rolling_sd(changes, DAILY_SIGMA)))
     counted = np.where(np.isnan(share), np.nan, volume)
     total = positive(panel.at(points, rolling_sum(counted, DAILY_BARS)))
@@ -103,8 +103,7 @@ def daily_pressure(panel: Panel, points: Points) -> dict[str, Floats]:
     }
     location = close_location(panel.high, panel.low, panel.close)
     found["sent_bid_ask_imbalance"] = panel.at(points, rolling_mean(location, DAILY_BARS))
-    there = ~np.isnan(panel.trailing(points, volume, DAILY_BARS))
-    return found | {"coverage": there.sum(axis=1) / DAILY_BARS}
+    return found | {"coverage": panel.share_known(points, volume, DAILY_BARS)}
 
 
 def dark_index_z(history: History, dix: Floats, source: Floats) -> Floats:

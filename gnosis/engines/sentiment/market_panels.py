@@ -96,16 +96,15 @@ class Versions:
         self._values = {name: np.zeros(0) for name in values}
         if rows is not None and rows.height:
             key = ["session"] if symbols is None else ["symbol", "session"]
-            # The version known last overwrites the others of its session.
-            found = rows.select(*key, "known_at", "provider", **values).sort(*key, "known_at", "provider")
-            column = session_ranks(found["session"], table) - cut_offs.first
+            found = rows.select(*key, "known_at", "provider", **values)
+            row, column = _places(found, table, symbols)
+            if np.bincount(row * np.int64(column.max() + 1) + column).max() > 1:
+                # The version known last overwrites the others of its session.
+                order = found.select(pl.arg_sort_by(*key, "known_at", "provider")).to_series().to_numpy()
+                found, row, column = found[order], row[order], column[order]
+            column = column - cut_offs.first
             within = (column >= 0) & (column < cut_offs.width)
-            if symbols is not None:
-                row = pl.Series(symbols, dtype=pl.String).search_sorted(found["symbol"]).to_numpy()
-                self._row = row.astype(np.int64)[within]
-            else:
-                self._row = np.zeros(int(within.sum()), dtype=np.int64)
-            self._column = column[within]
+            self._row, self._column = row[within], column[within]
             self._known_at = found["known_at"].dt.epoch("us").to_numpy().astype(np.int64)[within]
             self._is_late = self._known_at > cut_offs.earliest[self._column]
             self._values = {
@@ -122,6 +121,15 @@ class Versions:
             found[name] = np.full(self.shape, np.nan)
             found[name][place] = self._values[name][seen]
         return found
+
+
+def _places(rows: pl.DataFrame, table: str, symbols: Sequence[str] | None) -> tuple[Integers, Integers]:
+    """Return the position of each row's symbol among the symbols, 0 without symbols, and the rank of its session."""
+    column = session_ranks(rows["session"], table)
+    if symbols is None:
+        return np.zeros(rows.height, dtype=np.int64), column
+    codes = rows["symbol"].cast(pl.Enum(symbols)).to_physical()
+    return codes.to_numpy().astype(np.int64), column
 
 
 def views(cut_offs: CutOffs, *tables: Versions) -> Iterator[tuple[Integers, list[dict[str, Floats]]]]:

@@ -16,7 +16,7 @@ DIVERGENCE = 10.0
 def oscillators(daily: DailyValues) -> dict[str, Floats]:
     """Return the features 67 to 79 at the points, by column."""
     panel, at = daily.panel, daily.at
-    rsi = bars.rsi(panel.close)
+    rsi = panel.rsi
     now, week, month = at(rsi), at(rsi, 5), at(rsi, 20)
     slope = at(bars.rolling_slope(panel.close, 20))
     change = now - month

@@ -15,16 +15,15 @@ def price_bands(daily: DailyValues) -> dict[str, Floats]:
     """Return the features 60 and 80 to 89 at the points, by column."""
     panel, at = daily.panel, daily.at
     close = at(panel.close)
-    band = bars.bollinger(panel.close)
+    band = panel.bollinger
     bandwidth = band.bandwidth
     width, usual_width = at(bandwidth), at(bars.reference_mean(bandwidth, 120))
     upper, lower = at(band.upper), at(band.lower)
     percent_b = at(band.percent_b(panel.close))
     pressure = reversion_pressure(percent_b)
 
-    centre = at(bars.ema(panel.close, 20))
-    true_range = bars.atr(panel.high, panel.low, panel.close, 20)
-    reach, usual_reach = at(true_range), at(bars.reference_mean(true_range, 60))
+    centre = at(panel.ema20)
+    reach, usual_reach = at(panel.atr20), at(bars.reference_mean(panel.atr20, 60))
     position = (close - centre) / positive(2.0 * reach)
     expansion = flag(reach > 1.2 * usual_reach, reach, usual_reach)
     compression = flag(reach < 0.8 * usual_reach, reach, usual_reach)

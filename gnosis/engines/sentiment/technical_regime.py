@@ -37,8 +37,14 @@ def process(
     Everything about one symbol comes from its bars, so neither ``history`` nor ``earlier`` is read.
     """
     values = inputs.bars.compute_all(daily_features)
-    vote, coverage = values.pop("vote"), values.pop("coverage")
     values |= {name: inputs.breadth[name] for name in breadth.COLUMNS}
+    return of_values(values, parameters)
+
+
+def of_values(values: dict[str, Floats], parameters: SentimentParameters) -> ProcessorResult:
+    """Return the result of the processor from what :func:`daily_features` and the breadth say of every point."""
+    values = dict(values)
+    vote, coverage = values.pop("vote"), values.pop("coverage")
     parts = np.stack(
         [
             values["sent_oscillator_composite"],
@@ -75,16 +81,12 @@ def daily_features(panel: Panel, points: Points) -> dict[str, Floats]:
     share of the last 320 sessions with a bar.
     """
     daily = DailyValues(panel, points)
-    seen = np.zeros((panel.close.shape[0], panel.close.shape[1] + 1))
-    np.cumsum(~np.isnan(panel.close), axis=1, out=seen[:, 1:])
-    column = points.position - panel.first + 1
-    found = seen[points.symbol, column] - seen[points.symbol, np.maximum(column - BARS, 0)]
     return {
         **oscillators(daily),
         **price_bands(daily),
         **trading_range(daily),
         **momentum(daily),
-        "coverage": found / BARS,
+        "coverage": panel.share_known(points, panel.close, BARS),
     }
 
 

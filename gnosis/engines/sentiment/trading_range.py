@@ -23,7 +23,7 @@ def trading_range(daily: DailyValues) -> dict[str, Floats]:
     """Return the features 58 and 62 to 66 at the points, by column."""
     panel, at = daily.panel, daily.at
     volume = daily.volume
-    true_range = bars.atr(panel.high, panel.low, panel.close)
+    true_range = panel.atr14
     close = at(panel.close)
 
     change = panel.close - bars.previous(panel.close)

@@ -112,7 +112,7 @@ FEATURES: tuple[Feature, ...] = (
         "ADV per 1 % move",
         _STIFFNESS,
         21,
-        "One-way flow that moves the price by 1 %, in average daily volumes; 0 or less means that the book is unstable. "
+        "One-way flow that moves the price by 1 %, in average daily volumes; 0 or less means an unstable book. "
         "0.01 S^2 k(S)/ADV$. "
         "Null when no contract has both a volatility and an open interest, or without lambda or ADV$.",
         producer="elasticity_field",
@@ -246,8 +246,8 @@ FEATURES: tuple[Feature, ...] = (
         (*_PRESSURE, *_VIX_CLOSE),
         275,
         "Which hedging dominates. jump_risk_dominant if hedge_jump_risk_regime is high_jump_risk; else neutral if all "
-        "|u| < 1, u = (x - median)/mad over 252 sessions of the gamma, vanna and charm pressures; else the largest |u|, "
-        "ties in that order. Null, unless jump risk is high, when jump risk or a u is: a mad of 0 gives none.",
+        "|u| < 1, u = (x - median)/mad over 252 sessions of the gamma, vanna and charm pressures; else the one of the "
+        "largest |u|, ties in that order. Unless jump risk is high, null when jump risk or a u is; mad = 0 gives no u.",
         dtype="category",
         producer="regime_and_flip",
         series=(VIX,),
@@ -273,9 +273,9 @@ FEATURES: tuple[Feature, ...] = (
         (*_PRESSURE, *_VIX_CLOSE),
         273,
         "Dealer vanna against its own past, and the level of VIX. With v = |hedge_vanna_pressure| and quantiles of 252 "
-        "sessions: if v > q80, high_vanna_high_vol when VIX > its q80 and high_vanna_low_vol otherwise; else vanna_flow "
-        "if v > q50; else neutral. Null when v is, when fewer than 63 earlier v are known, or when v > q80 and VIX or "
-        "its q80 is unknown.",
+        "sessions: if v > q80, high_vanna_high_vol when VIX > its q80 and high_vanna_low_vol otherwise; else "
+        "vanna_flow if v > q50; else neutral. Null when v is, when fewer than 63 earlier v are known, or when v > q80 "
+        "and VIX or its q80 is unknown.",
         dtype="category",
         producer="vanna_flow",
         series=(VIX,),
@@ -348,8 +348,8 @@ FEATURES: tuple[Feature, ...] = (
         295,
         "How settled the regime is: 1 when it did not change in 20 sessions and dealer gamma stood still. "
         "(1 - changes of hedge_primary_regime over the last 20 pairs of sessions/20) exp(-|u_t - u_{t-1}|), u = "
-        "hedge_gamma_pressure less its median over its mad, 252 sessions. Null when one of the 21 regimes or of the two "
-        "u is.",
+        "(x - median)/mad over 252 sessions of hedge_gamma_pressure. Null when one of the 21 regimes or of the two u "
+        "is.",
         producer="regime_and_flip",
         series=(VIX,),
         low=0.0,
@@ -379,8 +379,8 @@ FEATURES: tuple[Feature, ...] = (
         _GREEKS,
         2,
         "Whether dealer gamma has the same sign at near and far expiries: 1 when it has. "
-        "|sum_b w_b sign(GEX_b)|, w_b = |GEX_b|/sum_b |GEX_b|, over expiries of 0-1, 2-7, 8-35 and more days; null when "
-        "all GEX_b are 0.",
+        "|sum_b w_b sign(GEX_b)|, w_b = |GEX_b|/sum_b |GEX_b|, over expiries of 0-1, 2-7, 8-35 and more days; null "
+        "when all GEX_b are 0.",
         producer="dealer_positioning",
         low=0.0,
         high=1.0,

@@ -253,7 +253,7 @@ FEATURES: tuple[Feature, ...] = (
         (*bars("volume"), *_SHORTS),
         5,
         "Share of the volume that was traded off the exchanges. Off-exchange total volume/consolidated volume of the "
-        "last session published by the cut-off, at most 5 sessions before; null when there is none, and above 1, which "
+        "last session published by the cut-off, one of the last 5; null when there is none, and above 1, which "
         "is an error of the data.",
         producer="dark_pool_and_shorts",
         fallback="null",
@@ -380,7 +380,7 @@ FEATURES: tuple[Feature, ...] = (
         262,
         "Whether market makers sell short to fill buying customers more than they used to: high = buying. tanh(z/2), z "
         "= z-score over 252 sessions of the mean short share of the last 5 published sessions; null with fewer than 63 "
-        "earlier means, and without a file within 5 sessions.",
+        "earlier means, and without a file of the last 5 sessions.",
         producer="dark_pool_and_shorts",
         fallback="null",
         fewest=69,
@@ -394,7 +394,7 @@ FEATURES: tuple[Feature, ...] = (
         _SHORTS,
         5,
         "Share of off-exchange volume that was sold short; trades of a session, not open positions. "
-        "ShortVolume/TotalVolume of the last session published by the cut-off, at most 5 sessions before; null when "
+        "ShortVolume/TotalVolume of the last session published by the cut-off, one of the last 5; null when "
         "there is none.",
         producer="dark_pool_and_shorts",
         fallback="null",

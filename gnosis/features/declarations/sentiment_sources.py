@@ -8,6 +8,9 @@ Prado & O'Hara 2012).
 Posts of 24 hours count from the instant at which each was known. Copies of a text count once, with the instant of the
 first; of one author the three strongest posts of a day to 16:00 in New York count; posts of fewer than 3 words, or
 about more than 5 symbols, do not.
+
+Two rules look further back than the sessions of the contract: a post may be the copy of one up to 60 hours older, and
+an earnings call within 400 sessions one with another less than 60 days before it.
 """
 
 from __future__ import annotations
@@ -210,9 +213,9 @@ FEATURES: tuple[Feature, ...] = (
         (*_of("dix", "gex"), *_CHAIN),
         257,
         "Gamma of dealers in the index; positive, they are long and damp its moves. gex of the last session published "
-        "within five, over its standard deviation in the 252 sessions before that one, so that the vendor's unit "
-        "cancels; without the file GEX per 1 % of the index fund's chain likewise. Null with fewer than 63 earlier "
-        "values.",
+        "within five, the current one included, over its standard deviation in the 252 sessions before that one, so "
+        "that the vendor's unit cancels; without the file gamma exposure of the SPY chain, scaled the same way. Null "
+        "without either, with fewer than 63 earlier values, or when these are all equal.",
         fallback="null",
         fewest=_YEAR_SESSIONS,
     ),

@@ -1,191 +1,199 @@
-"""A small market with everything that goes wrong in real ones: halts, late rows, splits, missing volume, revisions."""
+"""Two markets, how features are made on them, and everything that is made of them once and asked about often.
+
+Features of the engines live on the simulated market of :mod:`tests.gnosis.features.engine_market`, those of the feature
+library on that of :mod:`tests.gnosis.features.flawed_market`.
+"""
 
 from __future__ import annotations
 
-import datetime as dt
+import importlib
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import numpy as np
 import polars as pl
 import pytest
 
-from gnosis.features.macro import macro
-from gnosis.features.regime import regime
-from gnosis.features.technical import technical
-from gnosis.sessions import schedule
+from gnosis.features.matrix import matrix
+from gnosis.features.proofs import nightly_proof, poison_proof, sample_pairs, truncation_proof
+from gnosis.features.registry import BY_NAME, lookback_of
+from gnosis.sessions import shift_session
 from gnosis.tables import TABLES
+from tests.gnosis.features.engine_market import CHAINED, ENGINES, POINTS, last_sessions, market_tables, night_rows
+from tests.gnosis.features.flawed_market import flawed_tables
+from tests.gnosis.features.seen import Seen
+from tests.gnosis.features.worlds import (
+    KEY,
+    LIBRARY,
+    ORIGIN,
+    OWN_ENGINE,
+    PROVEN_PAIRS,
+    SPLIT_SESSION,
+    VARIANT_SESSIONS,
+    World,
+    dear_contracts,
+    engine_features,
+    engine_rows,
+    engine_world,
+    library_rows,
+    library_world,
+    names_of,
+    newest,
+    since,
+    split,
+)
 
 Tables = Mapping[str, pl.DataFrame]
-LAST = dt.date(2016, 12, 30)
-SESSIONS = 640
-UTC_US = pl.Datetime("us", "UTC")
-
-
-def trading_days(last: dt.date = LAST, count: int = SESSIONS) -> pl.DataFrame:
-    return schedule().filter(pl.col("session") <= last).tail(count).select("session", "close_at")
-
-
-def table(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame as a validated table; columns that do not matter are null."""
-    schema = TABLES[name].polars_schema
-    missing = [
-        pl.lit(None, dtype=dtype).alias(column) for column, dtype in schema.items() if column not in frame.columns
-    ]
-    return TABLES[name].schema.validate(frame.with_columns(missing).select(list(schema)), cast=True)
-
-
-def random_bars(symbol: str, seed: int, days: pl.DataFrame | None = None) -> pl.DataFrame:
-    days = trading_days() if days is None else days
-    n, rng = days.height, np.random.default_rng(seed)
-    close = 50.0 * np.exp(np.cumsum(rng.normal(0.0003, 0.015, n)))
-    opening = close * np.exp(rng.normal(0.0, 0.006, n))
-    return table(
-        "raw.equity_bars",
-        days.with_columns(
-            symbol=pl.lit(symbol),
-            ts="close_at",
-            known_at="close_at",
-            open=pl.Series(opening),
-            high=pl.Series(np.maximum(opening, close) * np.exp(np.abs(rng.normal(0, 0.006, n)))),
-            low=pl.Series(np.minimum(opening, close) * np.exp(-np.abs(rng.normal(0, 0.006, n)))),
-            close=pl.Series(close),
-            volume=pl.Series(np.exp(rng.normal(14.0, 0.4, n)).round()),
-            adjustment_factor=pl.lit(1.0),
-            provider=pl.lit("tape"),
-            synthetic=pl.lit(value=False),
-        ),
-    )
-
-
-def late(frame: pl.DataFrame, rows: np.ndarray, days: float) -> pl.DataFrame:
-    """Move ``known_at`` of some rows into the future."""
-    is_late = pl.Series(np.isin(np.arange(frame.height), rows))
-    delay = dt.timedelta(days=days)
-    return frame.with_columns(pl.when(is_late).then(pl.col("known_at") + delay).otherwise("known_at").alias("known_at"))
-
-
-def split(frame: pl.DataFrame, first: dt.date, ratio: float) -> pl.DataFrame:
-    """Return the bars as they would have traded with a split on ``first``."""
-    after = pl.col("session") >= first
-    prices = [pl.when(after).then(pl.col(c) / ratio).otherwise(c).alias(c) for c in ("open", "high", "low", "close")]
-    return frame.with_columns(
-        *prices,
-        pl.when(after).then(pl.col("volume") * ratio).otherwise("volume").alias("volume"),
-        pl.when(after)
-        .then(pl.col("adjustment_factor") * ratio)
-        .otherwise("adjustment_factor")
-        .alias("adjustment_factor"),
-    )
-
-
-def index_levels(symbol: str, close: np.ndarray, days: pl.DataFrame | None = None) -> pl.DataFrame:
-    days = trading_days() if days is None else days
-    return table(
-        "raw.index_levels",
-        days.with_columns(
-            symbol=pl.lit(symbol),
-            ts="close_at",
-            known_at="close_at",
-            close=pl.Series(close),
-            provider=pl.lit("index"),
-            synthetic=pl.lit(value=False),
-        ),
-    )
-
-
-def publications(rows: list[tuple[str, dt.date, dt.datetime, float]]) -> pl.DataFrame:
-    """Return ``raw.macro`` from (series, reference date, publication, value)."""
-    frame = pl.DataFrame(
-        rows,
-        schema={"series_id": pl.String, "ref_date": pl.Date, "known_at": UTC_US, "value": pl.Float64},
-        orient="row",
-    ).sort("known_at")
-    closes = schedule().select("session", "close_at")
-    frame = frame.join_asof(closes, left_on="known_at", right_on="close_at", strategy="forward")
-    return table(
-        "raw.macro",
-        frame.with_columns(is_vintage=pl.lit(value=True), provider=pl.lit("agency"), synthetic=pl.lit(value=False)),
-    )
-
-
-def random_economy(seed: int) -> pl.DataFrame:
-    rng = np.random.default_rng(seed)
-    rows: list[tuple[str, dt.date, dt.datetime, float]] = []
-    first = trading_days()["session"][0] - dt.timedelta(days=500)
-
-    def at(day: dt.date, hour: int) -> dt.datetime:
-        return dt.datetime.combine(day, dt.time(hour, 30), dt.UTC)
-
-    for day in pl.date_range(first, LAST, "1d", eager=True).to_list():
-        rows.append(("DFF", day, at(day + dt.timedelta(days=1), 13), 0.4 + 0.01 * rng.normal()))
-        if day.weekday() < 5:
-            for series, level in (("DGS10", 2.0), ("DGS2", 0.8), ("BAA10Y", 2.7)):
-                if rng.random() < 0.95:
-                    rows.append((series, day, at(day, 20 + int(rng.integers(0, 3))), level + 0.05 * rng.normal()))
-    for month in pl.date_range(first.replace(day=1), LAST, "1mo", eager=True).to_list():
-        cpi, unemployment = 230.0 * np.exp(0.02 * (month - first).days / 365.0), 5.0 + 0.1 * rng.normal()
-        for delay in (45, 75, 400):
-            rows.append(("CPIAUCSL", month, at(month + dt.timedelta(days=delay), 13), cpi + 0.2 * rng.normal()))
-            rows.append(
-                ("UNRATE", month, at(month + dt.timedelta(days=delay - 10), 13), unemployment + 0.1 * rng.normal())
-            )
-        if month.month in (1, 4, 7, 10):
-            rows.extend(
-                ("A191RL1Q025SBEA", month, at(month + dt.timedelta(days=delay), 13), 2.0 + rng.normal())
-                for delay in (120, 150, 180)
-            )
-    return publications([row for row in rows if row[2].date() <= LAST])
+TWIN_MODULES = ("hedge", "liquidity", "sentiment_sources", "sentiment_prices", "technical", "regime", "macro")
 
 
 @pytest.fixture(scope="session")
 def market() -> dict[str, pl.DataFrame]:
     """Bars of five symbols, two indices and the economy over 640 sessions, by table name."""
-    rng = np.random.default_rng(2016)
-    days = trading_days()
-    halted = random_bars("HALT", 2).filter(~pl.Series(np.isin(np.arange(SESSIONS), [120, 300, 301, 615, 630])))
-    bars = pl.concat(
-        [
-            random_bars("PLAIN", 1),
-            halted.with_columns(
-                pl.when(pl.int_range(pl.len()) % 17 == 0).then(None).otherwise("volume").alias("volume")
-            ),
-            late(random_bars("LATE", 3), np.arange(100, SESSIONS - 6, 9), 5.0),
-            split(random_bars("SPLIT", 4), days["session"][560], 4.0),
-            random_bars("YOUNG", 5).tail(180).with_columns(synthetic=pl.lit(value=True), provider=pl.lit("made")),
+    return flawed_tables()
+
+
+@pytest.fixture(scope="session")
+def computed(market: Tables) -> dict[str, pl.DataFrame]:
+    """Per group of the feature library, the rows of the whole market."""
+    return {group: library_rows(group, market) for group in LIBRARY}
+
+
+@pytest.fixture(scope="session")
+def engines() -> dict[str, pl.DataFrame]:
+    return market_tables()
+
+
+@pytest.fixture(scope="session")
+def worlds(market: Tables, engines: Tables) -> dict[str, World]:
+    of_library = {group: library_world(group, market, ("PLAIN",)) for group in LIBRARY}
+    return of_library | {group: engine_world(group, engines) for group in OWN_ENGINE}
+
+
+@pytest.fixture(scope="session")
+def rows(computed: Tables, engines: Tables) -> dict[str, pl.DataFrame]:
+    """Rows of the table of each group, all that its market has."""
+    return dict(computed) | engine_features(engines, engines)
+
+
+@pytest.fixture(scope="session")
+def whole(engines: Tables) -> pl.DataFrame:
+    """Rows of the matrix of the engines' market."""
+    of_engines = engine_features(engines, engines)
+    keys = of_engines["hedge"].select(KEY)
+    of_library = {group: library_rows(group, engines).join(keys, on=KEY, how="semi") for group in LIBRARY}
+    return matrix(of_engines | of_library)
+
+
+@pytest.fixture(scope="session")
+def proofs(worlds: dict[str, World], rows: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """Every proof of every column of every group."""
+    found = []
+    for group, world in worlds.items():
+        columns = [*names_of(group), *ORIGIN]
+        if group in OWN_ENGINE:
+            pairs = world.compute(world.tables).filter(pl.col("symbol").is_in(world.symbols))
+        else:
+            # Rows whose whole lookback lies inside the market.
+            sessions = rows[group]["session"].unique().sort()
+            recent = rows[group].filter(pl.col("session") > sessions[lookback_of("regime")])
+            pairs = sample_pairs(recent, PROVEN_PAIRS[group], seed=5)
+        given = (world.tables, pairs)
+        found += [
+            truncation_proof(world.compute, *given, columns),
+            poison_proof(world.compute, *given, columns, seed=9),
+            nightly_proof(world.compute, *given, lookback_of(group), columns, night=world.night),
         ]
-    )
-    vix = index_levels("^VIX", np.exp(rng.normal(3.0, 0.35, SESSIONS)))
-    vix = late(
-        vix.filter(~pl.Series(np.isin(np.arange(SESSIONS), [560, 561, 562, 600]))), np.arange(553, SESSIONS - 4, 5), 1.0
-    )
-    spx = late(
-        index_levels("^GSPC", 2000.0 * np.exp(np.cumsum(rng.normal(0, 0.01, SESSIONS)))),
-        np.arange(555, SESSIONS - 6, 7),
-        1.5,
-    )
+    return pl.concat(found)
+
+
+@pytest.fixture(scope="session")
+def cut(worlds: dict[str, World]) -> Callable[[str, int], pl.DataFrame]:
+    """Return the rows of a group's newest session made from its last ``count`` sessions alone; from all if 0."""
+
+    @cache
+    def made(group: str, count: int) -> pl.DataFrame:
+        world = worlds[group]
+        first = shift_session(newest(world.tables), 1 - count)
+        given = since(world.tables, first) if count else world.tables
+        return world.night(given).filter(pl.col("symbol").is_in(world.symbols))
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def made_anew(engines: Tables) -> Callable[[str, int], pl.DataFrame]:
+    """Return the same of a group of the engines, the rows that they stored of earlier sessions made anew as well."""
+
+    @cache
+    def made(group: str, count: int) -> pl.DataFrame:
+        sessions = last_sessions(count)
+        given = since(engines, sessions[0]) | {name: TABLES[name].empty() for name in ENGINES}
+        found = engine_rows(group, given, sessions)
+        symbols = CHAINED if group == "hedge" else POINTS
+        return found.filter(pl.col("session") == sessions[-1], pl.col("symbol").is_in(symbols))
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def variants(market: Tables, engines: Tables) -> dict[str, dict[str, pl.DataFrame]]:
+    """Rows of every group from inputs that say the same in another way, per variant."""
+    renaming = {**dict(zip(POINTS, ("ZED", "MID", "ALF"), strict=True)), "PLAIN": "AAB"}
+    back = {new: old for old, new in renaming.items()}
+    first = {"engines": SPLIT_SESSION, "library": market["raw.equity_bars"]["session"].unique().sort()[-40]}
+    given = {
+        "engines": dear_contracts({name: frame for name, frame in engines.items() if name[:6] != "greeks"}),
+        "library": dict(market),
+    }
+
+    def told(tables: Mapping[str, Tables]) -> dict[str, pl.DataFrame]:
+        made = night_rows(tables["engines"], last_sessions(VARIANT_SESSIONS))
+        found = engine_features(tables["engines"], made)
+        found |= {group: library_rows(group, tables["library"]) for group in LIBRARY}
+        old = {group: frame.with_columns(pl.col("symbol").replace(back)) for group, frame in found.items()}
+        return {group: frame.filter(pl.col("symbol") != "SPLIT").sort(KEY) for group, frame in old.items()}
+
+    def each(change: Callable[[str, pl.DataFrame], pl.DataFrame]) -> dict[str, dict[str, pl.DataFrame]]:
+        return {world: {name: change(name, frame) for name, frame in own.items()} for world, own in given.items()}
+
+    def shares(ratio: float, *, is_split: bool) -> dict[str, dict[str, pl.DataFrame]]:
+        symbols = {"engines": "AAA", "library": "PLAIN"}
+        return {
+            world: split(own, symbols[world], first[world] if is_split else None, ratio) for world, own in given.items()
+        }
+
+    shuffle = np.random.default_rng(1)
     return {
-        "raw.equity_bars": bars,
-        "raw.index_levels": pl.concat([vix, spx]),
-        "raw.macro": random_economy(7),
+        "plain": told(given),
+        "rows in another order": told(each(lambda _, frame: frame[shuffle.permutation(frame.height)])),
+        "other names, in reversed order": told(
+            each(
+                lambda _, frame: (
+                    frame.with_columns(pl.col("symbol").replace(renaming)) if "symbol" in frame.columns else frame
+                )
+            )
+        ),
+        "a 4:1 split": told(shares(4.0, is_split=True)),
+        "shares of a 1.7th": told(shares(1.7, is_split=False)),
     }
 
 
 @pytest.fixture(scope="session")
-def compute() -> dict[str, Callable[[Tables], pl.DataFrame]]:
-    """Per group of features, the function from tables to its rows."""
-
-    def macro_rows(tables: Tables) -> pl.DataFrame:
-        keys = tables["raw.equity_bars"].select("session", "symbol", as_of="known_at")
-        return macro(keys, tables["raw.macro"])
-
-    return {
-        "technical": lambda tables: technical(tables["raw.equity_bars"]),
-        "regime": lambda tables: regime(tables["raw.equity_bars"], tables["raw.index_levels"]),
-        "macro": macro_rows,
-    }
+def twins() -> dict[str, Callable[[Seen], object]]:
+    return _of_twins("TWINS")
 
 
 @pytest.fixture(scope="session")
-def computed(market: Tables, compute: dict[str, Callable[[Tables], pl.DataFrame]]) -> dict[str, pl.DataFrame]:
-    """Per group, the rows of the whole market."""
-    return {group: function(market) for group, function in compute.items()}
+def numbers() -> dict[str, Callable[[], tuple[object, object]]]:
+    return _of_twins("NUMBERS")
+
+
+def _of_twins(what: str) -> dict:
+    found: dict = {}
+    for name in TWIN_MODULES:
+        own = getattr(importlib.import_module(f"tests.gnosis.features.twins.{name}"), what, {})
+        assert not found.keys() & own.keys()
+        found |= own
+    assert set(found) <= set(BY_NAME)
+    return found

@@ -35,6 +35,19 @@ def test_nothing_published_gives_nulls_and_no_provider() -> None:
     row = macro(keys(), observations()).row(0, named=True)
     assert all(row[feature.name] is None for feature in features_of("macro"))
     assert (row["provider"], row["synthetic"]) == ("none", False)
+    assert (row["confidence"], row["reasons"]) == (0.0, "SOURCE_MISSING")
+
+
+def test_confidence_is_the_share_that_is_known() -> None:
+    rates = [("DFF", dt.date(2016, 6, 29), LONG_AGO, 0.4), ("UNRATE", dt.date(2016, 5, 1), LONG_AGO, 4.7)]
+    row = macro(keys(), observations(*rates)).row(0, named=True)
+    assert row["confidence"] == pytest.approx(2 / 6)
+    assert row["reasons"] == "SOURCE_MISSING"
+    rates += [("BAA10Y", dt.date(2016, 6, 29), LONG_AGO, 2.9), ("DGS2", dt.date(2016, 6, 29), LONG_AGO, 0.6)]
+    rates += [("DGS10", dt.date(2016, 6, 29), LONG_AGO, 1.5), ("A191RL1Q025SBEA", dt.date(2016, 1, 1), LONG_AGO, 1.1)]
+    rates += [("CPIAUCSL", dt.date(year, 5, 1), LONG_AGO, 100.0) for year in (2015, 2016)]
+    row = macro(keys(), observations(*rates)).row(0, named=True)
+    assert (row["confidence"], row["reasons"]) == (1.0, "")
 
 
 def test_publication_counts_from_its_moment_on() -> None:

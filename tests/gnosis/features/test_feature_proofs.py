@@ -9,6 +9,11 @@ import polars as pl
 import pytest
 
 from gnosis.features.proofs import nightly_proof, poison_proof, sample_pairs, truncation_proof
+from gnosis.features.registry import BY_NAME, lookback_of
+from tests.gnosis.features.engine_market import market_tables
+from tests.gnosis.features.worlds import TARGETS, World, engine_world, library_world, names_of
+
+pytestmark = pytest.mark.xdist_group("engine_market")
 
 Tables = Mapping[str, pl.DataFrame]
 NEXT = pl.col("close").shift(-1).over("symbol", order_by="session")
@@ -114,3 +119,124 @@ def test_sample_is_reproducible_and_distinct(bars: Tables) -> None:
     assert sample_pairs(rows, 20, seed=4).equals(sample_pairs(rows.reverse(), 20, seed=4))
     assert sample_pairs(rows, 20, seed=4).is_unique().all()
     assert sample_pairs(rows, 10**6, seed=4).height == rows.height
+
+
+def of_bars(**columns: pl.Expr) -> Callable[[Tables], dict[str, pl.DataFrame]]:
+    """Return a change of the daily bars, made before features are computed from them."""
+
+    def change(tables: Tables) -> dict[str, pl.DataFrame]:
+        bars = tables["raw.equity_bars"].sort("symbol", "session").with_columns(**columns)
+        return {**tables, "raw.equity_bars": bars.with_columns(pl.col("close").clip(lower_bound=0.01))}
+
+    return change
+
+
+def published_at_once(table: str, instant: pl.Expr) -> Callable[[Tables], dict[str, pl.DataFrame]]:
+    """Return a change that takes rows for known before they were."""
+    return lambda tables: {**tables, table: tables[table].with_columns(known_at=instant)}
+
+
+def own(expression: pl.Expr) -> pl.Expr:
+    return expression.over("symbol", order_by="session")
+
+
+CLOSE, VOLUME = pl.col("close"), pl.col("volume")
+AT_THE_CLOSE = pl.col("session").cast(pl.Datetime("us")).dt.offset_by("20h").dt.replace_time_zone("UTC")
+A_MONTH_EARLY = pl.col("known_at") - dt.timedelta(days=30)
+WITH_THE_NEXT = (CLOSE + own(CLOSE.shift(-1)).fill_null(CLOSE)) / 2
+CENTRED = own(CLOSE.rolling_mean(3, center=True, min_samples=1))
+SCALED = CLOSE / CLOSE.std().over("symbol") + 100.0
+BARELY_SMOOTHED = own(VOLUME.fill_null(1e6).ewm_mean(alpha=0.002, adjust=False))
+LEAKING: dict[str, tuple[str, str, Callable[[Tables], dict[str, pl.DataFrame]]]] = {
+    "technical: close of the next session": ("technical", "tech_roc_5", of_bars(close=WITH_THE_NEXT)),
+    "technical: centred mean": ("technical", "tech_macd_histogram", of_bars(close=CENTRED)),
+    "technical: score over the whole history": ("technical", "tech_atr", of_bars(close=SCALED)),
+    "macro: publication without its lag": (
+        "macro",
+        "macro_inflation_rate",
+        published_at_once("raw.macro", A_MONTH_EARLY),
+    ),
+    "sentiment: close of the next session": ("sentiment", "sent_stoch_k", of_bars(close=WITH_THE_NEXT)),
+    "sentiment: centred mean": ("sentiment", "sent_rsi", of_bars(close=CENTRED)),
+    "liquidity: score over the whole history": ("liquidity", "liq_amihud", of_bars(close=SCALED)),
+    "liquidity: file of the evening at the close": (
+        "liquidity",
+        "liq_short_volume_ratio",
+        published_at_once("raw.short_volume", AT_THE_CLOSE),
+    ),
+    "hedge: mean volume of three sessions on either side": (
+        "hedge",
+        "hedge_gamma_pressure",
+        of_bars(volume=own(VOLUME.rolling_mean(7, center=True, min_samples=1))),
+    ),
+}
+"""Group, a feature that must be caught, and how its function comes to see the future."""
+BLIND_TO_IT = {
+    # What reads nothing that was changed must not be blamed.
+    "sentiment": "sent_wsb_score",
+    "liquidity": "liq_iceberg_alert",
+    "hedge": "hedge_confidence",
+}
+RECURSION = of_bars(close=CLOSE * own(VOLUME.fill_null(1e6).cum_sum()) ** 0.01, volume=BARELY_SMOOTHED)
+NEVER_ENDING = {"technical": "tech_roc_5", "hedge": "hedge_gamma_pressure", "liquidity": "liq_amihud"}
+
+
+@pytest.fixture(scope="module")
+def world_of(market: Tables) -> Callable[[str], World]:
+    def world(group: str) -> World:
+        if group in ("technical", "macro"):
+            return library_world(group, market, ("PLAIN",))
+        return engine_world(group, market_tables())
+
+    return world
+
+
+def pairs_of(world: World) -> pl.DataFrame:
+    rows = world.tables["raw.equity_bars"].filter(pl.col("symbol").is_in(world.symbols))
+    return rows.filter(pl.col("session").is_in(TARGETS[2:5])) if len(world.symbols) > 1 else rows[-90:-6:12]
+
+
+@pytest.mark.parametrize("proof", [truncation_proof, poison_proof])
+@pytest.mark.parametrize("leak", LEAKING)
+def test_group_that_leaks_is_caught(proof: Callable, leak: str, world_of: Callable) -> None:
+    group, feature, change = LEAKING[leak]
+    world = world_of(group)
+    names = [feature, BLIND_TO_IT[group]] if group in BLIND_TO_IT else [feature]
+
+    def leaking(tables: Tables) -> pl.DataFrame:
+        return world.compute(change(tables))
+
+    found = proof(leaking, world.tables, pairs_of(world), names)
+    assert found["n_pairs"][0] >= 6
+    assert found["n_failures"][0] > 0
+    assert found["n_failures"][1:].sum() == 0
+
+
+@pytest.mark.parametrize("group", NEVER_ENDING)
+def test_group_that_remembers_everything_is_caught(group: str, world_of: Callable) -> None:
+    """A recursion over all that is loaded: no future in it, but a night is not what a backfill gives."""
+    world, names = world_of(group), [NEVER_ENDING[group]]
+    assert set(names) <= set(names_of(group))
+
+    def unending(compute: Callable[[Tables], pl.DataFrame]) -> Callable[[Tables], pl.DataFrame]:
+        return lambda tables: compute(RECURSION(tables))
+
+    given = (world.tables, pairs_of(world))
+    lookback = BY_NAME[names[0]].lookback_sessions
+    honest = nightly_proof(world.compute, *given, lookback, names, night=world.night)
+    assert honest["n_failures"].sum() == 0
+    for kept in (lookback, lookback_of(group)):
+        found = nightly_proof(unending(world.compute), *given, kept, names, night=unending(world.night))
+        assert found["n_failures"][0] == found["n_pairs"][0] >= 6
+    assert truncation_proof(unending(world.compute), *given, names)["n_failures"].sum() == 0
+
+
+def test_one_night_by_itself_is_compared_with_the_backfill(world_of: Callable) -> None:
+    world = world_of("liquidity")
+
+    def wrong_night(tables: Tables) -> pl.DataFrame:
+        return world.night(tables).with_columns(pl.col("liq_amihud") * 1.01)
+
+    names = ["liq_amihud", "liq_score"]
+    found = nightly_proof(world.compute, world.tables, pairs_of(world), 320, names, night=wrong_night)
+    assert found["n_failures"].to_list() == [9, 0]

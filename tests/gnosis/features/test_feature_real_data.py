@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from gnosis.features.codes import labelled
 from gnosis.features.macro import macro
 from gnosis.features.regime import regime
 from gnosis.features.technical import technical
@@ -71,7 +72,7 @@ def test_indices_and_their_holidays(apple: pl.DataFrame, shared_data: Path) -> N
     known = vix.filter(pl.col("known_at").is_not_null())
     rows = regime(apple, known)
     TABLES["features.regime"].schema.validate(rows)
-    row = rows.row(by_predicate=pl.col("session") == dt.date(2015, 8, 24), named=True)
+    row = labelled(rows).row(by_predicate=pl.col("session") == dt.date(2015, 8, 24), named=True)
     assert (row["regime_vix"], row["regime_vix_bucket"]) == (40.74, "crisis")
     assert row["regime_vix_change"] == pytest.approx(40.74 / 28.03 - 1.0)
     assert row["regime_spx_price_gap"] is None
@@ -85,7 +86,7 @@ def test_market_volatility(shared_data: Path) -> None:
         symbol=pl.lit("SPX"), ts="known_at", high="close", low="close", volume=None, adjustment_factor=1.0
     )
     rows = regime(bars, spx)
-    row = rows.row(by_predicate=pl.col("session") == dt.date(2020, 3, 20), named=True)
+    row = labelled(rows).row(by_predicate=pl.col("session") == dt.date(2020, 3, 20), named=True)
     assert 0.7 < row["regime_spx_realized_vol"] < 1.2
     assert row["regime_spx_vol_bucket"] == "high"
     assert row["regime_spx_price_gap"] < -0.2

@@ -9,40 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gnosis.features.codes import labelled
 from gnosis.features.regime import regime, trading_period
-from gnosis.sessions import NEW_YORK, schedule
-
-DAYS = schedule().filter(pl.col("session") >= dt.date(2014, 1, 2)).select("session", "close_at").head(600)
-ORIGIN = {"ts": "close_at", "known_at": "close_at", "provider": pl.lit("tape"), "synthetic": pl.lit(value=False)}
-
-
-def bars_of(close: np.ndarray, volume: list[float] | None = None, reach: float = 1.0) -> pl.DataFrame:
-    price = pl.Series(close)
-    shares = pl.Series(volume if volume is not None else [1e6] * len(close))
-    return DAYS.tail(len(close)).select(
-        "session",
-        symbol=pl.lit("SPY"),
-        open=price,
-        high=price + reach,
-        low=price - reach,
-        close=price,
-        volume=shares,
-        adjustment_factor=pl.lit(1.0),
-        **ORIGIN,
-    )
-
-
-def levels_of(symbol: str, close: list[float] | np.ndarray) -> pl.DataFrame:
-    level = pl.Series(np.asarray(close, dtype=float))
-    return DAYS.tail(len(close)).select("session", symbol=pl.lit(symbol), close=level, **ORIGIN)
-
-
-ONE_BAR = bars_of(np.array([100.0]))
-NO_LEVELS = levels_of("^VIX", [15.0]).clear()
-
-
-def last(levels: pl.DataFrame, bars: pl.DataFrame = ONE_BAR) -> dict[str, object]:
-    return regime(bars, levels).row(-1, named=True)
+from gnosis.features.technical import technical
+from gnosis.sessions import NEW_YORK
+from tests.gnosis.features.twins.hand_made import NO_LEVELS, bars_of, levels_of, regime_row
 
 
 @pytest.mark.parametrize(
@@ -50,49 +21,49 @@ def last(levels: pl.DataFrame, bars: pl.DataFrame = ONE_BAR) -> dict[str, object
     [(14.99, "low"), (15.0, "normal"), (19.99, "normal"), (20.0, "elevated"), (29.99, "elevated"), (30.0, "crisis")],
 )
 def test_vix_bucket(vix: float, bucket: str) -> None:
-    assert last(levels_of("^VIX", [vix]))["regime_vix_bucket"] == bucket
+    assert regime_row(levels_of("^VIX", [vix]))["regime_vix_bucket"] == bucket
 
 
 def test_vix_change_by_hand() -> None:
-    assert last(levels_of("^VIX", [16.0, 20.0]))["regime_vix_change"] == 0.25
+    assert regime_row(levels_of("^VIX", [16.0, 20.0]))["regime_vix_change"] == 0.25
 
 
 @pytest.mark.parametrize(("missing", "found"), [(0, 14.0), (1, 13.0), (2, 12.0), (3, None)])
 def test_vix_may_be_two_sessions_old(missing: int, found: float | None) -> None:
-    row = last(levels_of("^VIX", [11.0, 12.0, 13.0, 14.0]).head(4 - missing))
+    row = regime_row(levels_of("^VIX", [11.0, 12.0, 13.0, 14.0]).head(4 - missing))
     assert row["regime_vix"] == found
     assert row["regime_vix_change"] == (None if found is None else found / (found - 1.0) - 1.0)
 
 
 def test_change_is_null_when_the_session_before_is_missing() -> None:
-    row = last(levels_of("^VIX", [11.0, 12.0, 13.0, 14.0])[[0, 1, 3]])
+    row = regime_row(levels_of("^VIX", [11.0, 12.0, 13.0, 14.0])[[0, 1, 3]])
     assert (row["regime_vix"], row["regime_vix_change"]) == (14.0, None)
 
 
 def test_level_published_after_the_bar_is_not_used() -> None:
     levels = levels_of("^VIX", [12.0, 13.0, 14.0])
     after = pl.col("known_at") + dt.timedelta(minutes=15)
-    row = last(levels.with_columns(known_at=after))
+    row = regime_row(levels.with_columns(known_at=after))
     assert (row["regime_vix"], row["regime_vix_change"]) == (13.0, 13.0 / 12.0 - 1.0)
 
 
 def test_level_of_a_later_session_is_not_used_by_a_late_bar() -> None:
-    bars = bars_of(np.array([100.0, 101.0])).head(1)
+    bars = bars_of([100.0, 101.0]).head(1)
     late = bars.with_columns(known_at=pl.col("known_at") + dt.timedelta(days=30))
-    assert last(levels_of("^VIX", [12.0, 13.0]), late)["regime_vix"] == 12.0
+    assert regime_row(levels_of("^VIX", [12.0, 13.0]), late)["regime_vix"] == 12.0
 
 
 def test_gap_to_the_mean_by_hand() -> None:
-    row = last(levels_of("^GSPC", [100.0] * 199 + [300.0]))
+    row = regime_row(levels_of("^GSPC", [100.0] * 199 + [300.0]))
     assert row["regime_spx_price_gap"] == pytest.approx(math.log(300.0 / 101.0), rel=1e-12)
-    assert last(levels_of("^GSPC", [100.0] * 199))["regime_spx_price_gap"] is None
+    assert regime_row(levels_of("^GSPC", [100.0] * 199))["regime_spx_price_gap"] is None
 
 
 def test_realized_volatility_by_hand() -> None:
     steps = np.array([0.0] + [0.01, -0.01] * 10)
-    row = last(levels_of("^GSPC", 4000.0 * np.exp(np.cumsum(steps))))
+    row = regime_row(levels_of("^GSPC", 4000.0 * np.exp(np.cumsum(steps))))
     assert row["regime_spx_realized_vol"] == pytest.approx(0.01 * math.sqrt(20.0 / 19.0 * 252.0), rel=1e-9)
-    assert last(levels_of("^GSPC", [4000.0] * 20))["regime_spx_realized_vol"] is None
+    assert regime_row(levels_of("^GSPC", [4000.0] * 20))["regime_spx_realized_vol"] is None
 
 
 @pytest.mark.parametrize(("scale", "bucket"), [(0.2, "low"), (1.05, "medium"), (3.0, "high")])
@@ -100,15 +71,15 @@ def test_volatility_bucket(scale: float, bucket: str) -> None:
     size = np.linspace(0.005, 0.015, 567)
     size[-20:] = 0.01 * scale
     steps = size * np.where(np.arange(567) % 2, 1.0, -1.0)
-    assert last(levels_of("^GSPC", 4000.0 * np.exp(np.cumsum(steps))))["regime_spx_vol_bucket"] == bucket
+    assert regime_row(levels_of("^GSPC", 4000.0 * np.exp(np.cumsum(steps))))["regime_spx_vol_bucket"] == bucket
 
 
 def test_volatility_bucket_leaves_out_what_was_not_known_yet() -> None:
     levels = levels_of("^GSPC", 4000.0 * np.exp(np.cumsum(np.random.default_rng(8).normal(0.0, 0.01, 147))))
-    assert last(levels)["regime_spx_vol_bucket"] is not None
+    assert regime_row(levels)["regime_spx_vol_bucket"] is not None
     is_late = pl.int_range(pl.len()) == 100
     moment = pl.col("known_at").max() + dt.timedelta(days=1)
-    late = last(levels.with_columns(known_at=pl.when(is_late).then(moment).otherwise("known_at")))
+    late = regime_row(levels.with_columns(known_at=pl.when(is_late).then(moment).otherwise("known_at")))
     # One level spoils 21 of the 126 volatilities that are needed.
     assert late["regime_spx_vol_bucket"] is None
     assert late["regime_spx_realized_vol"] is not None
@@ -119,16 +90,14 @@ def test_market_structure() -> None:
     rise = 1000.0 + np.arange(n)
     swing = 1000.0 + np.where(np.arange(n) % 2, 1.0, -1.0)
     for close, label in ((rise, "uptrend"), (rise[::-1].copy(), "downtrend"), (swing, "chop")):
-        assert last(NO_LEVELS, bars_of(close))["regime_market_structure"] == label
-    assert last(NO_LEVELS, bars_of(rise[:280]))["regime_market_structure"] is None
+        assert regime_row(bars=bars_of(close, reach=1.0))["regime_market_structure"] == label
+    assert regime_row(bars=bars_of(rise[:280], reach=1.0))["regime_market_structure"] is None
 
 
 def test_market_structure_rotation_between_the_cuts() -> None:
     rng = np.random.default_rng(11)
-    bars = bars_of(1000.0 + np.cumsum(rng.normal(0.0, 2.0, 600)))
-    from gnosis.features.technical import technical
-
-    rows = technical(bars).select("session", "tech_adx").join(regime(bars, NO_LEVELS), on="session")
+    bars = bars_of(1000.0 + np.cumsum(rng.normal(0.0, 2.0, 600)), reach=1.0)
+    rows = technical(bars).select("session", "tech_adx").join(labelled(regime(bars, NO_LEVELS)), on="session")
     between = rows.filter(pl.col("tech_adx").is_between(20.0, 25.0))
     assert between.height > 5
     assert (between["regime_market_structure"] == "rotation").all()
@@ -138,23 +107,23 @@ def test_market_structure_rotation_between_the_cuts() -> None:
     ("volume", "label"), [(121.0, "high"), (120.0, "normal"), (80.0, "normal"), (79.0, "low"), (0.0, "low")]
 )
 def test_liquidity_against_the_usual_volume(volume: float, label: str) -> None:
-    bars = bars_of(np.full(21, 50.0), [100.0] * 20 + [volume])
-    assert last(NO_LEVELS, bars)["regime_liquidity_time"] == label
+    bars = bars_of([50.0] * 21, volume=[100.0] * 20 + [volume])
+    assert regime_row(bars=bars)["regime_liquidity_time"] == label
 
 
 def test_liquidity_is_unknown_without_volume() -> None:
     for volume in ([100.0] * 9 + [100.0], [100.0] * 20 + [None], [0.0] * 20 + [5.0], [None] * 11 + [100.0] * 10):
-        bars = bars_of(np.full(len(volume), 50.0), volume)
-        assert last(NO_LEVELS, bars)["regime_liquidity_time"] is None
-    enough = bars_of(np.full(21, 50.0), [None] * 10 + [100.0] * 11)
-    assert last(NO_LEVELS, enough)["regime_liquidity_time"] == "normal"
+        bars = bars_of([50.0] * len(volume), volume=volume)
+        assert regime_row(bars=bars)["regime_liquidity_time"] is None
+    enough = bars_of([50.0] * 21, volume=[None] * 10 + [100.0] * 11)
+    assert regime_row(bars=enough)["regime_liquidity_time"] == "normal"
 
 
 def test_split_is_no_rush_of_volume() -> None:
-    bars = bars_of(np.full(21, 50.0), [100.0] * 20 + [400.0]).with_columns(
+    bars = bars_of([50.0] * 21, volume=[100.0] * 20 + [400.0]).with_columns(
         adjustment_factor=pl.Series([1.0] * 20 + [4.0])
     )
-    assert last(NO_LEVELS, bars)["regime_liquidity_time"] == "normal"
+    assert regime_row(bars=bars)["regime_liquidity_time"] == "normal"
 
 
 @pytest.mark.parametrize(
@@ -183,18 +152,37 @@ def test_trading_period_knows_holidays_and_early_closes() -> None:
 
 def test_synthetic_index_makes_the_row_synthetic() -> None:
     levels = levels_of("^VIX", [12.0]).with_columns(synthetic=pl.lit(value=True), provider=pl.lit("made"))
-    row = last(levels)
+    row = regime_row(levels)
     assert (row["synthetic"], row["provider"]) == (True, "made+tape")
     unseen = levels.with_columns(known_at=pl.col("known_at") + dt.timedelta(hours=1))
-    row = last(unseen)
+    row = regime_row(unseen)
     assert (row["synthetic"], row["provider"]) == (False, "tape")
+
+
+def test_categories_are_stored_by_their_code() -> None:
+    row = regime(bars_of([100.0], reach=1.0), levels_of("^VIX", [31.0])).row(-1, named=True)
+    assert (row["regime_vix_bucket"], row["regime_session"], row["regime_liquidity_time"]) == (3, 1, None)
+
+
+def test_confidence_is_the_share_that_is_known() -> None:
+    both = pl.concat([levels_of("^VIX", 15.0 + np.arange(527) % 7), levels_of("^GSPC", 2000.0 + np.arange(527) % 5)])
+    bars = bars_of(1000.0 + np.arange(281), reach=1.0)
+    whole, alone, young = regime_row(both, bars), regime_row(bars=bars), regime_row(both)
+    assert (whole["confidence"], whole["reasons"]) == (1.0, "")
+    # The VIX, the S&P 500 and their changes are six of the nine features.
+    assert alone["confidence"] == pytest.approx(3 / 9)
+    assert alone["reasons"] == "SOURCE_MISSING"
+    assert young["confidence"] == pytest.approx(7 / 9)
+    assert young["reasons"] == "SHORT_HISTORY"
+    assert regime_row()["reasons"] == "SOURCE_MISSING,SHORT_HISTORY"
+    assert regime_row()["confidence"] == pytest.approx(1 / 9)
 
 
 def test_bad_levels_say_what_to_do() -> None:
     levels = levels_of("^VIX", [12.0, 13.0])
     with pytest.raises(ValueError, match=r"found two for \^VIX"):
-        last(pl.concat([levels, levels.tail(1)]))
+        regime_row(pl.concat([levels, levels.tail(1)]))
     with pytest.raises(ValueError, match=r"missing are \['known_at'\]"):
-        last(levels.drop("known_at"))
+        regime_row(levels.drop("known_at"))
     with pytest.raises(ValueError, match=r"in raw.index_levels, found 1 other dates"):
-        last(levels.with_columns(session=pl.Series([dt.date(2016, 5, 16), dt.date(2016, 5, 30)])))
+        regime_row(levels.with_columns(session=pl.Series([dt.date(2016, 5, 16), dt.date(2016, 5, 30)])))

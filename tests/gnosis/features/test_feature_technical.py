@@ -8,34 +8,15 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnosis.engines.indicators_kernel import window_average
 from gnosis.features import indicators
 from gnosis.features.technical import technical
-from gnosis.sessions import UnknownSessionError, schedule
-
-DAYS = schedule().filter(pl.col("session") >= dt.date(2015, 1, 2)).select("session", "close_at")
-
-
-def bars_of(close: list[float] | np.ndarray, *, reach: float = 0.0, symbol: str = "SPY") -> pl.DataFrame:
-    """Return bars with the given closes, high and low ``reach`` dollars above and below."""
-    price = pl.Series(np.asarray(close, dtype=float))
-    return DAYS.head(len(close)).select(
-        "session",
-        symbol=pl.lit(symbol),
-        ts="close_at",
-        known_at="close_at",
-        open=price,
-        high=price + reach,
-        low=price - reach,
-        close=price,
-        volume=pl.lit(1e6),
-        adjustment_factor=pl.lit(1.0),
-        provider=pl.lit("tape"),
-        synthetic=pl.lit(value=False),
-    )
+from gnosis.sessions import UnknownSessionError
+from tests.gnosis.features.twins.hand_made import bars_of
 
 
 def last(bars: pl.DataFrame) -> dict[str, float | None]:
@@ -70,6 +51,20 @@ def test_standard_score_by_hand() -> None:
     returns = [0.01, -0.01] * 10 + [0.02]
     close = 100.0 * np.exp(np.cumsum([0.0, *returns]))
     assert last(bars_of(close))["tech_momentum_zscore"] == pytest.approx(2.0 / math.sqrt(20.0 / 19.0), rel=1e-9)
+
+
+def test_classics_equal_ta_lib() -> None:
+    """On windows of the definition's length TA-Lib starts Wilder's means as the definition does."""
+    rng = np.random.default_rng(8)
+    bars = bars_of(100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.02, 144))), reach=1.0)
+    high, low, close = (bars[name].to_numpy() for name in ("high", "low", "close"))
+    row = last(bars)
+    window = slice(-141, None)
+    assert row["tech_atr"] == pytest.approx(talib.ATR(high[window], low[window], close[window], 14)[-1] / close[-1])
+    strengths = [talib.RSI(closes, 14)[-1] for closes in (close[:141], close[window])]
+    assert row["tech_rsi_slope"] == pytest.approx((strengths[1] - strengths[0]) / 3.0, rel=1e-9)
+    for sessions in (5, 10, 20):
+        assert row[f"tech_roc_{sessions}"] == pytest.approx(talib.ROCP(close, sessions)[-1], rel=1e-9)
 
 
 def test_flat_price_has_no_direction_and_no_expansion() -> None:
@@ -113,6 +108,16 @@ def test_origin_covers_the_lookback_only() -> None:
     assert rows["provider"][[0, 280, 281]].to_list() == ["made", "made+tape", "tape"]
 
 
+def test_confidence_is_the_share_that_is_known() -> None:
+    rows = technical(bars_of(100.0 + np.arange(300.0), reach=1.0))
+    # From 6, 11, 12, 21 sessions on: the returns over 5 and 10, the score, the return over 20.
+    shares = rows["confidence"][[4, 5, 10, 11, 20]] * 12
+    assert shares.to_list() == pytest.approx([0.0, 1.0, 2.0, 3.0, 4.0])
+    assert rows["confidence"].is_sorted()
+    assert (rows["confidence"][279], rows["confidence"][280]) == (pytest.approx(11 / 12), 1.0)
+    assert rows["reasons"].to_list() == ["SHORT_HISTORY"] * 280 + [""] * 20
+
+
 def test_symbols_do_not_touch() -> None:
     both = technical(pl.concat([bars_of(100.0 + np.arange(50.0)), bars_of([7.0] * 50, symbol="AAA")]))
     assert both.filter(pl.col("symbol") == "SPY").equals(technical(bars_of(100.0 + np.arange(50.0))))
@@ -122,7 +127,7 @@ def test_bad_input_says_what_to_do() -> None:
     bars = bars_of([100.0, 101.0])
     with pytest.raises(ValueError, match=r"missing are \['adjustment_factor'\]"):
         technical(bars.drop("adjustment_factor"))
-    with pytest.raises(ValueError, match="found two for SPY on 2015-01-02"):
+    with pytest.raises(ValueError, match=f"found two for SPY on {bars['session'][0]}"):
         technical(pl.concat([bars, bars.head(1)]))
     with pytest.raises(UnknownSessionError, match="first 2015-01-03; quarantine"):
         technical(bars.with_columns(session=pl.lit(dt.date(2015, 1, 3))))

@@ -16,7 +16,7 @@ from gnosis.features.codes import labelled
 from gnosis.features.proofs import sample_pairs
 from gnosis.features.registry import FEATURES, features_of
 from gnosis.features.sentiment import sentiment
-from tests.gnosis.features.conftest import random_bars, trading_days
+from tests.gnosis.features.flawed_market import random_bars, trading_days
 from tests.gnosis.features.seen import Seen
 from tests.gnosis.features.twins import macro, regime, sentiment_prices, technical
 

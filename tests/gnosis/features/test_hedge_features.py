@@ -44,7 +44,7 @@ def troubled():
     broken = (
         quotes.filter(~is_last | (number % 7 != 0))
         .with_columns(
-            bid=pl.when(is_last & (number % 5 == 0)).then(0.0).otherwise("bid"),
+            bid=pl.when(is_last & (number % 9 == 0)).then(0.0).otherwise("bid"),
             ts=pl.when(is_last & (number % 11 == 0)).then(pl.col("ts") - dt.timedelta(minutes=9)).otherwise("ts"),
             open_interest=pl.when(is_last & (number % 3 == 0)).then(None).otherwise("open_interest"),
         )

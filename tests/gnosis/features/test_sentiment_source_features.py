@@ -13,6 +13,8 @@ from tests.gnosis.features.engine_market import LAST, market_tables
 from tests.gnosis.features.seen import Seen
 from tests.gnosis.features.twins.sentiment_sources import NUMBERS, TWINS
 
+pytestmark = pytest.mark.xdist_group("engine_market")
+
 Tables = Mapping[str, pl.DataFrame]
 PAIRS = [("AAA", 0), ("BBB", 0), ("CCC", 1), ("BBB", 22), ("CCC", 40), ("AAA", 240), ("BBB", 299)]
 """Symbols and sessions back: with books and minutes; with too few minutes before; with daily bars alone; with little or

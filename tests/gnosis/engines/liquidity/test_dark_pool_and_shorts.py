@@ -73,12 +73,12 @@ def test_squeeze_pressure_after_a_rise_and_after_a_fall(flow_world, world, proce
 
 
 @pytest.mark.parametrize("age", range(1, 8))
-def test_confidence_halves_every_two_sessions_and_ends_after_five(world, process_alone, age):
+def test_confidence_halves_every_two_sessions_and_ends_after_four(world, process_alone, age):
     bars, shorts = world
     old = shorts.filter(pl.col("session") < bars["session"][-age])
     values, found = at_last(world, process_alone, shorts=old)
     assert found.reasons["SHORTS_STALE"][0] == (age > 1)
-    if age <= 5:
+    if age <= 4:
         assert found.confidence[0] == pytest.approx(2 ** (-(age - 1) / 2))
         assert values["liq_short_volume_ratio"] == old["short_volume"][-1] / old["total_volume"][-1]
         assert values["liq_off_exchange_ratio"] == pytest.approx(old["total_volume"][-1] / bars["volume"][-1 - age])

@@ -177,7 +177,8 @@ def test_profile_of_five_minute_bars_and_of_daily_bars(flow_world, process_alone
     ]
     assert "liq_polr_direction" in differs
     assert not {"liq_wyckoff_phase", "liq_compression_energy", "liq_n_voids", "liq_buying_effort"} & set(differs)
-    assert fine.confidence.tolist() == coarse.confidence.tolist() == [0.0, 0.0]
+    np.testing.assert_allclose(fine.confidence, [1 / 252] * 2)
+    np.testing.assert_allclose(coarse.confidence, [0.3 / 252] * 2)
     assert coarse.reasons["NO_INTRADAY"].all()
     assert fine.reasons["SHORT_HISTORY"].all()
     half = flow_world.intraday.filter(pl.col("session").is_in(flow_world.days[-30:]))
@@ -230,5 +231,5 @@ def test_score_by_the_ranks_of_its_components(flow_world, process_alone):
     direction = result.values["liq_polr_direction"]
     np.testing.assert_allclose(result.values["liq_polr_strength"], np.abs(direction) * score)
     assert result.confidence[at] == pytest.approx(0.3)
-    assert result.confidence[100] == pytest.approx(0.3 * 100 / 252)
+    assert result.confidence[100] == pytest.approx(0.3 * 101 / 252)
     assert {0, 1, 2, 3} <= {code for code in result.values["liq_regime"] if not np.isnan(code)}

@@ -66,6 +66,18 @@ def test_every_lookback_is_exact(walk):
             assert told(name, short[name][0]) in (("unknown",) if name in UNKNOWN_LABEL else (None,)), name
 
 
+@pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])
+def test_declared_inputs_are_those_that_are_read(walk, column):
+    bars = walk(n=270, seed=6)
+    last = [bars["session"][-1]]
+    plain, blind = computed(bars, last)[1], computed(bars.with_columns(pl.lit(np.nan).alias(column)), last)[1]
+    for name in LOOKBACK.keys() & BY_NAME.keys():
+        if f"raw.equity_bars.{column}" in BY_NAME[name].inputs:
+            assert told(name, blind[name][0]) in (None, "unknown"), name
+        else:
+            assert blind[name].tobytes() == plain[name].tobytes(), name
+
+
 def test_a_missing_session_is_not_bridged(walk):
     bars = walk(n=420, gaps=0.004, seed=9)
     assert 1 <= 420 - bars.height <= 4

@@ -33,6 +33,17 @@ def test_classics_equal_ta_lib(walk):
     assert found["sent_bb_bandwidth"] == pytest.approx((upper[-1] - lower[-1]) / middle[-1], rel=1e-8)
 
 
+def test_keltner_channel_has_the_range_of_ta_lib(walk):
+    bars = walk(n=201, seed=8)
+    high, low, close = (bars[name].to_numpy() for name in ("high", "low", "close"))
+    found = computed(bars, [bars["session"][-1]])
+    mean = close[-120]
+    for price in close[-119:]:
+        mean += (price - mean) * 2 / 21
+    position = (close[-1] - mean) / (2 * talib.ATR(high, low, close, 20)[-1])
+    assert found["sent_keltner_position"][0] == pytest.approx(position, rel=1e-10)
+
+
 def swapped(bars):
     """Return the bars reflected at their last close: high and low trade places."""
     pivot = 2 * bars["close"][-1]

@@ -24,7 +24,9 @@ class DailyBars:
 
     @classmethod
     def of(cls, seen: Seen, symbol: str = "own") -> DailyBars:
-        return cls({seen.back(row["session"]): row for row in seen.rows("raw.equity_bars", symbol=symbol)})
+        """Return the bars of the last 300 sessions, more than any definition reads."""
+        rows = seen.rows("raw.equity_bars", symbol=symbol, sessions=300)
+        return cls({seen.back(row["session"]): row for row in rows})
 
     def earlier(self, sessions: int) -> DailyBars:
         """Return the bars as counted from a session before."""

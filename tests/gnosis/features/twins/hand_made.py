@@ -25,7 +25,7 @@ ORIGIN = {"ts": "close_at", "known_at": "close_at", "provider": pl.lit("tape"), 
 
 
 def bars_of(
-    close: Sequence[float],
+    close: Sequence[float] | np.ndarray,
     *,
     reach: float = 0.0,
     high: dict[int, float] | None = None,
@@ -57,7 +57,7 @@ def bars_of(
     return frame.select(list(schema)).cast(dict(schema))
 
 
-def levels_of(symbol: str, close: Sequence[float]) -> pl.DataFrame:
+def levels_of(symbol: str, close: Sequence[float] | np.ndarray) -> pl.DataFrame:
     """Return levels of an index with these closes up to the last day."""
     level = pl.Series(close, dtype=pl.Float64)
     frame = DAYS.tail(len(level)).select("session", symbol=pl.lit(symbol), close=level, **ORIGIN)

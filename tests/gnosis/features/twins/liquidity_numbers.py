@@ -141,8 +141,10 @@ def structure() -> dict[str, np.ndarray]:
     """What StructureAndRegime says of the last session, given the costs of it and of the 252 sessions before."""
     own = bars()
     points = daily_points(own, [LAST])
-    stored = own[-253:-1].select("symbol", "session", as_of="known_at").with_columns(
-        liq_friction_cost=pl.int_range(1.0, 253.0), liq_kyle_lambda=pl.lit(5.0)
+    stored = (
+        own[-253:-1]
+        .select("symbol", "session", as_of="known_at")
+        .with_columns(liq_friction_cost=pl.int_range(1.0, 253.0), liq_kyle_lambda=pl.lit(5.0))
     )
     costs = {"slippage_field": {"liq_friction_cost": 63.5}, "impact_and_lambda": {"liq_kyle_lambda": 5.0}}
     earlier = {

@@ -149,7 +149,7 @@ def short_share() -> tuple[object, object]:
 
 
 def scaled_gamma() -> tuple[object, object]:
-    """64 sessions of 1 and 3 in turn have the standard deviation sqrt(64/63); 4, published last, is sqrt(63)/2 of it."""
+    """64 sessions of 1 and 3 in turn have the standard deviation sqrt(64/63); 4 after them is sqrt(63)/2 of it."""
     days = DAYS.slice(DAYS.height - 66, 65)
     rows = [
         {"session": day, "known_at": at + dt.timedelta(hours=2), "dix": 0.4, "gex": (1.0, 3.0)[place % 2]}
