@@ -114,7 +114,7 @@ def main(symbols: int = 500, sessions: int = 2_520) -> None:
         print(f"Qlib / all features of daily bars, CPU: {qlib['cpu'] / found['daily']['cpu']:.1f}")
     print(f"TA-Lib / all features of daily bars, CPU: {found['talib']['cpu'] / found['daily']['cpu']:.1f}")
     print(f"Polars / technical, CPU: {found['polars']['cpu'] / found['technical']['cpu']:.1f}")
-    agreement(min(symbols, 20), sessions, None if qlib is None or symbols > 20 else qlib)
+    agreement(symbols, sessions, qlib)
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ def value_areas(
     bins: int = BINS,
     share: float = VALUE_AREA,
 ) -> ValueArea:
-    """Return :func:`value_area` of :func:`volume_profiles`, whose parameters and errors these are, without keeping them.
+    """Return :func:`value_area` of :func:`volume_profiles` without keeping the profiles; arguments as there.
 
     Examples
     --------

@@ -106,12 +106,23 @@ def wyckoff_phase(
     def plain(values: Floats) -> Floats:
         return np.array(values, dtype=np.float64, order="C")
 
-    bars = [plain(side) for side in (high, low, close, volume)]
+    tops, bottoms, closes, traded = (plain(side) for side in (high, low, close, volume))
 
     def judged(at: Integers | slice, earlier: Range) -> Floats:
-        place = [np.array(part[at], dtype=np.int64) for part in (symbol, column)]
-        sides = [plain(side[at]) for side in edges]
-        return phases(*bars, *place, window, *sides, plain(earlier.low), plain(earlier.high), plain(reach[at]))
+        return phases(
+            tops,
+            bottoms,
+            closes,
+            traded,
+            np.array(symbol[at], dtype=np.int64),
+            np.array(column[at], dtype=np.int64),
+            window,
+            plain(edges.low[at]),
+            plain(edges.high[at]),
+            plain(earlier.low),
+            plain(earlier.high),
+            plain(reach[at]),
+        )
 
     if isinstance(earlier_edges, Range):
         return judged(slice(None), earlier_edges)

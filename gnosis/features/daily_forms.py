@@ -73,7 +73,7 @@ def daily_forms(panel: Panel, points: Points, market: Market) -> dict[str, Float
     """
     symbols, width = panel.close.shape
     every = points_of(symbols, panel.first, panel.first + width)
-    common = {name: np.tile(values, symbols) for name, values in (market.breadth | market.regime).items()}
+    common = {name: np.tile(values, symbols) for name, values in (*market.breadth.items(), *market.regime.items())}
     return {
         **_liquidity(panel, points, every),
         **_sentiment(panel, points, every, {name: common[name] for name in market.breadth}),
@@ -170,7 +170,7 @@ def _sentiment(panel: Panel, points: Points, every: Points, breadth: Mapping[str
     technical = technical_regime.of_values(
         {**technical_regime.daily_features(panel, points), **breadth}, SentimentParameters()
     )
-    values = dict(technical.values)
+    values = {name: np.asarray(found) for name, found in technical.values.items()}
     pressures = daily_pressure(panel, every)
     coverage = panel.at(points, pressures.pop("coverage").reshape(panel.close.shape))
     pressure = pressures["sent_net_aggressor_pressure"]
@@ -182,7 +182,7 @@ def _sentiment(panel: Panel, points: Points, every: Points, breadth: Mapping[str
     n = len(points)
     readings = {
         "flow_and_dark_pool": (flow.values, 0.7 * (0.3 * coverage)),
-        "technical_regime": (np.asarray(values.pop("technical_regime_v")), technical.confidence),
+        "technical_regime": (values.pop("technical_regime_v"), technical.confidence),
     }
     silent = (np.full(n, np.nan), np.zeros(n))
     # One of the six that say nothing stands for all: they matter where the largest of several zeros is named.
@@ -193,7 +193,7 @@ def _sentiment(panel: Panel, points: Points, every: Points, breadth: Mapping[str
     return values | {
         "sent_bias": bias(fused.value),
         "sent_strength": np.abs(fused.value),
-        "sent_energy": np.asarray(values["sent_metabolic_load"]) * fused.mean_square / 2.0,
+        "sent_energy": values["sent_metabolic_load"] * fused.mean_square / 2.0,
         "sent_confidence": engine_confidence({name: ProcessorResult({}, c) for name, c in of_reading.items()}),
         "sent_top_driver_contribution": fused.top_contribution,
     }
@@ -216,7 +216,8 @@ def _library(panel: Panel, points: Points, every: Points) -> dict[str, Floats]:
     )
     plus, minus = (directional_index(indicators.wilder(side), panel.atr14) for side in panel.moves[3:])
     adx = indicators.adx_of(panel.moves).reshape(-1)
-    averages = Averages(*(part.reshape(-1) for part in (panel.rsi, panel.atr14, plus, minus)), adx)
+    rsi, mean_range, plus, minus = (part.reshape(-1) for part in (panel.rsi, panel.atr14, plus, minus))
+    averages = Averages(rsi, mean_range, plus, minus, adx)
     values = technical_values(own, averages)
     codes = {
         "regime_market_structure": market_structure(own, adx),

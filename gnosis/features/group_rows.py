@@ -43,7 +43,12 @@ def engine_features(group: str, bars: pl.DataFrame, rows: pl.DataFrame, confiden
     )
     if told.select(KEY).is_duplicated().any():
         raise ValueError(f"expected one row of the engine per session and symbol for features.{group}, found two")
-    joined = bars.select(*KEY, "known_at", "provider", "synthetic").join(told, on=KEY, how="left")
+    rows_of_bars = in_order(bars.select(*KEY, "known_at", "provider", "synthetic"))
+    told = in_order(told)
+    if told.select(KEY).equals(rows_of_bars.select(KEY)):
+        joined = rows_of_bars.hstack(told.drop(KEY))
+    else:
+        joined = rows_of_bars.join(told, on=KEY, how="left", maintain_order="left")
     has_row = pl.col("engine_as_of").is_not_null()
     return (
         joined.with_columns(
@@ -56,8 +61,22 @@ def engine_features(group: str, bars: pl.DataFrame, rows: pl.DataFrame, confiden
         )
         .select(list(table.polars_schema))
         .cast(table.polars_schema)
-        .sort(table.key)
     )
+
+
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows sorted by session and symbol; those that are so already are not copied.
+
+    Examples
+    --------
+    >>> in_order(pl.DataFrame({"session": [2, 1, 1], "symbol": ["A", "B", "A"]})).rows()
+    [(1, 'A'), (1, 'B'), (2, 'A')]
+    """
+    keys = rows.select(KEY)
+    here, before = keys.slice(1), keys.head(max(keys.height - 1, 0))
+    later = here["session"] > before["session"]
+    same = (here["session"] == before["session"]) & (here["symbol"] >= before["symbol"])
+    return rows if (later | same).all() else rows.sort(KEY)
 
 
 def library_features(group: str, computed: pl.DataFrame) -> pl.DataFrame:
@@ -79,7 +98,7 @@ def library_features(group: str, computed: pl.DataFrame) -> pl.DataFrame:
         "SHORT_HISTORY": [feature.name for feature in own if not feature.series],
     }
     known = pl.sum_horizontal(pl.col(feature.name).is_not_null() for feature in own)
-    return (
+    return in_order(
         computed.with_columns(
             confidence=known / len(own),
             reasons=reasons_where(
@@ -93,5 +112,4 @@ def library_features(group: str, computed: pl.DataFrame) -> pl.DataFrame:
         .with_columns(coded(feature.name) for feature in own)
         .select(list(table.polars_schema))
         .cast(table.polars_schema)
-        .sort(table.key)
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from gnosis.features.group_rows import in_order
 from gnosis.features.panel import joined_providers
 from gnosis.features.registry import FEATURES, GROUPS, features_of
 from gnosis.tables import TABLES
@@ -50,7 +51,7 @@ def matrix(groups: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     table = TABLES["features.matrix"]
     if set(groups) != set(GROUPS):
         raise FeatureRowsError(f"expected the rows of {list(GROUPS)}, found those of {list(groups)}")
-    sides = {group: groups[group].sort(KEY) for group in GROUPS}
+    sides = {group: in_order(groups[group]) for group in GROUPS}
     keys = sides["technical"].select(KEY)
     if keys.is_duplicated().any():
         raise FeatureRowsError("expected one row per session and symbol, found repeated keys")

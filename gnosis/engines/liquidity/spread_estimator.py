@@ -215,8 +215,8 @@ def daily_edge(panel: Panel, points: Points) -> Floats:
     """Return :func:`edge_spread` of the last 21 daily bars up to each point."""
     from gnosis.engines.liquidity.spread_kernel import edge_spreads
 
-    logs = _logs(panel.open, panel.high, panel.low, panel.close)
-    return panel.at(points, edge_spreads(*logs, WINDOW))
+    o, h, low_, c = _logs(panel.open, panel.high, panel.low, panel.close)
+    return panel.at(points, edge_spreads(o, h, low_, c, WINDOW))
 
 
 def _daily_estimates(panel: Panel, points: Points) -> dict[str, Floats]:

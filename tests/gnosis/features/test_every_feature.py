@@ -48,6 +48,7 @@ CANNOT_HOLD: dict[str, dict[str, str]] = {
         ),
         "hedge_primary_regime": "with skews of every session it is known earlier than with monthly expiries",
         "hedge_jump_risk_regime": "with skews of every session it is known earlier than with monthly expiries",
+        "sent_gex": "with the chain of an index fund, there at the close, a session earlier than with the file",
         "liq_hidden_accumulation": "known as soon as three sessions were quiet, which took longer here",
     },
     "on the session of a split": {

@@ -193,7 +193,7 @@ def world_of(market: Tables) -> Callable[[str], World]:
 
 def pairs_of(world: World) -> pl.DataFrame:
     rows = world.tables["raw.equity_bars"].filter(pl.col("symbol").is_in(world.symbols))
-    return rows.filter(pl.col("session").is_in(TARGETS[2:5])) if len(world.symbols) > 1 else rows[-90:-6:12]
+    return rows.filter(pl.col("session").is_in(TARGETS[:3])) if len(world.symbols) > 1 else rows[-90:-6:12]
 
 
 @pytest.mark.parametrize("proof", [truncation_proof, poison_proof])

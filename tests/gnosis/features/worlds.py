@@ -29,9 +29,9 @@ ENGINE_OF = {"liquidity": "engines.liquidity", "hedge": "engines.elasticity", "s
 OWN_ENGINE = ("hedge", "liquidity", "sentiment")
 LIBRARY = ("technical", "regime", "macro")
 OF_GROUP = {"hedge": hedge, "liquidity": liquidity, "sentiment": sentiment}
-TARGETS = [shift_session(LAST, -back) for back in (7, 6, 5, 4, 3, 2)]
+TARGETS = [shift_session(LAST, -back) for back in (5, 4, 3, 2)]
 """Sessions of the engines' market that are proven; those after them are their future."""
-PROVEN_PAIRS = {"hedge": 12, "liquidity": 18, "sentiment": 18, "technical": 36, "regime": 36, "macro": 36}
+PROVEN_PAIRS = {"hedge": 8, "liquidity": 12, "sentiment": 12, "technical": 24, "regime": 24, "macro": 24}
 """Pairs of session and symbol that every proof of a feature exercises."""
 VARIANT_SESSIONS = 8
 SPLIT_SESSION = shift_session(LAST, 3 - VARIANT_SESSIONS)
