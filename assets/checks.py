@@ -131,7 +131,7 @@ def _unique_key(stored: Stored) -> Finding:
 def _known_in_time(stored: Stored) -> Finding:
     next_open = exchange.schedule().lazy().select("session", next_open=pl.col("open_at").shift(-1))
     # A row that was restated was known late by nature: what counts is when its first version was.
-    first_known = stored.lake.scan(stored.table.name, *_span(stored), night_of="each")
+    first_known = stored.lake.scan(stored.table.name, *_span(stored), night_of="newest")
     late = (
         first_known.select("session", "known_at")
         .join(next_open, on="session", how="left")

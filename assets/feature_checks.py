@@ -7,9 +7,41 @@ import polars as pl
 from assets.checks import Finding, Stored, TableCheck
 from gnosis.features import Feature, features_of
 from gnosis.features.hedge import CONVENTION
+from gnosis.reasons import REASONS
 
+EXPLAIN_ALWAYS = ("SOURCE_MISSING", "CERTIFICATE_FAILED", "UNDEFINED", "BOUND_VIOLATION")
+OF_INPUTS = {
+    "NO_CHAIN": ("raw.option_quotes",),
+    "STALE_QUOTES": ("raw.option_quotes",),
+    "LOW_COVERAGE": ("raw.option_quotes",),
+    "OI_MISSING": ("raw.option_quotes",),
+    "OI_STALE": ("raw.option_quotes",),
+    "SHORTS_STALE": ("raw.short_volume", "raw.dix"),
+    "FEW_DOCUMENTS": ("raw.posts", "raw.news"),
+}
+"""Codes that explain a null only of a feature that reads one of these tables."""
+NEED_MINUTES = ("liq_iceberg_alert",)
+"""Features for which daily bars do not stand in where there is a book: the others have a value without a book and
+without intraday bars, and ``NO_BOOK`` and ``NO_INTRADAY`` stand beside it in every row."""
+FEWEST_TO_STANDARDISE = 11
+"""A reference sample has at least ten sessions besides the row's own."""
 ENGINES = {"hedge": "elasticity", "liquidity": "liquidity", "sentiment": "sentiment"}
 KEY = ["session", "symbol"]
+
+
+def explaining(feature: Feature) -> list[str]:
+    """Return the reason codes that can be why a feature is null.
+
+    Others lower a confidence, or say what stood in for what, and are no excuse for a null.
+    """
+    codes = {code for code, tables in OF_INPUTS.items() if set(tables) & set(feature.tables)}
+    if feature.name in NEED_MINUTES:
+        codes.add("NO_INTRADAY")
+    if feature.fewest_sessions > 1:
+        codes.add("SHORT_HISTORY")
+    if feature.fewest_sessions >= FEWEST_TO_STANDARDISE:
+        codes.add("UNCALIBRATED")
+    return [code for code in REASONS if code in codes or code in EXPLAIN_ALWAYS]
 
 
 def _nulls_have_reasons(stored: Stored) -> Finding:
@@ -19,8 +51,13 @@ def _nulls_have_reasons(stored: Stored) -> Finding:
         return Finding(True, "no rows")
     reasons = {feature.name: _reasons_column(feature) for feature in own}
     is_silent = [
-        (pl.col(name).is_null() & (pl.col(column).fill_null("") == "")).sum().alias(name)
-        for name, column in reasons.items()
+        (
+            pl.col(feature.name).is_null()
+            & pl.col(reasons[feature.name]).str.split(",").list.set_intersection(explaining(feature)).list.len().eq(0)
+        )
+        .sum()
+        .alias(feature.name)
+        for feature in own
     ]
     silent = [name for name, count in rows.select(is_silent).row(0, named=True).items() if count]
     absent = [feature.name for feature in own if rows[feature.name].null_count() == rows.height]
@@ -66,7 +103,7 @@ def _most_common(rows: pl.DataFrame, name: str, column: str) -> str:
 
 NULLS_HAVE_REASONS = TableCheck(
     "nulls_have_reasons",
-    "Every feature that is null in a row has a reason code of the processor that makes it.",
+    "Every feature that is null in a row has a reason code of the processor that makes it, and one that can be why.",
     _nulls_have_reasons,
     is_blocking=False,
 )

@@ -9,7 +9,7 @@ from assets.night import Night
 from assets.plots import features as plots
 from assets.proofs import SEES_NO_FUTURE
 from assets.table_asset import table_asset
-from gnosis.features import GROUPS, codes, lookback_of
+from gnosis.features import BY_NAME, GROUPS, codes, lookback_of
 from gnosis.features.hedge import CONVENTION
 from gnosis.features.hedge import hedge as hedge_features
 from gnosis.features.liquidity import liquidity as liquidity_features
@@ -22,18 +22,24 @@ from gnosis.features.technical import technical as technical_features
 BARS = lookback_of("technical")
 INDEX_LEVELS = lookback_of("regime")
 OBSERVATIONS = lookback_of("macro")
+VIX_SESSIONS = BY_NAME["hedge_cross_asset_correlation"].lookback_sessions
 
 
 @table_asset(
     "features.hedge",
-    reads=("raw.equity_bars", "engines.elasticity"),
+    reads=("raw.equity_bars", "raw.index_levels", "engines.elasticity"),
     plots=plots.missing_by_feature,
     own_checks=[checks.NULLS_HAVE_REASONS],
 )
 def hedge(night: Night) -> pl.DataFrame:
     """What dealers must trade when the price moves, under the naive convention; null without a chain."""
     own = pl.col("sign_convention") == CONVENTION
-    return hedge_features(night.read("raw.equity_bars"), night.read("engines.elasticity", where=own))
+    return hedge_features(
+        night.read("raw.equity_bars", lookback=VIX_SESSIONS),
+        night.read("engines.elasticity", where=own),
+        night.read("raw.index_levels", lookback=VIX_SESSIONS),
+        night.sessions,
+    )
 
 
 @table_asset(
@@ -66,7 +72,7 @@ def sentiment(night: Night) -> pl.DataFrame:
 )
 def technical(night: Night) -> pl.DataFrame:
     """Indicators over fixed finite windows of adjusted prices, so that more history never changes a value."""
-    return night.only(technical_features(night.read("raw.equity_bars", lookback=BARS)))
+    return technical_features(night.read("raw.equity_bars", lookback=BARS), night.sessions)
 
 
 @table_asset(
@@ -79,7 +85,7 @@ def regime(night: Night) -> pl.DataFrame:
     """State of the market from index levels known at the close, and of the symbol from its own bars."""
     bars = night.read("raw.equity_bars", lookback=BARS)
     levels = night.read("raw.index_levels", lookback=INDEX_LEVELS)
-    return night.only(regime_features(bars, levels))
+    return regime_features(bars, levels, night.sessions)
 
 
 @table_asset(
@@ -92,7 +98,7 @@ def macro(night: Night) -> pl.DataFrame:
     """Macroeconomic state as published by the close: the vintage current then, never a later revision."""
     keys = night.read("raw.equity_bars").with_columns(as_of=pl.col("known_at"))
     observations = night.read("raw.macro", lookback=OBSERVATIONS)
-    return night.only(macro_features(keys, observations))
+    return macro_features(keys, observations, night.sessions)
 
 
 @table_asset(

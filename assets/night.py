@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from gnosis import sessions as exchange
+from resources.lake import Correction
 from resources.lake.errors import CorruptFileError, MigrationNeededError
 from resources.scorer_resource import Scoring
 
@@ -32,6 +33,11 @@ class UndeclaredReadError(LookupError):
     """An asset read a table that it does not declare, so its lineage would be untrue."""
 
 
+def correction_of(table: str, tags: Mapping[str, str]) -> Correction | None:
+    """Return how the tags of a run ask for the history of a table to be corrected; None when they do not."""
+    return Correction.asked_of(table, tags.get(CORRECT_TAG, "").split(","))
+
+
 @dataclass(frozen=True)
 class TableRows:
     """Rows of a table as an asset made them.
@@ -46,7 +52,7 @@ class TableRows:
         Figures to show beside the materialisation.
     picture
         Draws the table beside what it was made from, where its own rows do not show enough.
-    corrects_history
+    correction
         The rows say what should have been known all along, instead of being known from now on; see
         :meth:`resources.lake.Lake.write`.
     """
@@ -55,7 +61,7 @@ class TableRows:
     rejected: pl.DataFrame | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
     picture: Callable[[], bytes | None] | None = None
-    corrects_history: bool = False
+    correction: Correction | None = None
 
 
 @dataclass(frozen=True)
@@ -113,8 +119,8 @@ class Night:
     ) -> pl.DataFrame:
         """Return the rows of a declared table for the sessions of this night and ``lookback`` sessions before.
 
-        Of a raw row that was restated, the version that the night of the last session had. ``where`` keeps some of the
-        rows without loading the others.
+        Of a raw row that was restated, the version that was current when the night of the last session decided.
+        ``where`` keeps some of the rows without loading the others.
 
         Raises
         ------
@@ -215,7 +221,7 @@ class Night:
     def split_at_restatements(self) -> list[Night]:
         """Return the night as nights of consecutive sessions, each of which has one version of every raw row it reads.
 
-        A single night of session t has what was restated before the session after t opened. A night of a range is
+        A single night of session t has what was learnt up to 15 minutes before the close of t. A night of a range is
         split so that each of its sessions has the same versions as its single night.
         """
         if len(self.sessions) == 1 or self._is_of_raw:
@@ -227,9 +233,9 @@ class Night:
         if rows.is_empty():
             return [self]
         calendar = exchange.schedule()
-        # The first session whose night has the new version: the one whose following open comes after it was learnt.
-        at = calendar["open_at"].search_sorted(rows["superseded_at"], side="left").cast(pl.Int64) - 1
-        from_session = rows.with_columns(since=calendar["session"].gather(at.clip(0)))
+        # The first session whose night has the new version: the one that decides at or after it was learnt.
+        at = calendar["chain_at"].search_sorted(rows["learnt_at"], side="left").cast(pl.Int64)
+        from_session = rows.with_columns(since=calendar["session"].gather(at.clip(0, calendar.height - 1)))
         is_split = (pl.col("session") < pl.col("since")) & pl.col("since").is_between(self.first, self.last, "right")
         starts = from_session.filter(is_split)["since"].unique().sort()
         part = starts.search_sorted(pl.Series(self.sessions), side="right")
@@ -245,12 +251,13 @@ class Night:
     def _is_of_raw(self) -> bool:
         return self.table.startswith("raw.")
 
-    def _night_of(self, table: str) -> dt.date | Literal["each"] | None:
+    def _night_of(self, table: str) -> dt.date | Literal["newest"] | None:
         """Return whose versions of restated rows are read: none where raw rows are made, from all that is known."""
         if self._is_of_raw or not table.startswith("raw."):
             return None
-        # What is made of all sessions at once sees of each what was known for it.
-        return "each" if self.lake.table(self.table).period == "all" else self.last
+        # What is made of all sessions at once has one version of each of them: prices before and after a split that
+        # was learnt late would not belong to one series.
+        return "newest" if self.lake.table(self.table).period == "all" else self.last
 
     def _lake_of(self, table: str) -> Lake:
         if table not in self.reads:

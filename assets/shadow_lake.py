@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
+from assets import engines
 from assets.night import Night
+from gnosis.features.proofs import garbage
 from gnosis.tables import TABLES
 from resources.lake import Lake
 from resources.lake_io_manager import split_by_rules
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from assets.table_asset import TableAsset
 
 TRUNCATION, POISON = PROOFS = ("truncation", "poison")
-ACROSS_SYMBOLS = {"engines.sentiment": ("raw.equity_bars",)}
-"""Tables that an asset reads across symbols: the breadth of the market. Others are cut down to the symbols drawn."""
+ACROSS_SYMBOLS = {"engines.sentiment": ("raw.equity_bars", "raw.short_volume")}
+"""Tables that an asset reads across symbols: the breadth of the market and the short share of its members. Others are
+cut down to the symbols drawn and the index fund, whose chain stands in for the gamma of the market."""
 OF_SYMBOLS = (
     "raw.equity_bars",
     "raw.option_quotes",
@@ -44,23 +46,9 @@ class Damage:
         """Return the rows with those of the future deleted, or replaced by garbage that keeps keys, times and signs."""
         is_future = (pl.col("known_at") > self.as_of) | (pl.col("session") > self.session)
         past = rows.filter(~is_future)
-        return past if self.proof == TRUNCATION else pl.concat([past, self._garbage(table, rows.filter(is_future))])
-
-    def _garbage(self, table: str, rows: pl.LazyFrame) -> pl.LazyFrame:
-        frame = rows.collect()
-        factor = pl.Series(np.exp(np.random.default_rng(self.seed).uniform(-3.0, 3.0, frame.height)))
-        changed = {}
-        for column, dtype in frame.schema.items():
-            if column in (*TABLES[table].key, "known_at"):
-                continue
-            if dtype.is_numeric():
-                # What an integer cannot hold is cut off at its bounds by the cast, not refused.
-                changed[column] = (pl.col(column) * factor).cast(dtype, strict=False)
-            elif dtype == pl.Boolean:
-                changed[column] = ~pl.col(column)
-            elif column == "provider":
-                changed[column] = pl.lit("poison")
-        return frame.with_columns(**changed).lazy()
+        if self.proof == TRUNCATION:
+            return past
+        return pl.concat([past, garbage(table, rows.filter(is_future).collect(), self.seed).lazy()])
 
 
 class ShadowLake(Lake):
@@ -77,7 +65,7 @@ class ShadowLake(Lake):
     sessions
         Sessions to make, the sampled one first.
     symbols
-        Symbols to make.
+        Symbols to make; the index fund is made beside them.
     """
 
     def __init__(
@@ -91,7 +79,7 @@ class ShadowLake(Lake):
         lake = night.lake
         super().__init__(lake.home, lake.dictionary, lake.lock_timeout_s)
         self._night, self._chain, self._damage = night, chain, damage
-        self._sessions, self._symbols = tuple(sessions), list(symbols)
+        self._sessions, self._symbols = tuple(sessions), sorted({*symbols, engines.INDEX_FUND})
         self._made: dict[str, pl.DataFrame] = {}
         self._making: list[str] = []
 

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets import checks, presentation
-from assets.night import CORRECT_TAG, REPUBLISH_TAG, HistoryGapError, Night, TableRows, UndeclaredReadError
+from assets.night import REPUBLISH_TAG, HistoryGapError, Night, TableRows, UndeclaredReadError, correction_of
 from gnosis.sessions import UnknownSessionError
 from gnosis.tables import TABLES, Table
 from resources.lake.errors import LakeError
@@ -120,7 +120,7 @@ class TableAsset:
             finally:
                 source.close()
             for table in self.tables:
-                rows = replace(made[table.name], corrects_history=night.tags.get(CORRECT_TAG) == "true")
+                rows = replace(made[table.name], correction=correction_of(table.name, night.tags))
                 newest = asked[-1] if self.is_by_session else None
                 presentation.show(context, table, rows, self.plots.get(table.name), newest)
                 yield dg.Output(rows, output_name=table.short_name)

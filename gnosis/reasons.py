@@ -32,6 +32,7 @@ REASONS: dict[str, str] = {
     "SCORER_FALLBACK": "documents were scored by word lists",
     "UNCALIBRATED": "the reference sample is too short to standardise",
     "SHORT_HISTORY": "fewer sessions than the definition looks back on",
+    "UNDEFINED": "the definition gives no value: no move, no volume, or too few sessions of the kind it asks for",
     "BOUND_VIOLATION": "a value lies outside the range that its units allow",
     "SYNTHETIC_INPUT": "an input was generated rather than observed",
     "CLOSE_UNVERIFIED": "no second service confirmed the session's close",

@@ -40,6 +40,18 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _correction(text: str) -> str:
+    _, at, learnt_at = text.partition("@")
+    try:
+        if not at or dt.datetime.fromisoformat(learnt_at).tzinfo is not None:
+            return text
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(
+        f"expected TABLE or TABLE@INSTANT, for example raw.equity_bars@2026-11-23T21:02:03.000004+00:00, found {text!r}"
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gnosis", description="Dealer positioning and market structure.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -51,8 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--republish", action="store_true", help="like --again, and also replace predictions and ideas")
     run.add_argument(
         "--correct-history",
-        action="store_true",
-        help="like --again, and what comes with other values counts as known all along instead of from now on",
+        action="append",
+        default=[],
+        type=_correction,
+        metavar="TABLE[@INSTANT]",
+        help="like --again, and what comes with other values in this raw table counts as known all along instead of "
+        "from now on; with an instant also what was restated then",
     )
     fetch = commands.add_parser(
         "fetch", help="receive raw data of live services ahead of a run; goes on where it stopped"
@@ -139,6 +155,8 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     from jobs.nightly import HISTORY, NIGHTLY
 
     lake = _lake(settings)
+    for demand in options.correct_history:
+        nights.require_versioned(lake, demand.partition("@")[0])
     lake.claim_home()
     instance = open_home(settings)
     market_data = market_data_resource(settings).market_data()
@@ -149,7 +167,7 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     if options.next:
         first, last = _following(lake, market_data.provider.last_session, options.next)
     asked = nights.asked_sessions(market_data, first, last)
-    is_again = options.again or options.republish or options.correct_history
+    is_again = options.again or options.republish or bool(options.correct_history)
     pending = asked if is_again else nights.pending_sessions(lake, asked)
     if not pending:
         nights.publish_again(lake)
@@ -171,7 +189,7 @@ def _run(options: argparse.Namespace, settings: Settings, console: Console) -> i
     work += [(NIGHTLY, *span) for span in nights.ranges(pending, settings.max_sessions_per_run)]
     tags = {AGAIN_TAG: "true"} if is_again else {}
     tags |= {REPUBLISH_TAG: "true"} if options.republish else {}
-    tags |= {CORRECT_TAG: "true"} if options.correct_history else {}
+    tags |= {CORRECT_TAG: ",".join(options.correct_history)} if options.correct_history else {}
     reports: list[RunReport] = []
     for job, begin, end in work:
         console.print(f"{job}: {begin} to {end}")

@@ -15,6 +15,7 @@ import datetime as dt
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
@@ -30,6 +31,8 @@ from sqlalchemy.event import listens_for
 from gnosis_dagster.settings import EVENT_BATCH_SIZE
 
 BUSY_TIMEOUT_S = 60
+MOST_RUN_LOGS = 8
+"""Logs of runs whose statements are kept compiled."""
 PLANNED_CHECK = DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
 
 
@@ -39,6 +42,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, Engine] = {}
         self._compiled: dict[Any, Any] = {}
+        self._index_file: int | None = None
         super().__init__(base_dir=base_dir, inst_data=inst_data)
 
     @classmethod
@@ -103,9 +107,27 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
 
     def _close(self) -> None:
         with self._db_lock:
-            for engine in self._engines.values():
-                engine.dispose()
-            self._engines.clear()
+            for shard in list(self._engines):
+                self._drop(shard)
+
+    def _forget(self, shard: str) -> None:
+        """Drop the connection to an index that was replaced by another file, and run logs beyond the last few."""
+        path = Path(self.path_for_shard(INDEX_SHARD_NAME))
+        file = path.stat().st_ino if path.is_file() else None
+        if file != self._index_file:
+            self._index_file = file
+            self._drop(INDEX_SHARD_NAME)
+        others = [name for name in self._engines if name not in (shard, INDEX_SHARD_NAME)]
+        for name in others[: len(others) - MOST_RUN_LOGS + 1]:
+            self._drop(name)
+
+    def _drop(self, shard: str) -> None:
+        engine = self._engines.pop(shard, None)
+        if engine is not None:
+            engine.dispose()
+            self._initialized_dbs.discard(shard)
+            # Compiled statements belong to the engine that they were compiled for.
+            self._compiled.clear()
 
     def _engine(self, shard: str) -> Engine:
         # Closing the last connection writes everything into the database itself and waits for the disk. The index,
@@ -129,6 +151,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock:
+            self._forget(shard)
             if shard not in self._engines:
                 self._engines[shard] = self._engine(shard)
             if shard not in self._initialized_dbs:

@@ -14,7 +14,7 @@ from gnosis import sessions as exchange
 from gnosis.sessions import UnknownSessionError
 from gnosis.tables import TABLES
 from jobs.nightly import HISTORY, HISTORY_SESSIONS, HISTORY_TABLES, NIGHTLY
-from resources.lake.errors import ForeignHomeError
+from resources.lake.errors import ForeignHomeError, UnknownTableError
 
 if TYPE_CHECKING:
     from resources.lake import Lake
@@ -74,6 +74,13 @@ def asked_sessions(market_data: MarketData, first: dt.date | None, last: dt.date
 def first_live_session(lake: Lake, market_data: MarketData) -> dt.date:
     """Return where a live home begins when nobody says so: at its first session, or at the last that has closed."""
     return min(made_sessions(lake), default=market_data.provider.last_session)
+
+
+def require_versioned(lake: Lake, table: str) -> None:
+    """Raise UnknownTableError for a table of whose rows no earlier versions are kept, so that none can be corrected."""
+    versioned = sorted(name for name in lake.dictionary if f"superseded.{name.replace('.', '_', 1)}" in lake.dictionary)
+    if table not in versioned:
+        raise UnknownTableError(f"expected one of {', '.join(versioned)}, found {table!r}")
 
 
 def require_same_provider(lake: Lake, market_data: MarketData) -> None:
@@ -234,4 +241,5 @@ __all__ = [
     "pending_sessions",
     "publish_again",
     "ranges",
+    "require_versioned",
 ]

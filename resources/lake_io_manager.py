@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
 from gnosis.tables import TABLES, Table
-from resources.lake import Commit, Lake
+from resources.lake import Commit, Correction, Lake
 from resources.lake.errors import LakeError
+from resources.lake.versions import companion_of
 
 if TYPE_CHECKING:
     from dataframely import FailureInfo
@@ -55,13 +56,13 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 good,
                 sessions,
                 run_id=context.run_id,
-                learnt_at=dt.datetime.now(dt.UTC),
-                corrects_history=obj.corrects_history,
+                learnt_at=lambda: dt.datetime.now(dt.UTC),
+                correction=obj.correction,
             )
         except LakeError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
-        if commit.restated_rows:
-            context.log.warning(restated_words(table, commit, corrects_history=obj.corrects_history))
+        for words, is_warning in words_of_changes(lake, table, commit, obj.correction):
+            (context.log.warning if is_warning else context.log.info)(words)
         context.add_output_metadata(
             {
                 "dagster/row_count": sum(entry.rows for entry in lake.manifest(table.name).entries.values()),
@@ -72,6 +73,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
                         "sessions": len(sessions) if sessions is not None else 1,
                         "quarantined_rows": quarantined.height,
                         "restated_rows": commit.restated_rows,
+                        "new_rows_in_stored_sessions": sum(commit.changes.added.values()),
                         "files_written": len(commit.files),
                         "bytes_written": commit.size_bytes,
                         "version": commit.version,
@@ -86,19 +88,65 @@ class LakeIOManager(dg.ConfigurableIOManager):
         raise NotImplementedError(f"read {'.'.join(context.asset_key.path)} through the lake resource with a range")
 
 
-def restated_words(table: Table, commit: Commit, *, corrects_history: bool) -> str:
-    """Say how many stored rows were replaced, where they are now, and what is computed from which."""
-    first, last = commit.sessions[0], commit.sessions[-1]
+def words_of_changes(
+    lake: Lake, table: Table, commit: Commit, correction: Correction | None
+) -> Iterator[tuple[str, bool]]:
+    """Say what a write changed in sessions stored before, and whether that is a warning.
+
+    The newest stored session is rewritten in the same evening as a matter of course: what changed in it alone is told
+    and not warned of.
+    """
+    changes, newest = commit.changes, lake.sessions(table.name)[-1:]
+    if changes.unread:
+        yield (
+            f"{table.name}: the stored rows of {_span(changes.unread)} could not be read: no version of them is kept, "
+            "and what came now counts as it came",
+            True,
+        )
+    if changes.added:
+        yield (
+            f"{table.name}: {sum(changes.added.values())} new rows in sessions stored before, {_span(changes.added)}: "
+            "they count as known since their own known_at",
+            [*changes.added] != newest,
+        )
+    if correction is not None and companion_of(lake, table) is not None and not changes.restated:
+        yield f"{table.name}: {_nothing_corrected(lake, table, commit)}", True
+    if not changes.restated or changes.learnt_at is None:
+        return
     words = (
-        f"{table.name}: {commit.restated_rows} stored rows were restated or are gone; as they were, they are in "
-        f"superseded.{table.room}_{table.short_name}"
+        f"{table.name}: {commit.restated_rows} stored rows were restated or are gone, {_span(changes.restated)}; as "
+        f"they were, they are in superseded.{table.room}_{table.short_name}"
     )
-    if corrects_history:
-        return f"{words}, and history is made from the new ones"
-    return (
-        f"{words}. Nights that ended before now are still made from them, because nobody knew better; if they were "
-        f"wrong, have history made from the new ones: gnosis run --from {first} --to {last} --again --correct-history"
-    )
+    if correction is not None:
+        yield f"{words}, marked as corrected, and history is made from the new ones", True
+    elif [*changes.restated] == newest:
+        yield words, False
+    else:
+        command = (
+            f"gnosis run --from {min(changes.restated)} --to {max(changes.restated)} --again "
+            f"--correct-history {table.name}@{changes.learnt_at.isoformat()}"
+        )
+        yield (
+            f"{words}. Nights decided before now are still made from them, because nobody knew better; if they were "
+            f"wrong, have history made from the new ones: {command} (later sessions whose windows reach back are made "
+            "anew with a later --to; predictions and ideas stay as published)",
+            True,
+        )
+
+
+def _nothing_corrected(lake: Lake, table: Table, commit: Commit) -> str:
+    restated = lake.restatements(table.name).filter(pl.col("session").is_in(commit.sessions))
+    instants = restated["learnt_at"].unique().sort(descending=True).head(3)
+    words = "expected rows that differ from the stored ones to correct, found none"
+    if instants.is_empty():
+        return words
+    found = ", ".join(instant.isoformat() for instant in instants)
+    return f"{words}; to correct what was restated before, name its instant, --correct-history {table.name}@{found}"
+
+
+def _span(sessions: Collection[dt.date]) -> str:
+    first, last = min(sessions), max(sessions)
+    return f"session {first}" if first == last else f"{len(sessions)} sessions from {first} to {last}"
 
 
 def split_by_rules(

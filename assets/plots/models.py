@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.plots.drawing import BLUE, GREY, ORANGE, bars, lines, origin_note, picture
 from gnosis.learning.drift import DRIFTED_ABOVE, WATCH_FROM
-from gnosis.learning.feature_report import ALARM_IC
+from gnosis.learning.information_coefficients import ALARM_IC
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def probabilities(frame: pl.DataFrame) -> bytes | None:
 
 
 def information_coefficients(report: pl.DataFrame) -> bytes:
-    """Information coefficient of every feature after 5 sessions with two standard errors, and the alarm levels."""
+    """Information coefficients after 5 sessions with two standard errors; a bar wholly beyond a line alarms."""
     kinds = (("ic_5", "across symbols", BLUE), ("time_series_ic_5", "over time", GREY))
 
     def draw(axes: Axes) -> None:
@@ -98,7 +98,6 @@ def information_coefficients(report: pl.DataFrame) -> bytes:
             )
         for level in (-ALARM_IC, ALARM_IC):
             axes.axhline(level, color=ORANGE, linewidth=0.8)
-        axes.set_ylim(-0.6, 0.6)
 
     title = f"What features foretold of 5 sessions, two standard errors{origin_note(report)}"
     return picture(draw, title, "number of the feature", "correlation")
@@ -122,7 +121,7 @@ def redundancy(report: pl.DataFrame) -> bytes:
     known = report.drop_nulls("nearest_correlation")
     return picture(
         lambda axes: bars(known["number"], known["nearest_correlation"].abs(), axes),
-        f"Largest rank correlation with another feature{origin_note(report)}",
+        f"Largest correlation of ranks with another feature{origin_note(report)}",
         "number of the feature",
         "absolute correlation",
     )

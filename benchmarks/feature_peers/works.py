@@ -56,7 +56,7 @@ def groups(symbols: int, sessions: int) -> Callable[[], pl.DataFrame]:
     def made() -> pl.DataFrame:
         return matrix(
             {
-                "hedge": hedge(bars, rows["hedge"]),
+                "hedge": hedge(bars, rows["hedge"], levels),
                 "liquidity": liquidity(bars, rows["liquidity"]),
                 "sentiment": sentiment(bars, rows["sentiment"]),
                 "technical": technical(bars),

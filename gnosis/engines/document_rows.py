@@ -76,7 +76,8 @@ def document_rows(
     symbols
         Sorted.
     posts, news, scores
-        As for :class:`gnosis.engines.documents.Documents`.
+        As for :class:`gnosis.engines.documents.Documents`, with ``readable_at``: the instant from which a row counts.
+        Ages count from ``known_at``.
     """
     rows = _deliveries(symbols, posts, news)
     names = pl.Series(sorted({*symbols, *rows["symbol"].unique()}), dtype=pl.String)
@@ -91,7 +92,7 @@ def document_rows(
     stream = bucket[first] // max(len(names), 1)
     counted = _counted(units, bucket[first], document[first], stream, parameters)
     scores = scores.sort("known_at", "scorer", "scorer_hash", "p_pos", "p_neg")
-    events = _events(unit, known_at, units, scores)
+    events = _events(unit, _us(rows["readable_at"]), units, scores)
     events = _Events(
         *(part[counted[unit[events.row]]] for part in (events.row, events.score, events.start, events.end))
     )
@@ -134,7 +135,7 @@ def document_rows(
 
 def _deliveries(symbols: Sequence[str], posts: pl.DataFrame, news: pl.DataFrame) -> pl.DataFrame:
     """Return posts and news under one set of columns."""
-    shared = ("symbol", "known_at", "provider", "text_hash", "text")
+    shared = ("symbol", "known_at", "readable_at", "provider", "text_hash", "text")
     wanted = pl.col("symbol").is_in(list(symbols))
     community = pl.col("community").str.to_lowercase().str.strip_prefix("r/")
     of_posts = (
@@ -227,12 +228,12 @@ class _Events:
     end: Integers
 
 
-def _events(unit: Integers, known_at: Integers, units: pl.DataFrame, scores: pl.DataFrame) -> _Events:
-    """Return each instant at which a document or its score became known, with what was known last of both."""
+def _events(unit: Integers, readable_at: Integers, units: pl.DataFrame, scores: pl.DataFrame) -> _Events:
+    """Return each instant from which a document or its score may be read, with what was known last of both."""
     keys = units.select("source", "doc_id").with_row_index("unit")
-    pairs = scores.select("source", "doc_id", "known_at").with_row_index("score").join(keys, on=["source", "doc_id"])
+    pairs = scores.select("source", "doc_id", "readable_at").with_row_index("score").join(keys, on=["source", "doc_id"])
     of = np.concatenate([unit, pairs["unit"].to_numpy().astype(np.int64)])
-    instant = np.concatenate([known_at, _us(pairs["known_at"])])
+    instant = np.concatenate([readable_at, _us(pairs["readable_at"])])
     row = np.concatenate([np.arange(unit.size), np.full(pairs.height, -1)])
     score = np.concatenate([np.full(unit.size, -1), pairs["score"].to_numpy().astype(np.int64)])
     order = np.lexsort((score, row, instant, of))

@@ -6,6 +6,7 @@ repeat, and from when on stronger posts of its author displace it, never depends
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,11 +15,13 @@ import polars as pl
 
 from gnosis.engines.document_rows import document_rows
 from gnosis.engines.document_weights import STREAMS, DocumentParameters
-from gnosis.engines.points import Floats, Points
+from gnosis.engines.points import Floats, Integers, Points
 from gnosis.options.origin import require_table
+from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 
 DAY_US = 86_400_000_000
+MICROSECOND = dt.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class Window:
 class Documents:
     """Documents of all streams after de-duplication, and what each point counts of them.
 
+    A point reads texts up to its cut-off or the close of its session, whichever is earlier, and ages count to then:
+    what becomes known later belongs to a later session, and a row whose bar came late must not depend on how much of
+    that is at hand. Nor is a text read before the close that precedes the session it belongs to.
+
     Equal texts within ten half-lives, and similar ones within 48 hours, are one document: the first. Of several
     versions of a document, with a changed engagement or a new score, the one known last counts, its age from the first.
     Of one author and symbol the three strongest posts of a day count; the day is not a sliding one, it ends at 16:00 in
@@ -93,6 +100,8 @@ class Documents:
     ----------
     rows
         Versions of documents as arrays.
+    read_until
+        Instant up to which each point reads texts, microseconds since 1970.
 
     Raises
     ------
@@ -122,13 +131,18 @@ class Documents:
     ) -> None:
         self.points = points
         self.parameters = parameters or DocumentParameters()
+        calendar = schedule().select("session", "close_at", since=pl.col("close_at").shift(1) + MICROSECOND)
+        closes = calendar["close_at"].dt.epoch("us").to_numpy()[points.position]
+        self.read_until: Integers = np.minimum(points.as_of, closes)
         last = points.frame["as_of"].max()
 
         def seen(frame: pl.DataFrame | None, table: str) -> pl.DataFrame:
             if frame is None or last is None:
-                return TABLES[table].empty()
+                return TABLES[table].empty().with_columns(readable_at="known_at")
             require_table(frame, table)
-            return frame.filter(pl.col("known_at") <= last)
+            rows = frame.filter(pl.col("known_at") <= last)
+            since = rows.select("session").join(calendar, on="session", how="left", maintain_order="left")["since"]
+            return rows.with_columns(readable_at=pl.max_horizontal("known_at", since))
 
         self.rows = document_rows(
             points.symbols,
@@ -145,7 +159,7 @@ class Documents:
         rows = self.rows
         bucket = rows.buckets(stream, self.points.symbols)[self.points.symbol]
         sums = documents_kernel.windows(
-            self.points.as_of,
+            self.read_until,
             np.ascontiguousarray(bucket),
             rows.bucket_starts,
             rows.instants,
@@ -166,6 +180,6 @@ class Documents:
         visible_from, visible_until, birth = rows.instants[:, part]
         until = np.minimum(visible_until, birth + DAY_US + 1)
         lasting = until > visible_from
-        begun = np.searchsorted(np.sort(visible_from[lasting]), self.points.as_of, side="right")
-        ended = np.searchsorted(np.sort(until[lasting]), self.points.as_of, side="right")
+        begun = np.searchsorted(np.sort(visible_from[lasting]), self.read_until, side="right")
+        ended = np.searchsorted(np.sort(until[lasting]), self.read_until, side="right")
         return (begun - ended).astype(np.float64)

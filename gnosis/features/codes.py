@@ -11,12 +11,21 @@ from gnosis.tables import TABLES
 def coded(name: str) -> pl.Expr:
     """Return the column of a feature as the features room stores it: labels become their codes.
 
+    Raises
+    ------
+    ValueError
+        When there is no such feature.
+
     Examples
     --------
     >>> words = pl.Series("sent_bias", ["bearish", None, "bullish"], pl.Enum(["bearish", "neutral", "bullish"]))
     >>> words.to_frame().select(coded("sent_bias"))["sent_bias"].to_list()
     [-1, None, 1]
     """
+    if name not in BY_NAME:
+        raise ValueError(
+            f"expected the name of one of the {len(FEATURES)} features, found {name!r}: see docs/features.md"
+        )
     feature = BY_NAME[name]
     if feature.dtype == "category":
         return pl.col(name).to_physical().cast(pl.Int8) + pl.lit(feature.first_code, pl.Int8)
@@ -25,6 +34,11 @@ def coded(name: str) -> pl.Expr:
 
 def labelled(frame: pl.DataFrame) -> pl.DataFrame:
     """Return rows of the features room with the categories in words.
+
+    Raises
+    ------
+    ValueError
+        When a code is not one of its feature.
 
     Examples
     --------
@@ -36,6 +50,12 @@ def labelled(frame: pl.DataFrame) -> pl.DataFrame:
         feature = BY_NAME.get(name)
         if feature is not None and feature.dtype == "category":
             labels = {code: label for label, code in feature.codes.items()}
+            unknown = sorted(set(frame[name].drop_nulls().unique()) - set(labels))
+            if unknown:
+                raise ValueError(
+                    f"{name}: expected codes out of {sorted(labels)}, found {unknown}: make the sessions of such rows "
+                    "again with `gnosis run --from ... --to ... --again`"
+                )
             words.append(pl.col(name).replace_strict(labels, default=None, return_dtype=pl.Enum(feature.categories)))
     return frame.with_columns(words)
 

@@ -168,8 +168,8 @@ def _of_regular(
 def _market(rows: DailyRows, start: int, end: int, breadth: pl.DataFrame, index_levels: pl.DataFrame) -> Market:
     """Return what is the same for all symbols in the sessions with ranks from ``start`` to before ``end``."""
     from gnosis.features.daily_forms import Market
-    from gnosis.features.daily_late import vix_changes
     from gnosis.features.regime import market_state
+    from gnosis.features.volatility_correlation import vix_changes
 
     ranks = np.unique(rows.position[rows.wanted & ~rows.is_late[rows.symbol]])
     moments = _moments(ranks, rows.instants)

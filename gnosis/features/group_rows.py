@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from gnosis.features.codes import coded
+from gnosis.features.feature import Feature
 from gnosis.features.panel import require_columns
 from gnosis.features.registry import features_of
 from gnosis.reasons import reasons_where
 from gnosis.tables import TABLES
 
 KEY = ["session", "symbol"]
+VOLUME = "raw.equity_bars.volume"
 
 
 def engine_features(group: str, bars: pl.DataFrame, rows: pl.DataFrame, confidence: str, absent: str) -> pl.DataFrame:
@@ -88,28 +92,45 @@ def library_features(group: str, computed: pl.DataFrame) -> pl.DataFrame:
         ``technical``, ``regime`` or ``macro``.
     computed
         Every column of the table but ``confidence`` and ``reasons``; categories in words. The confidence is the share
-        of the features that are known; ``SOURCE_MISSING`` says that one made from a series is not,
-        ``SHORT_HISTORY`` that one made from bars is not.
+        of the features that are known. A feature is null for ``SOURCE_MISSING`` when all features of its series are,
+        for ``UNDEFINED`` when a known one looks back as far on the same bars, otherwise for ``SHORT_HISTORY``.
     """
     table = TABLES[f"features.{group}"]
     own = features_of(group)
-    missing = {
-        "SOURCE_MISSING": [feature.name for feature in own if feature.series],
-        "SHORT_HISTORY": [feature.name for feature in own if not feature.series],
-    }
     known = pl.sum_horizontal(pl.col(feature.name).is_not_null() for feature in own)
     return in_order(
         computed.with_columns(
             confidence=known / len(own),
-            reasons=reasons_where(
-                {
-                    code: pl.any_horizontal(pl.col(name).is_null() for name in names)
-                    for code, names in missing.items()
-                    if names
-                }
-            ),
+            reasons=reasons_where(_why_null(own)),
         )
         .with_columns(coded(feature.name) for feature in own)
         .select(list(table.polars_schema))
         .cast(table.polars_schema)
     )
+
+
+def _why_null(own: Sequence[Feature]) -> dict[str, pl.Expr]:
+    """Return by reason code where it is why some of the features are null."""
+    why: dict[str, list[pl.Expr]] = {"SOURCE_MISSING": [], "SHORT_HISTORY": [], "UNDEFINED": []}
+    for feature in own:
+        is_null = pl.col(feature.name).is_null()
+        if feature.series:
+            other, beside = "SOURCE_MISSING", [one for one in own if set(one.series) & set(feature.series)]
+            is_other = pl.all_horizontal(pl.col(one.name).is_null() for one in beside)
+        else:
+            other, beside = "UNDEFINED", [one for one in own if _needs_as_much(one, feature)]
+            is_other = pl.any_horizontal(pl.lit(False), *(pl.col(one.name).is_not_null() for one in beside))
+            if feature.name == "tech_adx":
+                # Without true range over the window there is no direction either, however long the history.
+                is_other |= pl.col("tech_plus_di").is_null() & pl.col("tech_atr").is_not_null()
+        why[other].append(is_null & is_other)
+        why["SHORT_HISTORY"].append(is_null & ~is_other)
+    return {code: pl.any_horizontal(where) for code, where in why.items() if where}
+
+
+def _needs_as_much(one: Feature, feature: Feature) -> bool:
+    """Return whether one feature, when it is known, tells that there is history enough for the other."""
+    is_strict = one.fewest_sessions == one.lookback_sessions and not one.series
+    # Every bar has prices; its volume may be unknown.
+    has_volume = VOLUME in one.inputs or VOLUME not in feature.inputs
+    return is_strict and has_volume and one.lookback_sessions >= feature.lookback_sessions

@@ -81,9 +81,8 @@ def poison_proof(
 ) -> pl.DataFrame:
     """Replace the future of each pair with garbage and count the values that change.
 
-    Garbage keeps keys, times and signs: all numbers of a row are multiplied by one random factor between 1/20 and 20,
-    so that prices stay ordered; flags are inverted and the provider is renamed. ``inputs`` are named as in the data
-    dictionary, which knows their keys. Parameters and result are otherwise those of :func:`truncation_proof`.
+    ``inputs`` are named as in the data dictionary, see :func:`garbage`. Parameters and result are otherwise those of
+    :func:`truncation_proof`.
 
     Examples
     --------
@@ -97,18 +96,7 @@ def poison_proof(
 
     def poison(name: str, frame: pl.DataFrame, session: dt.date, as_of: dt.datetime) -> pl.DataFrame:
         is_future = _is_future(frame, session, as_of)
-        factor = pl.Series(np.exp(np.random.default_rng(seed).uniform(-3.0, 3.0, frame.height)))
-        garbage = []
-        for column, dtype in frame.schema.items():
-            if column in TABLES[name].key or column == "known_at":
-                continue
-            if dtype.is_numeric():
-                garbage.append((pl.col(column) * factor).cast(dtype))
-            elif dtype == pl.Boolean:
-                garbage.append(~pl.col(column))
-            elif column == "provider":
-                garbage.append(pl.lit("poison").alias(column))
-        poisoned = frame.select(garbage)
+        poisoned = garbage(name, frame, seed)
         return frame.with_columns(
             pl.when(is_future).then(poisoned[column]).otherwise(frame[column]).alias(column)
             for column in poisoned.columns
@@ -146,6 +134,47 @@ def nightly_proof(
         return frame.filter(pl.col("session").is_between(shift_session(session, 1 - lookback_sessions), session))
 
     return _proof("nightly", compute, inputs, pairs, columns, forget, night)
+
+
+def garbage(table: str, rows: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
+    """Return rows of a table of the data dictionary with garbage that keeps keys, times and signs.
+
+    All numbers of a row are multiplied by one random factor between 1/20 and 20, so that prices stay ordered; flags
+    are inverted and the provider is renamed. What an integer cannot hold becomes null.
+
+    Examples
+    --------
+    >>> rows = pl.DataFrame({"symbol": ["SPY"], "close": [2.0], "synthetic": [False], "provider": ["tape"]})
+    >>> garbage("raw.equity_bars", rows, seed=7).with_columns(pl.col("close").round(4)).row(0)
+    ('SPY', 4.2364, True, 'poison')
+    """
+    factor = pl.Series(np.exp(np.random.default_rng(seed).uniform(-3.0, 3.0, rows.height)))
+    changed: dict[str, pl.Expr] = {}
+    for column, dtype in rows.schema.items():
+        if column in (*TABLES[table].key, "known_at"):
+            continue
+        if dtype.is_numeric():
+            changed[column] = (pl.col(column) * factor).cast(dtype, strict=False)
+        elif dtype == pl.Boolean:
+            changed[column] = ~pl.col(column)
+        elif column == "provider":
+            changed[column] = pl.lit("poison")
+    return rows.with_columns(**changed)
+
+
+def same_bits(left: pl.Series, right: pl.Series) -> pl.Series:
+    """Return where two series agree: in null, NaN and the sign of zero, too.
+
+    Examples
+    --------
+    >>> same_bits(pl.Series([0.0, None, 1.0]), pl.Series([-0.0, None, 1.0])).to_list()
+    [False, True, True]
+    """
+    same = left.eq_missing(right)
+    if left.dtype.is_float():
+        signs = [np.signbit(side.fill_null(0.0).to_numpy()) for side in (left, right)]
+        same &= pl.Series(signs[0] == signs[1], dtype=pl.Boolean)
+    return same
 
 
 def sample_pairs(rows: pl.DataFrame, size: int, seed: int) -> pl.DataFrame:
@@ -197,7 +226,7 @@ def _proof(
             "proof": [name] * len(watched),
             "n_pairs": [before.height] * len(watched),
             "n_nulls": [before[column].null_count() for column in watched],
-            "n_failures": [int((~_same_bits(before[column], again[column])).sum()) for column in watched],
+            "n_failures": [int((~same_bits(before[column], again[column])).sum()) for column in watched],
         },
         schema={
             "feature": pl.String,
@@ -209,12 +238,4 @@ def _proof(
     )
 
 
-def _same_bits(left: pl.Series, right: pl.Series) -> pl.Series:
-    same = left.eq_missing(right)
-    if left.dtype.is_float():
-        signs = [np.signbit(side.fill_null(0.0).to_numpy()) for side in (left, right)]
-        same &= pl.Series(signs[0] == signs[1])
-    return same
-
-
-__all__ = ["nightly_proof", "poison_proof", "sample_pairs", "truncation_proof"]
+__all__ = ["garbage", "nightly_proof", "poison_proof", "same_bits", "sample_pairs", "truncation_proof"]

@@ -29,11 +29,18 @@ BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
 def features_of(group: str) -> tuple[Feature, ...]:
     """Return the features of one group in the order of the contract.
 
+    Raises
+    ------
+    ValueError
+        When there is no such group.
+
     Examples
     --------
     >>> [len(features_of(group)) for group in GROUPS]
     [24, 28, 62, 12, 9, 6]
     """
+    if group not in GROUPS:
+        raise ValueError(f"expected a group out of {list(GROUPS)}, found {group!r}")
     return tuple(feature for feature in FEATURES if feature.group == group)
 
 

@@ -15,22 +15,26 @@ import polars as pl
 
 from gnosis.features.registry import FEATURES
 from gnosis.learning.drift import population_stability, status
+from gnosis.learning.information_coefficients import (
+    FEWEST_SESSIONS,
+    coefficients,
+    column_correlations,
+    is_alarming,
+    strength,
+)
 from gnosis.tables import TABLES
+from gnosis.tables.models import HORIZONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gnosis.features.registry import Feature
 
-HORIZONS = (1, 5, 20)
 RECENT_SESSIONS = (20, 60)
 LAGS = (1, 20)
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-ALARM_IC = 0.10
-FEWEST_SYMBOLS = 10
-FEWEST_SESSIONS = 60
 MOST_PAIRED_ROWS = 20_000
-"""Rows of which the mutual correlations are taken; of more, evenly spaced ones."""
+"""Rows of which the mutual correlations are taken; of more, those of evenly spaced sessions."""
 
 
 @dataclass(frozen=True)
@@ -64,19 +68,14 @@ def feature_report(matrix: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         Rows of ``models.feature_report``, one per feature in the order of the contract; none without rows.
 
-        ``ic_*`` is the mean over sessions of the correlation across symbols between feature and outcome, with at least
-        10 symbols a session and 60 sessions; ``rank_ic_*`` the same with Spearman's. ``time_series_ic_*`` is the mean
-        over symbols of the correlation over time, for features that are the same for all symbols and for few symbols.
-        Standard errors are those of Newey & West (1987) with Bartlett weights over at least h - 1 lags.
+        The coefficients are those of :func:`gnosis.learning.information_coefficients.coefficients`, and alarm by
+        ``is_alarming`` there. Those of a category are about one of its labels, ``ic_label``, as 1 where it holds and
+        0 elsewhere: the one whose largest coefficient is the most standard errors from 0.
 
     Raises
     ------
     ValueError
         When a key of the matrix occurs twice.
-
-    References
-    ----------
-    Grinold & Kahn (1999), Active Portfolio Management; Newey & West (1987); Spearman (1904).
 
     Examples
     --------
@@ -89,55 +88,17 @@ def feature_report(matrix: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
         return table.empty()
     matrix = matrix.sort("session", "symbol")
     grid = _grid(matrix)
-    outcomes = {horizon: _outcome(grid, matrix, labels, horizon) for horizon in HORIZONS}
+    known = _outcomes(matrix, labels)
+    outcomes = {horizon: grid.of(known[f"outcome_{horizon}"]) for horizon in HORIZONS}
     rows = [_described(feature, grid.of(matrix[feature.name]), outcomes) for feature in FEATURES]
     span = {
         "first_session": grid.sessions[0],
         "last_session": grid.sessions[-1],
-        "synthetic": bool(matrix["synthetic"].any()),
+        "synthetic": bool(matrix["synthetic"].any() or known["synthetic"].any()),
     }
     nearest = _nearest(matrix)
     full = [row | nearest.get(row["feature"], {}) | span for row in rows]
     return pl.DataFrame([row | {"verdict": _verdict(row)} for row in full], schema=table.polars_schema).sort("number")
-
-
-def mean_with_error(values: NDArray[np.float64], lags: int) -> tuple[float, float]:
-    """Return the mean of a series and its Newey-West standard error.
-
-    Parameters
-    ----------
-    values
-        One value per session in order, NaN where there is none; those are left out.
-    lags
-        Lags with Bartlett weights; at least floor(4 (n/100)^(2/9)) are taken.
-
-    Returns
-    -------
-    tuple of float
-        NaN with fewer than 60 values.
-
-    References
-    ----------
-    Newey & West (1987); the rule for the lags is that of Newey & West (1994).
-
-    Examples
-    --------
-    >>> alternating = np.tile([1.0, -1.0], 200)
-    >>> mean, error = mean_with_error(alternating, lags=1)
-    >>> mean, error < 1 / math.sqrt(400)
-    (0.0, True)
-    """
-    known = values[~np.isnan(values)]
-    n = known.size
-    if n < FEWEST_SESSIONS:
-        return math.nan, math.nan
-    mean = known.mean()
-    left = known - mean
-    variance = (left * left).sum()
-    most = max(lags, math.floor(4.0 * (n / 100.0) ** (2.0 / 9.0)))
-    for lag in range(1, min(most, n - 1) + 1):
-        variance += 2.0 * (1.0 - lag / (most + 1.0)) * (left[lag:] * left[:-lag]).sum()
-    return float(mean), math.sqrt(max(variance, 0.0)) / n
 
 
 def _grid(matrix: pl.DataFrame) -> _Grid:
@@ -152,22 +113,30 @@ def _grid(matrix: pl.DataFrame) -> _Grid:
     )
 
 
-def _outcome(grid: _Grid, matrix: pl.DataFrame, labels: pl.DataFrame, horizon: int) -> NDArray[np.float64]:
-    own = labels.filter(pl.col("horizon_bars") == horizon).select(
+def _outcomes(matrix: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Return the outcomes of the rows of the matrix, a column for each horizon, and whether any is synthetic."""
+    outcome = pl.col("y_ret") / (pl.col("sigma_bar") * pl.col("horizon_bars").sqrt())
+    used = labels.select(
         "symbol",
+        "horizon_bars",
+        "synthetic",
         pl.col("signal_session").alias("session"),
-        outcome=pl.col("y_ret") / (pl.col("sigma_bar") * math.sqrt(horizon)),
-    )
-    joined = matrix.select("session", "symbol").join(own, on=["session", "symbol"], how="left", maintain_order="left")
-    values = joined["outcome"]
-    return grid.of(values.set(values.is_infinite().fill_null(value=False), None))
+        outcome=pl.when(outcome.is_finite()).then(outcome),
+    ).drop_nulls("outcome")
+    keys = ["session", "symbol"]
+    rows = matrix.select(keys)
+    for horizon in HORIZONS:
+        own = used.filter(pl.col("horizon_bars") == horizon).select(
+            *keys, pl.col("outcome").alias(f"outcome_{horizon}"), pl.col("synthetic").alias(f"synthetic_{horizon}")
+        )
+        rows = rows.join(own, on=keys, how="left", maintain_order="left", validate="1:1")
+    return rows.with_columns(synthetic=pl.any_horizontal(f"synthetic_{horizon}" for horizon in HORIZONS))
 
 
 def _described(
     feature: Feature, values: NDArray[np.float64], outcomes: dict[int, NDArray[np.float64]]
 ) -> dict[str, Any]:
     known = values[~np.isnan(values)]
-    is_category = feature.dtype == "category"
     row: dict[str, Any] = {
         "feature": feature.name,
         "number": feature.number,
@@ -178,94 +147,61 @@ def _described(
         "n_distinct": int(np.unique(known).size),
         "most_common_share": _most_common_share(known),
     }
-    recent = {n: population_stability(values[:-n].ravel(), values[-n:].ravel(), is_category=is_category)
+    is_discrete = feature.dtype != "float"
+    recent = {n: population_stability(values[:-n].ravel(), values[-n:].ravel(), is_discrete=is_discrete)
               for n in RECENT_SESSIONS}  # fmt: skip
     row |= {f"psi_{n}_sessions": _or_none(index) for n, index in recent.items()}
     row["drift"] = status(recent[RECENT_SESSIONS[-1]])
-    if is_category or not known.size:
+    if feature.dtype == "category":
+        return row | _of_strongest_label(feature, values, outcomes)
+    if not known.size:
         return row
     row |= {"mean": float(known.mean()), "standard_deviation": float(known.std(ddof=1)) if known.size > 1 else None}
     row |= {
         f"p{100 * share:02.0f}": float(value)
         for share, value in zip(QUANTILES, np.quantile(known, QUANTILES), strict=True)
     }
-    row |= {f"autocorrelation_{lag}": _or_none(_correlation(values[lag:], values[:-lag])) for lag in LAGS}
+    row |= {f"autocorrelation_{lag}": _pooled_correlation(values[lag:], values[:-lag]) for lag in LAGS}
+    return row | _coefficients(values, outcomes)
+
+
+def _of_strongest_label(
+    feature: Feature, values: NDArray[np.float64], outcomes: dict[int, NDArray[np.float64]]
+) -> dict[str, Any]:
+    by_label = {
+        label: _coefficients(np.where(np.isnan(values), np.nan, values == code), outcomes)
+        for label, code in feature.codes.items()
+    }
+    strongest = max(by_label, key=lambda label: strength(by_label[label]))
+    return by_label[strongest] | {"ic_label": strongest} if by_label[strongest] else {}
+
+
+def _coefficients(values: NDArray[np.float64], outcomes: dict[int, NDArray[np.float64]]) -> dict[str, float]:
+    found: dict[str, float] = {}
     for horizon, outcome in outcomes.items():
-        row |= _coefficients(values, outcome, horizon)
-    return row
+        found |= coefficients(values, outcome, horizon)
+    return found
 
 
-def _coefficients(values: NDArray[np.float64], outcome: NDArray[np.float64], horizon: int) -> dict[str, Any]:
-    """Return the three information coefficients of one horizon with their errors."""
-    from scipy.stats import rankdata
-
-    both = ~(np.isnan(values) | np.isnan(outcome))
-    x, y = np.where(both, values, np.nan), np.where(both, outcome, np.nan)
-    is_wide = both.sum(axis=1) >= FEWEST_SYMBOLS
-    is_long = both.sum(axis=0) >= FEWEST_SESSIONS
-    found: dict[str, NDArray[np.float64]] = {}
-    if is_wide.any():
-        wide = [side[is_wide] for side in (x, y)]
-        found["ic"] = _row_correlations(*wide)
-        found["rank_ic"] = _row_correlations(*(rankdata(side, axis=1, nan_policy="omit") for side in wide))
-    if is_long.any():
-        found["time_series_ic"] = _products(x[:, is_long], y[:, is_long])
-    row: dict[str, Any] = {}
-    for name, series in found.items():
-        mean, error = mean_with_error(series, horizon - 1)
-        row |= {f"{name}_{horizon}": _or_none(mean), f"{name}_{horizon}_error": _or_none(error)}
-    return row
-
-
-def _row_correlations(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the correlation of each row, NaN where a side does not vary."""
-    count = (~np.isnan(x)).sum(axis=1, keepdims=True)
-    left, right = (side - np.nansum(side, axis=1, keepdims=True) / count for side in (x, y))
-    return _normalised(left, right, axis=1)
-
-
-def _products(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return per session the mean over symbols of the products of values standardised over time.
-
-    Their mean over sessions is the mean over symbols of the correlation over time.
-    """
-    sides = []
-    for side in (x, y):
-        count = (~np.isnan(side)).sum(axis=0)
-        left = side - np.nansum(side, axis=0) / count
-        spread = np.sqrt(np.nansum(left * left, axis=0) / count)
-        sides.append(np.where(_varies(spread, side), left / np.where(spread > 0.0, spread, 1.0), np.nan))
-    product = sides[0] * sides[1]
-    known = (~np.isnan(product)).sum(axis=1)
-    return np.where(known > 0, np.nansum(product, axis=1) / np.maximum(known, 1), np.nan)
-
-
-def _varies(spread: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    # Single precision leaves a spread of some 1e-7 of the values where they are all the same.
-    return spread > 1e-6 * np.nanmax(np.abs(np.where(np.isnan(values), 0.0, values)), axis=0)
-
-
-def _normalised(left: NDArray[np.float64], right: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    squares = [np.nansum(side * side, axis=axis) for side in (left, right)]
-    scale = np.sqrt(squares[0] * squares[1])
-    return np.where(scale > 0.0, np.nansum(left * right, axis=axis) / np.where(scale > 0.0, scale, 1.0), np.nan)
-
-
-def _correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+def _pooled_correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float | None:
     both = ~(np.isnan(left) | np.isnan(right))
     if both.sum() < FEWEST_SESSIONS:
-        return math.nan
-    x, y = left[both] - left[both].mean(), right[both] - right[both].mean()
-    return float(_normalised(x, y, axis=0))
+        return None
+    return _or_none(float(column_correlations(left[both, None], right[both, None])[0]))
 
 
 def _nearest(matrix: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return for each feature the other one that it repeats most, by Spearman's correlation over all rows."""
+    """Return for each feature the other one that it repeats most, by the correlation of their ranks.
+
+    Whole sessions are left out where there are too many rows: every symbol is seen.
+    """
     from gnosis.learning.feature_report_kernel import correlations
 
     names = [feature.name for feature in FEATURES if feature.dtype != "category"]
-    step = -(-matrix.height // MOST_PAIRED_ROWS)
-    ranks = matrix.gather_every(step).select(pl.col(names).cast(pl.Float64).rank("average"))
+    sessions = matrix["session"].unique().sort().gather_every(-(-matrix.height // MOST_PAIRED_ROWS))
+    ranks = matrix.filter(pl.col("session").is_in(sessions.implode())).select(
+        pl.col(names).cast(pl.Float64).rank("average")
+    )
     of_pairs = correlations(ranks.fill_null(math.nan).to_numpy().T.copy(), FEWEST_SESSIONS)
     found = {}
     for position, name in enumerate(names):
@@ -289,27 +225,6 @@ def _verdict(row: dict[str, Any]) -> str:
     return "drifted" if row["drift"] == "drifted" else "in_order"
 
 
-def is_alarming(row: dict[str, Any]) -> bool:
-    """Return True when a feature foretells so well that a leak is likelier than skill (L-8.3).
-
-    Across symbols any coefficient beyond 0.10 alarms. Over time, where a slow feature and overlapping outcomes go
-    together by chance, it has to be two standard errors from 0 as well.
-
-    Examples
-    --------
-    >>> is_alarming({"ic_5": 0.12}), is_alarming({"time_series_ic_5": 0.2, "time_series_ic_5_error": 0.15})
-    (True, False)
-    """
-    for horizon in HORIZONS:
-        for name in ("ic", "rank_ic"):
-            if abs(row.get(f"{name}_{horizon}") or 0.0) > ALARM_IC:
-                return True
-        mean, error = (row.get(f"time_series_ic_{horizon}{end}") or 0.0 for end in ("", "_error"))
-        if abs(mean) > max(ALARM_IC, 2.0 * error):
-            return True
-    return False
-
-
 def _most_common_share(known: NDArray[np.float64]) -> float | None:
     return float(np.unique(known, return_counts=True)[1].max() / known.size) if known.size else None
 
@@ -318,4 +233,4 @@ def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-__all__ = ["ALARM_IC", "HORIZONS", "feature_report", "is_alarming", "mean_with_error"]
+__all__ = ["feature_report"]

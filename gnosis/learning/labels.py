@@ -14,13 +14,13 @@ import polars as pl
 
 from gnosis.sessions import schedule
 from gnosis.tables import TABLES
+from gnosis.tables.models import HORIZONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-HORIZONS = (1, 5, 20)
 HALF_LIFE = 20.0
 MIN_OBSERVATIONS = 60
 DEAD_ZONE = 0.1

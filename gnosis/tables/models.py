@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import dataframely as dy
 
 from gnosis.tables.dictionary import (
@@ -17,8 +19,9 @@ from gnosis.tables.dictionary import (
 
 LABEL_REASONS = ["tail", "gap", "warmup_sigma"]
 MODEL_NAMES = ["majority", "logistic", "xgboost"]
-REPORT_HORIZONS = (1, 5, 20)
-DRIFT_STATUSES = ["stable", "watch", "drifted", "insufficient"]
+HORIZONS = (1, 5, 20)
+"""Holding periods of the labels, in sessions."""
+DriftStatus = Literal["stable", "watch", "drifted", "insufficient"]
 ABSTAIN_REASONS = ["no_model", "too_many_missing"]
 
 
@@ -153,12 +156,17 @@ def _coefficients() -> dict[str, dy.Column]:
         "time_series_ic": "mean over symbols of the correlation over time with the outcome after {} sessions",
     }
     columns: dict[str, dy.Column] = {}
-    for horizon in REPORT_HORIZONS:
+    for horizon in HORIZONS:
         for name, meaning in meanings.items():
             columns[f"{name}_{horizon}"] = number("ratio", meaning.format(horizon), min=-1, max=1)
             columns[f"{name}_{horizon}_error"] = number(
                 "ratio", f"Newey-West standard error of {name}_{horizon}", min=0
             )
+    columns["ic_label"] = text(
+        "label of a category that its coefficients are about, as 1 where it holds and 0 elsewhere: the one whose "
+        "largest coefficient is the most standard errors from 0, so the best of several; null for numbers",
+        nullable=True,
+    )
     return columns
 
 
@@ -186,18 +194,28 @@ _DESCRIPTION: dict[str, dy.Column] = {
     "autocorrelation_20": number("ratio", "correlation with the value of 20 sessions before, pooled", min=-1, max=1),
     "psi_20_sessions": number("nats", "population stability of the last 20 sessions against those before", min=0),
     "psi_60_sessions": number("nats", "population stability of the last 60 sessions against those before", min=0),
-    "drift": label(DRIFT_STATUSES, "what psi_60_sessions means: below 0.10 stable, up to 0.25 watch, above drifted"),
-    "nearest_feature": text("other feature with the largest absolute rank correlation", nullable=True),
-    "nearest_correlation": number("ratio", "Spearman's correlation with it", min=-1, max=1),
+    "drift": label(
+        list(get_args(DriftStatus)),
+        "what psi_60_sessions means: below 0.10 stable, up to 0.25 watch, above drifted; a slow feature (see "
+        "autocorrelation_20) moves that far within 60 sessions by itself",
+    ),
+    "nearest_feature": text("other feature with the largest absolute nearest_correlation", nullable=True),
+    "nearest_correlation": number(
+        "ratio",
+        "correlation of the ranks of both, each ranked over all its known rows, over the rows where both are known",
+        min=-1,
+        max=1,
+    ),
 }
 
 _VERDICT: dict[str, dy.Column] = {
     "verdict": label(
         ["in_order", "drifted", "alarm", "constant", "empty"],
-        "alarm: an information coefficient beyond 0.10, so that a leak is likelier than skill",
+        "alarm: an information coefficient more than two standard errors beyond 0.10, so that a leak is likelier than "
+        "skill; the first that applies of empty, constant, alarm, drifted, in_order",
         nullable=False,
     ),
-    "synthetic": flag("true when any row rests on generated data"),
+    "synthetic": flag("true when any row or outcome rests on generated data"),
 }
 
 ModelsFeatureReport = type(

@@ -23,11 +23,14 @@ from resources.lake.errors import (
 )
 from resources.lake.lake import Lake
 from resources.lake.manifest import Entry, Manifest
+from resources.lake.versions import Changes, Correction
 from resources.lake.writing import Commit
 
 __all__ = [
     "CatalogMissingError",
+    "Changes",
     "Commit",
+    "Correction",
     "CorruptFileError",
     "DiskFullError",
     "Entry",

@@ -17,11 +17,10 @@ import polars as pl
 from upath import UPath
 
 from gnosis.tables import TABLES, Table
-from resources.lake import reading, versions, writing
-from resources.lake.errors import CorruptFileError, UnknownTableError, VersionNotFoundError
+from resources.lake import reading, verification, versions, writing
+from resources.lake.errors import UnknownTableError, VersionNotFoundError
 from resources.lake.manifest import FORMAT_VERSION, Entry, Manifest, require_known_format
 from resources.lake.objects import Objects, is_local, objects_at
-from resources.lake.parquet import sha256
 
 if TYPE_CHECKING:
     import duckdb
@@ -135,9 +134,8 @@ class Lake:
         frame: pl.DataFrame,
         sessions: Sequence[dt.date] | None,
         run_id: str,
-        learnt_at: dt.datetime | None = None,
-        *,
-        corrects_history: bool = False,
+        learnt_at: versions.LearntAt | None = None,
+        correction: versions.Correction | None = None,
     ) -> writing.Commit:
         """Replace the rows of some sessions, or of the whole table, in one commit.
 
@@ -153,12 +151,11 @@ class Lake:
         run_id
             Run that writes, kept in the manifest.
         learnt_at
-            When the rows were learnt. Rows of a raw table that they change are then kept as superseded versions, and
-            what they say counts as known from this instant on; see :func:`versions.learn`. Without it they simply take
-            the place of what was stored.
-        corrects_history
-            The rows say what should have been known all along: they keep their own ``known_at``, and the versions
-            before are kept but read no more.
+            When the rows were learnt, or the clock to be read once the table's lock is held. Rows of a raw table that
+            they change are then kept as superseded versions, and what they say counts as known from this instant on;
+            see :func:`versions.learn`. Without it they simply take the place of what was stored.
+        correction
+            Rows that come with other values keep their own ``known_at``, and no version before is read any more.
 
         Raises
         ------
@@ -171,9 +168,7 @@ class Lake:
         DiskFullError, LakeBusyError, NewerHomeError
             Nothing is committed and the stored data is untouched.
         """
-        return writing.write(
-            self, self.table(table_name), frame, sessions, run_id, learnt_at, corrects_history=corrects_history
-        )
+        return writing.write(self, self.table(table_name), frame, sessions, run_id, learnt_at, correction)
 
     def scan(
         self,
@@ -203,15 +198,15 @@ class Lake:
             current then. Of tables that store vintages (``known_at`` is in their key) only the latest vintage known
             then is kept.
         night_of
-            Choose of each restated row the version that the night of this session had, or with ``"each"`` the one that
-            the night of the row's own session had: what is restated before the next session opens still belongs to
-            the night. ``known_at`` is then that of the row's first version. No other row is left out.
+            Choose of each restated row the version that was current when the night of this session decided, 15
+            minutes before its close, or the row's earliest version where it became known only later; with
+            ``"newest"`` the present one. ``known_at`` is that of the first version. No other row is left out.
 
         Raises
         ------
         ValueError
-            For a filter on a column that the table does not have, an instant without a time zone, or both an instant
-            and a night.
+            For a filter on a column that the table does not have, an instant without a time zone, or more than one of
+            ``version``, ``as_of`` and ``night_of``.
         MigrationNeededError
             When a period was written with columns that cannot be read as the present ones.
         """
@@ -247,55 +242,16 @@ class Lake:
             raise
 
     def restatements(self, table_name: str, last: dt.date | None = None) -> pl.DataFrame:
-        """Return ``session`` and ``superseded_at`` of the restated rows of a table up to a session, without repeats."""
+        """Return ``session`` and ``learnt_at`` of each instant at which rows up to a session became others."""
         return reading.restatements(self, self.table(table_name), last)
 
     def verify(self, table_name: str | None = None, version: int | None = None) -> int:
-        """Read every file of a table, or of all, and compare its hash with the manifest; return how many.
-
-        Raises
-        ------
-        CorruptFileError
-            Naming each missing or altered file and the command that makes it anew.
-        """
-        faults: list[str] = []
-        n_files = 0
-        for name in self.tables() if table_name is None else [table_name]:
-            for period, entry in sorted(self.manifest(name, version).entries.items()):
-                n_files += 1
-                try:
-                    self.content(name, period, entry)
-                except CorruptFileError as error:
-                    faults.append(str(error))
-        if faults:
-            raise CorruptFileError("\n".join(faults))
-        return n_files
+        """Read every file of a table, or of all, and compare its hash; see :func:`verification.verify`."""
+        return verification.verify(self, table_name, version)
 
     def content(self, table_name: str, period: str, entry: Entry) -> bytes:
         """Return the bytes of a period's file after comparing their hash; CorruptFileError when they differ."""
-        key = f"{self.folder(table_name)}/{entry.file}"
-        content = self.objects.read(key) if self.objects.exists(key) else None
-        if content is not None and sha256(content) == entry.sha256:
-            return content
-        found = "no such file" if content is None else f"{len(content)} bytes with sha256 {sha256(content)[:12]}"
-        raise CorruptFileError(
-            f"{self.objects.address(key)} ({table_name}, period {period}): expected {entry.size_bytes} bytes with "
-            f"sha256 {entry.sha256[:12]}, found {found}. Restore the file from a copy or {self._repair(table_name)}: "
-            f"{self._command(table_name, entry)}"
-        )
-
-    def _repair(self, table_name: str) -> str:
-        # What providers said earlier cannot be made anew.
-        return "give its earlier versions up" if self.table(table_name).room == "superseded" else "make it anew"
-
-    def _command(self, table_name: str, entry: Entry) -> str:
-        table = self.table(table_name)
-        if entry.sessions:
-            demand = " --republish" if table.is_published_once else ""
-            return entry.command + (" --correct-history" if table.room == "superseded" else demand)
-        # A table stored as one file is made anew by any night, the last one being the cheapest.
-        last = max((day for name in self.tables() for day in self.sessions(name)[-1:]), default=None)
-        return entry.command if last is None else f"gnosis run --from {last} --to {last} --again"
+        return verification.content(self, table_name, period, entry)
 
     def summary(self) -> pl.DataFrame:
         """Return one line per written table: version, rows, sessions, first and last session, files, bytes."""
@@ -348,16 +304,17 @@ class Lake:
         self.objects.settle([key])
 
     def claim_home(self) -> None:
-        """Mark a new home with the format of its files; NewerHomeError for one of a later version."""
-        self._require_known_home()
-        if not self.objects.exists(FORMAT_KEY):
+        """Mark a home with the format of the files that are written now; NewerHomeError for one of a later version."""
+        if self._require_known_home() != FORMAT_VERSION:
             self.objects.write(FORMAT_KEY, json.dumps({"format_version": FORMAT_VERSION}).encode())
             self.objects.settle([FORMAT_KEY])
 
-    def _require_known_home(self) -> None:
-        if self.objects.exists(FORMAT_KEY):
-            found = json.loads(self.objects.read(FORMAT_KEY))["format_version"]
-            require_known_format(found, self.objects.address(FORMAT_KEY))
+    def _require_known_home(self) -> int | None:
+        if not self.objects.exists(FORMAT_KEY):
+            return None
+        found: int = json.loads(self.objects.read(FORMAT_KEY))["format_version"]
+        require_known_format(found, self.objects.address(FORMAT_KEY))
+        return found
 
     def _load(self, key: str) -> Manifest:
         return Manifest.from_json(self.objects.read(key), self.objects.address(key))

@@ -12,7 +12,8 @@ from typing import Any
 
 from resources.lake.errors import NewerHomeError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Format 2 keeps versions of restated rows, which software of format 1 would leave out and overwrite."""
 
 
 @dataclass(frozen=True)

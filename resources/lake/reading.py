@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from gnosis.sessions import schedule
+from gnosis.sessions import require_session, schedule
 from gnosis.tables import Table
 from resources.lake import parquet, versions
 from resources.lake.manifest import Entry
@@ -17,7 +17,7 @@ from resources.lake.writing import ALL, PERIOD_FORMAT
 if TYPE_CHECKING:
     from resources.lake.lake import Lake
 
-NightOf = dt.date | Literal["each"]
+NightOf = dt.date | Literal["newest"]
 
 
 def scan(
@@ -32,39 +32,46 @@ def scan(
 ) -> pl.LazyFrame:
     """Return all columns of the rows that meet the filters; see :meth:`Lake.scan`."""
     table = lake.table(table_name)
-    if as_of is not None and (as_of.tzinfo is None or night_of is not None):
-        raise ValueError(
-            f"as_of is an instant with a time zone and asked for alone, found {as_of!r} and night_of {night_of!r}; "
-            "pass datetime(..., tzinfo=UTC)"
-        )
+    if as_of is not None and as_of.tzinfo is None:
+        raise ValueError(f"as_of is an instant with a time zone, found {as_of!r}; pass datetime(..., tzinfo=UTC)")
+    asked = {"version": version, "as_of": as_of, "night_of": night_of}
+    if len(given := [f"{name} {value!r}" for name, value in asked.items() if value is not None]) > 1:
+        raise ValueError(f"expected one of version, as_of and night_of, found {' and '.join(given)}; ask for one")
     conditions = _conditions(table, first, last, symbols)
     rows = _scan_files(lake, table, _entries(lake, table, first, last, version)).filter(*conditions)
     superseded = None if as_of is None and night_of is None else _superseded(lake, table, first, last)
     if as_of is not None:
         return _known(table, rows, as_of, None if superseded is None else superseded.filter(*conditions))
-    if superseded is None:
+    if superseded is None or night_of is None:
         return rows
-    at = superseded.filter(*conditions).join(_ends_of_nights(night_of), on="session", how="left")
+    at = None if night_of == "newest" else _decision_time(night_of)
     first_known = pl.coalesce("first_known_at", "known_at").alias("known_at")
-    return versions.current(table, rows, at).with_columns(first_known).drop("first_known_at")
+    return current(table, rows, superseded.filter(*conditions), at).with_columns(first_known).drop("first_known_at")
 
 
 def restatements(lake: Lake, table: Table, last: dt.date | None) -> pl.DataFrame:
-    """Return session and instant of the restated rows of a table; see :meth:`Lake.restatements`."""
-    superseded = _superseded(lake, table, None, last)
-    columns = ["session", "superseded_at"]
+    """Return sessions and instants of the restated rows of a table; see :meth:`Lake.restatements`."""
+    superseded, key = _superseded(lake, table, None, last), table.key
     if superseded is None:
-        return pl.DataFrame(schema=pl.Schema({"session": pl.Date(), "superseded_at": pl.Datetime("us", "UTC")}))
-    rows = superseded if last is None else superseded.filter(pl.col("session") <= last)
-    return rows.select(columns).unique().sort(columns).collect()
+        return pl.DataFrame(schema=pl.Schema({"session": pl.Date(), "learnt_at": pl.Datetime("us", "UTC")}))
+    companion = lake.table(f"superseded.{table.room}_{table.short_name}")
+    periods = _entries(lake, companion, None, last, None)
+    entries = _entries(lake, table, None, last, None)
+    present = _scan_files(lake, table, {period: entries[period] for period in entries if period in periods})
+    columns = [*dict.fromkeys([*key, "known_at"])]
+    versions = pl.concat([superseded.select(columns), present.select(columns).join(superseded, on=key, how="semi")])
+    # A row that is back is known since an instant at which no other version ended.
+    later = versions.filter(pl.col("known_at") > pl.col("known_at").min().over(key))
+    turns = [superseded.select("session", learnt_at="superseded_at"), later.select("session", learnt_at="known_at")]
+    rows = pl.concat(turns) if last is None else pl.concat(turns).filter(pl.col("session") <= last)
+    return rows.unique().sort("session", "learnt_at").collect()
 
 
 def _known(table: Table, rows: pl.LazyFrame, as_of: dt.datetime, superseded: pl.LazyFrame | None) -> pl.LazyFrame:
     if "known_at" not in table.polars_schema:
         raise ValueError(f"{table.name} has no column known_at: it cannot be filtered by as_of")
     if superseded is not None:
-        at = pl.lit(as_of).cast(pl.Datetime("us", "UTC"))
-        rows = versions.current(table, rows, superseded.with_columns(at=at)).drop("first_known_at")
+        rows = current(table, rows, superseded, as_of).drop("first_known_at")
     known, subject = rows.filter(pl.col("known_at") <= as_of), vintage_subject(table)
     if not subject:
         return known
@@ -79,12 +86,46 @@ def _superseded(lake: Lake, table: Table, first: dt.date | None, last: dt.date |
     return _scan_files(lake, companion, entries).filter(~pl.col("is_corrected"))
 
 
-def _ends_of_nights(night_of: NightOf | None) -> pl.LazyFrame:
-    """Return each session with the instant ``at`` which the night that reads it has ended: an open after its last."""
-    calendar = schedule().lazy().select("session", at=pl.col("open_at").shift(-1))
-    if night_of == "each":
-        return calendar
-    return calendar.with_columns(pl.col("at").filter(pl.col("session") == night_of).first())
+def current(table: Table, rows: pl.LazyFrame, superseded: pl.LazyFrame, at: dt.datetime | None) -> pl.LazyFrame:
+    """Return the rows as they were at an instant.
+
+    Parameters
+    ----------
+    rows
+        Present rows of ``table``.
+    superseded
+        Earlier versions in the table's columns, with ``superseded_at``.
+    at
+        Instant; None asks for the present rows.
+
+    Returns
+    -------
+    pl.LazyFrame
+        At most one row per key, with ``first_known_at`` of its earliest version; null for a row without versions. Of a
+        row that first became known after the instant its earliest version is there, and rows without versions always
+        are.
+    """
+    key, columns = table.key, [*table.polars_schema, "first_known_at"]
+    if at is None:
+        first_known = superseded.group_by(key).agg(first_known_at=pl.col("known_at").min())
+        return rows.join(first_known, on=key, how="left").select(columns)
+    instant = pl.lit(at).cast(pl.Datetime("us", "UTC"))
+    versions = superseded.with_columns(first_known_at=pl.col("known_at").min().over(key))
+    is_later = pl.col("superseded_at") > instant
+    then = versions.filter(is_later).sort("superseded_at").unique(key, keep="first", maintain_order=True)
+    # A row that was gone at the instant and came back afterwards is not there.
+    then = then.filter((pl.col("known_at") <= instant) | (pl.col("first_known_at") > instant))
+    restated = versions.group_by(key).agg(pl.col("first_known_at").first(), is_later.any().alias("was_another_version"))
+    is_present = ~pl.col("was_another_version") & (pl.col("known_at") <= instant)
+    present = rows.join(restated, on=key, how="left").filter(pl.col("was_another_version").is_null() | is_present)
+    return pl.concat([present.select(columns), then.select(columns)])
+
+
+def _decision_time(session: dt.date) -> dt.datetime:
+    """Return when the night of a session decides: with its chain, 15 minutes before the close."""
+    require_session(session)
+    instant: dt.datetime = schedule().filter(pl.col("session") == session)["chain_at"].item()
+    return instant
 
 
 def vintage_subject(table: Table) -> list[str]:

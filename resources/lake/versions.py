@@ -7,8 +7,8 @@ the instant at which another one was learnt, or at which the row was gone.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -23,6 +23,63 @@ if TYPE_CHECKING:
 UNREADABLE = (CorruptFileError, MigrationNeededError)
 NOT_PAYLOAD = ("known_at", "provider")
 """Columns that may differ although a row says the same: who delivered it, and when that counts as known."""
+UTC_US = pl.Datetime("us", "UTC")
+MICROSECOND = dt.timedelta(microseconds=1)
+
+LearntAt = dt.datetime | Callable[[], dt.datetime]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Rows that come with other values say what should have been known all along.
+
+    Attributes
+    ----------
+    also_learnt_at
+        Instant at which restatements were learnt before: they are corrections too.
+    """
+
+    also_learnt_at: dt.datetime | None = None
+
+    @classmethod
+    def asked_of(cls, table: str, demands: Iterable[str]) -> Correction | None:
+        """Return the correction of a table among demands ``TABLE`` or ``TABLE@INSTANT``; None when it is in none.
+
+        Examples
+        --------
+        >>> demands = ["raw.posts", "raw.equity_bars@2026-11-23T21:02:03.000004+00:00"]
+        >>> Correction.asked_of("raw.posts", demands), Correction.asked_of("raw.news", demands)
+        (Correction(also_learnt_at=None), None)
+        >>> Correction.asked_of("raw.equity_bars", demands).also_learnt_at.isoformat()
+        '2026-11-23T21:02:03.000004+00:00'
+        """
+        for demand in demands:
+            name, _, learnt_at = demand.partition("@")
+            if name == table:
+                return cls(dt.datetime.fromisoformat(learnt_at) if learnt_at else None)
+        return None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What newly delivered rows changed in sessions that were stored before.
+
+    Attributes
+    ----------
+    learnt_at
+        Instant from which changed rows count as known; None when nothing was compared.
+    restated
+        Rows by session that say something else than before, are gone, or are corrected.
+    added
+        Rows by session that were never stored before and keep their own ``known_at``.
+    unread
+        Sessions whose stored rows cannot be read, so that no version of them was kept.
+    """
+
+    learnt_at: dt.datetime | None = None
+    restated: Mapping[dt.date, int] = field(default_factory=dict)
+    added: Mapping[dt.date, int] = field(default_factory=dict)
+    unread: tuple[dt.date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,15 +90,17 @@ class Learnt:
     ----------
     rows
         Rows to store in the table.
-    superseded
-        All rows of these sessions to store in its companion; None when nothing changes there.
-    restated_rows
-        Stored rows that are replaced by other values or by none.
+    before, after
+        All rows of these sessions to store in its companion before and after the table is written; None when nothing
+        changes there. A write killed in between has lost no version.
+    changes
+        What to tell of it.
     """
 
     rows: pl.DataFrame
-    superseded: pl.DataFrame | None = None
-    restated_rows: int = 0
+    before: pl.DataFrame | None = None
+    after: pl.DataFrame | None = None
+    changes: Changes = field(default_factory=Changes)
 
 
 def companion_of(lake: Lake, table: Table) -> Table | None:
@@ -54,15 +113,15 @@ def learn(
     table: Table,
     rows: pl.DataFrame,
     sessions: Sequence[dt.date],
-    learnt_at: dt.datetime,
-    *,
-    corrects_history: bool,
+    learnt_at: LearntAt,
+    correction: Correction | None = None,
 ) -> Learnt:
-    """Compare rows of ``sessions`` learnt at an instant with those stored, which become superseded versions.
+    """Compare rows of ``sessions`` with those stored, which become superseded versions. The caller holds the lock.
 
     A row that says the same stays as it is stored. One that says something else, or is back after it was gone, is
-    known from ``learnt_at`` on; one that was never stored keeps its own ``known_at``, and so does every row when
-    history is corrected. What is stored and cannot be read leaves no version behind.
+    known from ``learnt_at`` on, or from a microsecond after whatever is kept of it when a clock was set back. One that
+    was never stored keeps its own ``known_at``, and so does every row that is corrected. What is stored and cannot be
+    read leaves no version behind.
 
     Raises
     ------
@@ -73,56 +132,55 @@ def learn(
     if companion is None:
         return Learnt(rows)
     stored, unread = _stored(lake, table, sessions, UNREADABLE)
-    versions, _ = _stored(lake, companion, sessions, UNREADABLE if corrects_history else ())
-    if stored.is_empty() and versions.is_empty():
+    versions, given_up = _stored(lake, companion, sessions, UNREADABLE if correction else ())
+    stored_before = set(lake.sessions(table.name)) & set(sessions)
+    if not stored_before and versions.is_empty() and not given_up:
         return Learnt(rows)
-    kept_before = _without_leftovers(table, versions, stored)
+    kept = _with_finished_corrections(table, _without_leftovers(table, versions, stored))
     told = [name for name in table.polars_schema if name not in NOT_PAYLOAD or name in table.key]
-    if corrects_history:
-        gone = stored.join(rows, on=[*dict.fromkeys([*told, "known_at"])], how="anti", nulls_equal=True)
-        kept_before = kept_before.with_columns(is_corrected=pl.lit(True))
-        present = rows
+    gone = stored.join(rows, on=told, how="anti", nulls_equal=True)
+    same = stored.join(rows, on=told, how="semi", nulls_equal=True)
+    others = rows.join(same, on=table.key, how="anti")
+    keys = pl.concat([gone.select(table.key), others.select(table.key)])
+    if correction:
+        keys = pl.concat([keys, _also_corrected(table, kept, rows, correction, given_up)])
+    keys = keys.unique()
+    now = _after_all(table, keys, stored, kept, learnt_at() if callable(learnt_at) else learnt_at)
+    if correction is None:
+        present = pl.concat([same, _known_since(table, others, gone, kept, now, unread)])
+        kept = pl.concat([kept, _ended_again(table, others, gone, kept).with_columns(superseded_at=_instant(now))])
+        marked = kept
     else:
-        gone = stored.join(rows, on=told, how="anti", nulls_equal=True)
-        same = stored.join(rows, on=told, how="semi", nulls_equal=True)
-        others = rows.join(same, on=table.key, how="anti")
-        present = pl.concat([same, _known_since(table, others, gone, kept_before, learnt_at, unread)])
-    ended = gone.with_columns(
-        superseded_at=pl.lit(learnt_at, pl.Datetime("us", "UTC")), is_corrected=pl.lit(corrects_history)
+        present = pl.concat([same.join(keys, on=table.key, how="anti"), rows.join(keys, on=table.key, how="semi")])
+        gone = stored.join(present, on=[*dict.fromkeys([*told, "known_at"])], how="anti", nulls_equal=True)
+        of_keys = kept.join(keys, on=table.key, how="semi").with_columns(is_corrected=pl.lit(True))
+        marked = pl.concat([kept.join(keys, on=table.key, how="anti"), of_keys])
+    ended = gone.with_columns(superseded_at=_instant(now), is_corrected=pl.lit(correction is not None))
+    before, after = (pl.concat([some, ended.select(list(companion.polars_schema))]) for some in (kept, marked))
+    known = pl.concat([stored.select(table.key), kept.select(table.key)])
+    news = others.join(known, on=table.key, how="anti")
+    marked = marked.filter("is_corrected").join(kept.filter("is_corrected"), on=companion.key, how="anti")
+    restated = pl.concat([gone.select(table.key), marked.select(table.key)]).unique()
+    return Learnt(
+        present,
+        None if _same(companion, before, versions) and not given_up else before,
+        None if _same(companion, after, before) else after,
+        Changes(
+            now,
+            _by_session(restated),
+            _by_session(news.filter(pl.col("session").is_in(sorted(stored_before - {*unread})))),
+            tuple(sorted(unread)),
+        ),
     )
-    superseded = pl.concat([kept_before, ended.select(list(companion.polars_schema))])
-    is_changed = not superseded.sort(companion.key).equals(versions.sort(companion.key))
-    return Learnt(present, superseded if is_changed else None, gone.height)
 
 
-def current(table: Table, rows: pl.LazyFrame, superseded: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the rows as they were at the instants given with their versions, sorted by key.
-
-    Parameters
-    ----------
-    rows
-        Present rows of ``table``.
-    superseded
-        Earlier versions in the table's columns, with ``superseded_at`` and the instant ``at`` asked for; null asks for
-        the present row.
-
-    Returns
-    -------
-    pl.LazyFrame
-        At most one row per key, with ``first_known_at`` of its earliest version; null for a row without versions. Rows
-        without versions are there whenever they became known.
-    """
-    key = table.key
-    versions = superseded.with_columns(first_known_at=pl.col("known_at").min().over(key))
-    is_later = pl.col("superseded_at") > pl.col("at")
-    then = versions.filter(is_later).sort("superseded_at").unique(key, keep="first", maintain_order=True)
-    restated = versions.group_by(key).agg(
-        pl.col("at", "first_known_at").first(), is_later.any().alias("was_another_version")
-    )
-    is_present = ~pl.col("was_another_version") & (pl.col("known_at") <= pl.col("at")).fill_null(True)
-    present = rows.join(restated, on=key, how="left").filter(is_present.fill_null(True))
-    columns = [*table.polars_schema, "first_known_at"]
-    return pl.concat([present.select(columns), then.select(columns)]).sort(key)
+def _also_corrected(
+    table: Table, versions: pl.DataFrame, rows: pl.DataFrame, correction: Correction, given_up: Sequence[dt.date]
+) -> pl.DataFrame:
+    """Return the keys restated at the instant that is corrected too, and those whose versions cannot be read."""
+    last = _last(table, versions.filter(~pl.col("is_corrected")))
+    late = last.filter(pl.col("superseded_at") == _instant(correction.also_learnt_at))
+    return pl.concat([late.select(table.key), rows.filter(pl.col("session").is_in(given_up)).select(table.key)])
 
 
 def _stored(
@@ -144,13 +202,35 @@ def _stored(
     return pl.concat(parts), unread
 
 
+def _last(table: Table, versions: pl.DataFrame) -> pl.DataFrame:
+    """Return the last version of each key."""
+    return versions.sort("superseded_at").unique(table.key, keep="last", maintain_order=True)
+
+
 def _without_leftovers(table: Table, versions: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
     """Leave out the last version of each row that is stored as it was: a write killed before its end put it there."""
-    identity = [*table.key, "superseded_at"]
-    last = versions.group_by(table.key).agg(pl.col("superseded_at").max())
-    leftovers = versions.join(last, on=identity, how="semi")
-    leftovers = leftovers.join(stored, on=list(table.polars_schema), how="semi", nulls_equal=True)
-    return versions.join(leftovers, on=identity, how="anti")
+    leftovers = _last(table, versions).join(stored, on=list(table.polars_schema), how="semi", nulls_equal=True)
+    return versions.join(leftovers, on=[*table.key, "superseded_at"], how="anti")
+
+
+def _with_finished_corrections(table: Table, versions: pl.DataFrame) -> pl.DataFrame:
+    """Mark the versions before a corrected one of the same row: a correction killed before its end did not."""
+    corrected_at = pl.col("superseded_at").filter(pl.col("is_corrected")).max().over(table.key)
+    return versions.with_columns(is_corrected=(pl.col("superseded_at") <= corrected_at).fill_null(False))
+
+
+def _after_all(
+    table: Table, keys: pl.DataFrame, stored: pl.DataFrame, versions: pl.DataFrame, now: dt.datetime
+) -> dt.datetime:
+    """Return an instant after everything that is kept of these keys: ``now`` unless a clock was set back."""
+    instants = pl.concat(
+        [
+            stored.join(keys, on=table.key, how="semi")["known_at"],
+            *versions.join(keys, on=table.key, how="semi").select("known_at", "superseded_at"),
+        ]
+    )
+    last = instants.max()
+    return max(now, last + MICROSECOND) if isinstance(last, dt.datetime) else now
 
 
 def _known_since(
@@ -164,10 +244,35 @@ def _known_since(
     """Return the rows with ``known_at`` moved to when they were learnt, where another version was known before."""
     if "known_at" in table.key:
         return rows
-    now = pl.lit(learnt_at, pl.Datetime("us", "UTC"))
+    now = _instant(learnt_at)
     ended = versions.filter(~pl.col("is_corrected")).group_by(table.key).agg(since=pl.col("superseded_at").max())
     # Of a row whose file is damaged its last version tells since when it holds.
     ended = ended.with_columns(since=pl.when(pl.col("session").is_in(unread)).then("since").otherwise(now))
     changed = gone.select(*table.key, since=now)
     moved = rows.join(pl.concat([changed, ended.join(changed, on=table.key, how="anti")]), on=table.key, how="left")
     return moved.with_columns(known_at=pl.max_horizontal("known_at", "since")).drop("since")
+
+
+def _ended_again(table: Table, rows: pl.DataFrame, gone: pl.DataFrame, versions: pl.DataFrame) -> pl.DataFrame:
+    """Return the last version of each row that is back with other values and whose ``known_at`` cannot say since when.
+
+    It stands for the row while that was gone, so that the new values are not read before they were learnt.
+    """
+    if "known_at" not in table.key:
+        return versions.clear()
+    back = rows.join(gone, on=table.key, how="anti")
+    last = _last(table, versions.filter(~pl.col("is_corrected"))).join(back, on=table.key, how="semi")
+    told = [name for name in table.polars_schema if name not in NOT_PAYLOAD or name in table.key]
+    return last.join(back, on=told, how="anti", nulls_equal=True)
+
+
+def _by_session(rows: pl.DataFrame) -> dict[dt.date, int]:
+    return dict(rows.group_by("session").len().sort("session").rows())
+
+
+def _same(table: Table, some: pl.DataFrame, others: pl.DataFrame) -> bool:
+    return some.sort(table.key).equals(others.sort(table.key))
+
+
+def _instant(moment: dt.datetime | None) -> pl.Expr:
+    return pl.lit(moment, UTC_US)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -38,8 +38,8 @@ class Commit:
         Rows and sessions handed in, and bytes of the files written.
     changed
         False when the table held exactly these rows and sessions before: the version is then the old one.
-    restated_rows
-        Stored rows that were replaced by other values or by none, and are kept as superseded versions.
+    changes
+        What the rows changed in sessions that were stored before, of a write that says when they were learnt.
     """
 
     table: str
@@ -49,7 +49,12 @@ class Commit:
     sessions: tuple[dt.date, ...]
     size_bytes: int
     changed: bool
-    restated_rows: int = 0
+    changes: versions.Changes = field(default_factory=versions.Changes)
+
+    @property
+    def restated_rows(self) -> int:
+        """Stored rows that were replaced by other values or by none, and are kept as superseded versions."""
+        return sum(self.changes.restated.values())
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,8 @@ def write(
     frame: pl.DataFrame,
     sessions: Sequence[dt.date] | None,
     run_id: str,
-    learnt_at: dt.datetime | None = None,
-    *,
-    corrects_history: bool = False,
+    learnt_at: versions.LearntAt | None = None,
+    correction: versions.Correction | None = None,
 ) -> Commit:
     """Replace the rows of some sessions, or of the whole table; see :meth:`Lake.write`."""
     rows = parquet.require_schema(table, frame)
@@ -76,12 +80,11 @@ def write(
     lake.claim_home()
     with lake.lock(table.name), ExitStack() as undo:
         before = lake.manifest(table.name)
-        n_restated = 0
+        learnt = versions.Learnt(rows)
         if learnt_at is not None:
-            learnt = versions.learn(lake, table, rows, days, learnt_at, corrects_history=corrects_history)
-            # The versions come first: a process killed between the two writes has lost none.
-            _write_superseded(lake, table, learnt.superseded, days, run_id)
-            rows, n_restated = learnt.rows, learnt.restated_rows
+            learnt = versions.learn(lake, table, rows, days, learnt_at, correction)
+            _write_superseded(lake, table, learnt.before, days, run_id)
+            rows = learnt.rows
         added: list[str] = []
         undo.callback(_remove_unnamed, lake, table, added)
 
@@ -105,6 +108,7 @@ def write(
         if is_changed:
             lake.commit(before, after)
         undo.pop_all()
+        _write_superseded(lake, table, learnt.after, days, run_id)
     return Commit(
         table=table.name,
         version=after.version if is_changed else before.version,
@@ -113,7 +117,7 @@ def write(
         sessions=days,
         size_bytes=sum(entry.size_bytes for entry in written),
         changed=is_changed,
-        restated_rows=n_restated,
+        changes=learnt.changes,
     )
 
 

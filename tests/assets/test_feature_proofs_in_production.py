@@ -11,7 +11,7 @@ import pytest
 from assets import engines, features, proofs
 from assets.checks import Stored
 from assets.night import HistoryGapError, Night
-from assets.proofs import MATRIX, SEES_NO_FUTURE, provable_sessions, prove, sample
+from assets.proofs import MATRIX, SEES_NO_FUTURE, WATCHED, provable_sessions, prove, sample
 from assets.shadow_lake import PROOFS, Damage
 from assets.table_asset import key_of
 from gnosis.features import FEATURES
@@ -42,12 +42,11 @@ def finding_of(night):
 
 
 def failed(report):
-    """Return the features that failed by proof, and those that the future moved."""
+    """Return the columns that failed by proof, and those that the future moved."""
     by_proof = {
-        proof: set(report.filter((pl.col("proof") == proof) & (pl.col("n_failures") > 0))["feature"])
-        for proof in PROOFS
+        proof: set(report.filter((pl.col("proof") == proof) & (pl.col("n_failures") > 0))["column"]) for proof in PROOFS
     }
-    return by_proof, set(report.filter(pl.col("n_moved") > 0)["feature"])
+    return by_proof, set(report.filter(pl.col("n_moved") > 0)["column"])
 
 
 def rewrite(home, *changes):
@@ -75,19 +74,19 @@ def test_a_run_proves_a_sample_and_says_how_many_pairs(night_home):
 def test_every_feature_of_the_pairs_comes_out_again_and_nothing_is_written(night_home, parquet_hashes):
     before = parquet_hashes(night_home)
     report = prove(night_of(night_home), PAIRS)
-    assert report.select("feature", "proof").rows() == [
-        (feature.name, proof) for feature in FEATURES for proof in PROOFS
-    ]
+    assert report.select("column", "proof").rows() == [(column, proof) for column in WATCHED for proof in PROOFS]
+    assert set(WATCHED) == set(TABLES[MATRIX].polars_schema) - {"session", "symbol"}
+    assert WATCHED[: len(FEATURES)] == tuple(feature.name for feature in FEATURES)
     assert report["n_pairs"].unique().to_list() == [2]
     assert report["n_failures"].sum() == report["n_moved"].sum() == 0
-    assert report.filter(pl.col("n_nulls") < 2)["feature"].n_unique() > 110
+    assert report.filter(pl.col("n_nulls") < 2)["column"].n_unique() > 110
     assert parquet_hashes(night_home) == before
 
 
 def leaky_technical(computed):
-    def technical_features(bars):
+    def technical_features(bars, *others):
         leak = bars.select("session", "symbol", NEXT_CLOSE)
-        rows = computed(bars).join(leak, on=["session", "symbol"], how="left")
+        rows = computed(bars, *others).join(leak, on=["session", "symbol"], how="left")
         return rows.with_columns(pl.col("next_close").alias(MACD)).drop("next_close")
 
     return technical_features
@@ -143,17 +142,84 @@ def test_what_became_known_after_the_cut_off_is_the_future(night_home, copy_of):
     assert "macro_vix_level" not in moved
 
 
-def test_an_altered_value_is_named_as_what_it_is(night_home, copy_of):
+def early_matrix(computed):
+    def side_by_side(groups):
+        return computed(groups).with_columns(pl.col("known_at") - pl.duration(hours=6))
+
+    return side_by_side
+
+
+def confident_matrix(computed):
+    def side_by_side(groups):
+        sessions = groups["technical"]["session"].n_unique()
+        return computed(groups).with_columns(confidence=pl.lit(sessions / 7, pl.Float64))
+
+    return side_by_side
+
+
+@pytest.mark.parametrize(
+    ("leaky", "column", "is_moved"), [(early_matrix, "known_at", False), (confident_matrix, "confidence", True)]
+)
+def test_what_a_row_says_of_itself_comes_out_again_too(night_home, monkeypatch, leaky, column, is_moved):
+    monkeypatch.setattr(features, "side_by_side", leaky(features.side_by_side))
+    by_proof, moved = failed(prove(night_of(night_home), PAIRS))
+    assert by_proof["truncation"] == by_proof["poison"] == {column}
+    assert moved == ({column} if is_moved else set())
+
+
+def test_an_altered_value_is_a_warning_that_names_sessions_and_command(night_home, copy_of):
+    """The future did not do it: the night goes on."""
     home = copy_of(night_home)
     rewrite(home, pl.col(MACD) * 1.01)
     finding = finding_of(night_of(home))
     assert not finding.passed
-    assert not finding.is_tolerable
-    assert finding.finding.startswith(
-        f"future or not, what is stored does not give the stored values of {MACD} (truncation, poison): make"
-    )
+    assert finding.is_tolerable
+    assert finding.finding.startswith(f"stored rows of {finding.figures['sessions']} are outdated or were altered: ")
+    assert f"what is stored does not give their {MACD} (truncation, poison): make the sessions" in finding.finding
     assert finding.finding.endswith("`gnosis run --from 2008-01-02 --to 2008-01-31 --again`")
-    assert finding.figures["failures"] == 4
+    assert (finding.figures["failures"], finding.figures["moved_by_the_future"]) == (4, 0)
+
+
+def test_older_sessions_added_later_make_stored_rows_outdated_and_hold_up_no_night(night_home, copy_of):
+    """Rows were made from a history that began with the first of them; then older bars came."""
+    home = copy_of(night_home)
+    rewrite(home, pl.lit(None, TABLES[MATRIX].polars_schema[MACD]).alias(MACD))
+    finding = finding_of(night_of(home))
+    assert (finding.passed, finding.is_tolerable) == (False, True)
+    assert MACD in finding.finding
+
+
+def test_a_moved_value_beside_an_altered_one_holds_up_the_night(night_home, copy_of, monkeypatch):
+    home = copy_of(night_home)
+    rewrite(home, pl.col(MACD) * 1.01)
+    monkeypatch.setattr(engines.liquidity_engine, "liquidity", leaky_liquidity(engines.liquidity_engine.liquidity))
+    finding = finding_of(night_of(home))
+    assert (finding.passed, finding.is_tolerable) == (False, False)
+    assert finding.finding.startswith("the future changes ")
+    assert "outdated or were altered" in finding.finding
+    assert finding.figures["moved_by_the_future"] > 0
+
+
+def test_what_is_read_across_symbols_is_whole_in_a_sampled_night(night_home, monkeypatch):
+    """Short volume of all members, and the chain of the index fund, though only one symbol is made."""
+    computed, read = engines.sentiment_engine.sentiment, []
+
+    def watched(bars, **others):
+        symbols = {name: set(others[name]["symbol"]) for name in ("shorts", "posts", "news")}
+        gamma = others["index_gamma"].filter(pl.col("gex").is_not_null())
+        read.append(symbols | {"bars": set(bars["symbol"]), "gamma": gamma["session"].unique().sort().to_list()})
+        return computed(bars, **others)
+
+    monkeypatch.setattr(engines, "INDEX_FUND", "MSFT")
+    monkeypatch.setattr(engines.sentiment_engine, "sentiment", watched)
+    report = prove(night_of(night_home), PAIRS.head(1))
+    assert report["n_pairs"].unique().to_list() == [1]
+    assert report["n_failures"].sum() == 0
+    until = [session for session in JANUARY if session <= DAY]
+    everything = {"AAPL", "GOOG", "IBM", "MSFT"}
+    assert read[0] == dict.fromkeys(("shorts", "posts", "news", "bars"), everything) | {"gamma": until}
+    assert read[1]["shorts"] == everything
+    assert set(read[1]["gamma"]) >= set(until)
 
 
 def test_without_a_stored_future_the_check_says_that_it_proved_nothing(tmp_path):

@@ -232,3 +232,31 @@ def test_three_hundred_partitions_are_stored_faster_than_sixty_by_dagster(tmp_pa
             assert len(instance.get_materialized_partitions(BARS)) == n_partitions
     print(f"60 partitions by Dagster's storage {spent['dagster']:.1f} s, 300 batched {spent['batched']:.1f} s")
     assert spent["batched"] < spent["dagster"]
+
+
+def test_an_index_that_was_replaced_is_noticed(tmp_path):
+    """A home that is deleted and made anew while somebody looks at it must not swallow what is written."""
+    import shutil
+
+    first = BatchedSqliteEventLogStorage(str(tmp_path / "batched" / "events"))
+    assert first.all_asset_keys() == []
+    shutil.rmtree(tmp_path / "batched")
+    instance = instance_of(tmp_path, "batched")
+    run(instance, KEYS[0], KEYS[0])
+    made = set(instance.event_log_storage.all_asset_keys())
+    instance.dispose()
+    assert made
+    assert set(first.all_asset_keys()) == made
+    first.dispose()
+
+
+def test_only_the_last_run_logs_are_kept_open(tmp_path):
+    from gnosis_dagster.event_log import MOST_RUN_LOGS
+
+    storage = BatchedSqliteEventLogStorage(str(tmp_path / "events"))
+    for number in range(MOST_RUN_LOGS + 4):
+        assert storage.get_logs_for_run(f"run{number}") == []
+    assert len(storage._engines) <= MOST_RUN_LOGS + 1
+    assert storage.get_logs_for_run("run0") == []
+    storage.dispose()
+    assert storage._engines == {}

@@ -108,11 +108,14 @@ def process(
     # sigma_d, too, reads nothing older.
     is_quiet = _within(_aligned(daily["is_quiet"], age), age + WINDOW)
     squeeze = sigmoid(ratio.z(WINDOW) + daily["return_score"] + daily["volume_score"])
+    accumulation = hidden_accumulation(off_share, is_quiet)
+    pressure = np.tanh(mean_series.z(YEAR) / 2)
+    is_short = np.isnan(pressure + squeeze)
     return ProcessorResult(
         {
             "liq_off_exchange_ratio": off_share[:, -1],
-            "liq_hidden_accumulation": hidden_accumulation(off_share, is_quiet),
-            "liq_dark_pool_pressure": np.tanh(mean_series.z(YEAR) / 2),
+            "liq_hidden_accumulation": accumulation,
+            "liq_dark_pool_pressure": pressure,
             "liq_short_volume_ratio": share[:, -1],
             "liq_short_squeeze_pressure": np.where(
                 np.isnan(squeeze + daily["return"]), np.nan, np.where(daily["return"] > 0, squeeze, 0.0)
@@ -124,6 +127,8 @@ def process(
         np.where(is_fresh, 0.5 ** (np.maximum(0.0, np.nan_to_num(shorts.age) - 1) / 2), 0.0),
         {
             "SHORTS_STALE": ~(shorts.age <= 1),
+            "SHORT_HISTORY": is_fresh & is_short,
+            "UNDEFINED": is_fresh & ~is_short & np.isnan(accumulation),
             "BOUND_VIOLATION": is_above | shorts.has_rejected,
         },
         np.zeros(n, dtype=bool),

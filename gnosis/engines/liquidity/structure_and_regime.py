@@ -12,7 +12,7 @@ from gnosis.engines.liquidity.impact_and_lambda import amihud_of
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.points import Floats, Integers, Panel, Points
-from gnosis.engines.protocol import ProcessorResult
+from gnosis.engines.protocol import Bools, ProcessorResult
 from gnosis.engines.regimes import WyckoffPhase
 from gnosis.engines.trailing import YEAR, History, Series, least
 from gnosis.engines.volume_profile import (
@@ -116,9 +116,16 @@ def process(
             "NO_INTRADAY": covered == 0.0,
             "SOURCE_MISSING": (covered > 0.0) & (covered < SURE),
             "SHORT_HISTORY": (sessions < YEAR) | (daily < 1.0),
+            "UNDEFINED": _is_without_volume(values, found["atr14"]),
         },
         covered < LEAST_SHARE,
     )
+
+
+def _is_without_volume(values: Mapping[str, Floats], atr14: Floats) -> Bools:
+    """Return where there is a profile, but no volume in it that a ratio of two sides compares."""
+    balance, direction = np.isnan(values["liq_hvn_lvn_balance"]), np.isnan(values["liq_polr_direction"])
+    return ~np.isnan(values["liq_n_absorption_zones"]) & (balance | (direction & ~np.isnan(atr14)))
 
 
 def profile_structure(profile: VolumeProfile, close: Floats, atr14: Floats) -> dict[str, Floats]:

@@ -99,7 +99,7 @@ def _tones(inputs: SentimentInputs, parameters: SentimentParameters) -> Floats:
     of_point = rows.buckets(STREAMS[0], points.symbols)[points.symbol]
     return earnings_tone_kernel.tones(
         np.ascontiguousarray(of_point),
-        points.as_of,
+        inputs.documents.read_until,
         np.where(before >= 0, closes[np.maximum(before, 0)], np.iinfo(np.int64).min),
         parameters.documents.longest_age_us(SECTIONS[0]),
         np.searchsorted(symbol, np.arange(len(rows.symbols) + 1)).astype(np.int64),

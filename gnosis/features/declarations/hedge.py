@@ -363,8 +363,7 @@ FEATURES: tuple[Feature, ...] = (
         (*bars("close", "adjustment_factor"), *_VIX_CLOSE),
         23,
         "Whether the symbol falls when fear rises: the more negative, the more it does. Pearson correlation over 20 "
-        "sessions of the log return and the change of VIX. Null with fewer than 10 pairs or when one side never moves; "
-        "also null in a session without a chain.",
+        "sessions of the log return and the change of VIX. Null with fewer than 10 pairs or when one side never moves.",
         producer="vanna_flow",
         fallback="same",
         series=(VIX,),

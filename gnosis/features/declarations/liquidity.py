@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from gnosis.features.feature import Feature, bars, declare
 
-_QUOTES = ("raw.order_books.price",)
+_QUOTES = tuple(f"raw.order_books.{column}" for column in ("ts", "side", "level", "price"))
 _BOOKS = (*_QUOTES, "raw.order_books.size")
-_FLOW_BARS = ("raw.intraday_bars.open", "raw.intraday_bars.close", "raw.intraday_bars.volume")
-_RANGE_BARS = ("raw.intraday_bars.high", "raw.intraday_bars.low", "raw.intraday_bars.volume")
+_VOLUME_BARS = tuple(f"raw.intraday_bars.{column}" for column in ("frequency", "ts", "volume"))
+_FLOW_BARS = (*_VOLUME_BARS, "raw.intraday_bars.open", "raw.intraday_bars.close")
+_RANGE_BARS = (*_VOLUME_BARS, "raw.intraday_bars.high", "raw.intraday_bars.low")
 _SHORTS = ("raw.short_volume.short_volume", "raw.short_volume.total_volume")
 
 _CLOSE = bars("close", "adjustment_factor")
@@ -16,7 +17,7 @@ _DOLLARS = bars("close", "volume", "adjustment_factor")
 _EFFORT = bars("high", "low", "close", "volume", "adjustment_factor")
 _PROFILE = (*_EFFORT, *_RANGE_BARS)
 _COSTS = (*bars("open", "high", "low", "close", "volume", "adjustment_factor"), *_FLOW_BARS, *_QUOTES)
-_COVERAGE = (*_DOLLARS, "raw.intraday_bars.volume", *_QUOTES, *_SHORTS)
+_COVERAGE = (*_DOLLARS, *_VOLUME_BARS, *_QUOTES, *_SHORTS)
 
 _DAILY_PROFILE = "same rule on daily bars, each day's volume spread evenly over [low, high]"
 

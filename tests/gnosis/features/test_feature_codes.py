@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from gnosis.features.codes import categories, coded, labelled
-from gnosis.features.registry import BY_NAME, FEATURES, Feature
+from gnosis.features.registry import BY_NAME, FEATURES, Feature, features_of, lookback_of
 from gnosis.tables import TABLES
 
 CATEGORIES = [feature for feature in FEATURES if feature.dtype == "category"]
@@ -46,13 +46,19 @@ def test_numbers_keep_their_values() -> None:
 
 
 def test_names_that_are_no_features() -> None:
-    with pytest.raises(KeyError, match="liq_mood"):
+    with pytest.raises(ValueError, match="expected the name of one of the 141 features, found 'liq_mood': see docs"):
         coded("liq_mood")
+    for of_group in (features_of, lookback_of):
+        with pytest.raises(ValueError, match=r"expected a group out of \['hedge', .*, 'macro'\], found 'mood'"):
+            of_group("mood")
     rows = pl.DataFrame({"symbol": ["SPY"], "liq_mood": [3]})
     assert labelled(rows).equals(rows)
 
 
-def test_code_beyond_the_dictionary_is_no_label() -> None:
+def test_code_beyond_the_dictionary_is_an_error() -> None:
     beyond = len(BY_NAME["liq_regime"].categories)
-    rows = pl.DataFrame({"liq_regime": pl.Series([beyond], dtype=pl.Int8)})
-    assert labelled(rows)["liq_regime"].to_list() == [None]
+    rows = pl.DataFrame({"liq_regime": pl.Series([None, 0, beyond], dtype=pl.Int8)})
+    with pytest.raises(
+        ValueError, match=r"liq_regime: expected codes out of \[0, 1, 2, 3, 4\], found \[5\]: make the se"
+    ):
+        labelled(rows)

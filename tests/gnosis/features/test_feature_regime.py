@@ -175,6 +175,11 @@ def test_confidence_is_the_share_that_is_known() -> None:
     assert young["confidence"] == pytest.approx(7 / 9)
     assert young["reasons"] == "SHORT_HISTORY"
     assert regime_row()["reasons"] == "SOURCE_MISSING,SHORT_HISTORY"
+    # Sixty levels of the index are there; the mean of 200 is young, not missing.
+    few = pl.concat([levels_of("^VIX", 15.0 + np.arange(60) % 7), levels_of("^GSPC", 2000.0 + np.arange(60) % 5)])
+    assert regime_row(few, bars)["regime_spx_price_gap"] is None
+    assert regime_row(few, bars)["reasons"] == "SHORT_HISTORY"
+    assert regime_row(levels_of("^VIX", 15.0 + np.arange(60) % 7), bars)["reasons"] == "SOURCE_MISSING"
     assert regime_row()["confidence"] == pytest.approx(1 / 9)
 
 

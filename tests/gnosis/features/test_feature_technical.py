@@ -118,6 +118,16 @@ def test_confidence_is_the_share_that_is_known() -> None:
     assert rows["reasons"].to_list() == ["SHORT_HISTORY"] * 280 + [""] * 20
 
 
+def test_a_price_that_never_moved_is_undefined_and_not_young() -> None:
+    rows = technical(bars_of([5.0] * 420))
+    last = rows.row(-1, named=True)
+    assert last["tech_atr"] == 0.0
+    assert [last[name] for name in ("tech_adx", "tech_plus_di", "tech_atr_expansion")] == [None] * 3
+    assert last["reasons"] == "UNDEFINED"
+    # Over 141 sessions there is no direction; the returns need fewer, the MACD more.
+    assert [rows["reasons"][at] for at in (4, 140, 212)] == ["SHORT_HISTORY", "SHORT_HISTORY,UNDEFINED", "UNDEFINED"]
+
+
 def test_symbols_do_not_touch() -> None:
     both = technical(pl.concat([bars_of(100.0 + np.arange(50.0)), bars_of([7.0] * 50, symbol="AAA")]))
     assert both.filter(pl.col("symbol") == "SPY").equals(technical(bars_of(100.0 + np.arange(50.0))))

@@ -28,7 +28,6 @@ ENGINE_OF = {"liquidity": "engines.liquidity", "hedge": "engines.elasticity", "s
 """Engine behind a group; the other groups are made by the feature library."""
 OWN_ENGINE = ("hedge", "liquidity", "sentiment")
 LIBRARY = ("technical", "regime", "macro")
-OF_GROUP = {"hedge": hedge, "liquidity": liquidity, "sentiment": sentiment}
 TARGETS = [shift_session(LAST, -back) for back in (5, 4, 3, 2)]
 """Sessions of the engines' market that are proven; those after them are their future."""
 PROVEN_PAIRS = {"hedge": 8, "liquidity": 12, "sentiment": 12, "technical": 24, "regime": 24, "macro": 24}
@@ -73,19 +72,21 @@ def library_rows(group: str, tables: Tables) -> pl.DataFrame:
 def engine_rows(group: str, tables: Tables, sessions: Sequence[dt.date]) -> pl.DataFrame:
     """Return the rows of a group of the engines for some sessions, from raw tables and stored rows of earlier ones."""
     made = night_rows(tables, sessions, ENGINE_OF[group])[ENGINE_OF[group]]
-    return OF_GROUP[group](_bars_of(tables, made), made)
+    return _of_group(group, tables, made)
 
 
 def engine_features(tables: Tables, made: Tables) -> dict[str, pl.DataFrame]:
     """Return the rows of the groups of the engines by group, from rows of the engines."""
-    bars = _bars_of(tables, made["engines.liquidity"])
-    return {group: of_group(bars, made[ENGINE_OF[group]]) for group, of_group in OF_GROUP.items()}
+    return {group: _of_group(group, tables, made[ENGINE_OF[group]]) for group in OWN_ENGINE}
 
 
-def _bars_of(tables: Tables, made: pl.DataFrame) -> pl.DataFrame:
-    """Return the bars of the sessions that the engines have rows of."""
-    sessions = made["session"].unique().implode()
-    return tables["raw.equity_bars"].filter(pl.col("session").is_in(sessions), ~pl.col("symbol").is_in(OTHERS))
+def _of_group(group: str, tables: Tables, made: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of a group for the bars of the sessions that its engine has rows of."""
+    bars, sessions = tables["raw.equity_bars"].filter(~pl.col("symbol").is_in(OTHERS)), made["session"].unique()
+    if group == "hedge":
+        return hedge(bars, made, tables["raw.index_levels"], sessions.to_list())
+    own = bars.filter(pl.col("session").is_in(sessions.implode()))
+    return liquidity(own, made) if group == "liquidity" else sentiment(own, made)
 
 
 def newest(tables: Tables) -> dt.date:

@@ -12,63 +12,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gnosis.sessions import schedule
-from gnosis.tables import TABLES, Table
-from resources.lake import CorruptFileError, Lake
-
-BARS, KEPT = "raw.equity_bars", "superseded.raw_equity_bars"
-DAYS = [dt.date(2012, 3, day) for day in (1, 2, 5, 6)]
-DAY, NEXT = DAYS[:2]
-UTC = dt.UTC
-
-
-def small(*names: str) -> dict[str, Table]:
-    """Return raw tables with their companions: a catalog of few tables is built fast."""
-    return {name: TABLES[name] for raw in names for name in (f"raw.{raw}", f"superseded.raw_{raw}")}
+from gnosis.tables import TABLES
+from resources.lake import Correction, Lake
+from tests.resources.lake.restated_rows import (
+    BAR,
+    BARS,
+    DAY,
+    DAYS,
+    KEPT,
+    MACRO,
+    NEXT,
+    POST,
+    QUOTE,
+    UTC,
+    Killed,
+    at,
+    in_sql,
+    known,
+    small,
+    stored,
+)
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """An empty lake of few tables."""
     return Lake(tmp_path / "home", small("equity_bars", "macro", "option_quotes", "posts"))
-
-
-def at(day: int, hour: int = 22, month: int = 3) -> dt.datetime:
-    return dt.datetime(2012, month, day, hour, tzinfo=UTC)
-
-
-def in_sql(lake: Lake, name: str, instants: list[dt.datetime]) -> list[pl.DataFrame]:
-    """Return what the macro gives at each instant, in the table's types and order."""
-    schema, key = lake.table(name).polars_schema, lake.table(name).key
-    with lake.connect() as connection:
-        connection.execute("SET threads = 1")
-        found = [connection.execute(f"SELECT * FROM {name}_as_of(?)", [instant]).fetchall() for instant in instants]
-    return [pl.DataFrame(rows, schema=schema, orient="row").sort(key) for rows in found]
-
-
-def known(lake: Lake, name: str, instant: dt.datetime) -> pl.DataFrame:
-    """Return what was known, after seeing that the lake and the macro agree."""
-    lake.publish_catalog()
-    rows = lake.read(name, as_of=instant)
-    assert rows.equals(in_sql(lake, name, [instant])[0])
-    return rows
-
-
-def stored(lake: Lake, name: str, rows: list[dict[str, object]], learnt_at: dt.datetime, **how: bool) -> int:
-    """Store rows of one session and return how many were restated."""
-    table = TABLES[name]
-    base = dict.fromkeys(table.polars_schema) | {"session": DAY, "known_at": at(1), "provider": "example"}
-    frame = pl.DataFrame([base | {"synthetic": True} | row for row in rows], schema=table.polars_schema)
-    return lake.write(name, frame, [DAY], "run", learnt_at, **how).restated_rows
-
-
-MACRO = {"series_id": "CPIAUCSL", "ref_date": dt.date(2012, 1, 1), "is_vintage": True}
-QUOTE = {
-    "symbol": "AAA", "expiry": dt.date(2012, 3, 16), "settlement": "pm", "right": "C", "strike": 10.0, "root": "AAA",
-    "ts": at(1, 20), "known_at": at(1, 20), "multiplier": 100.0, "style": "A", "spot": 10.0,
-}  # fmt: skip
-BAR = dict.fromkeys(("open", "high", "low", "close", "volume"), 9.0) | {"symbol": "AAA", "ts": at(1, 21)}
-POST = {"symbol": "AAA", "source": "x", "post_id": "1", "ts": at(1, 15), "known_at": at(1, 15), "tag": "none"}
-POST |= {"text_hash": "0"}
 
 
 @pytest.mark.parametrize(
@@ -136,22 +105,6 @@ def test_a_new_row_is_no_restatement(lake, processes):
     assert KEPT not in lake.tables()
 
 
-def test_a_correction_is_known_all_along_and_what_it_replaced_is_kept(lake, processes):
-    for close, day in ((1.0, 1), (2.0, 9)):
-        lake.write(BARS, processes.bars([DAY], close=close), [DAY], "run", at(day))
-    corrected = lake.write(BARS, processes.bars([DAY], close=2.0), [DAY], "mended", at(15), corrects_history=True)
-    assert corrected.restated_rows == 2, "only when they count as known changes"
-    for instant in (at(1), at(9), at(16)):
-        assert known(lake, BARS, instant)["close"].to_list() == [2.0, 2.0]
-        assert known(lake, BARS, instant)["known_at"].to_list() == [at(1, 21)] * 2
-    assert known(lake, BARS, at(1, 20)).is_empty()
-    kept = lake.read(KEPT).filter(pl.col("symbol") == "AAA")
-    assert kept.select("close", "is_corrected").rows() == [(1.0, True), (2.0, True)]
-    assert lake.restatements(BARS).is_empty()
-    lake.write(BARS, processes.bars([DAY], close=3.0), [DAY], "run", at(20))
-    assert [known(lake, BARS, t)["close"][0] for t in (at(2), at(19), at(20))] == [2.0, 2.0, 3.0]
-
-
 def test_what_cannot_be_read_leaves_no_version_and_the_same_bytes_come_back(lake, processes):
     for close, day in ((1.0, 1), (2.0, 9)):
         lake.write(BARS, processes.bars([DAY], close=close), [DAY], "run", at(day))
@@ -164,23 +117,6 @@ def test_what_cannot_be_read_leaves_no_version_and_the_same_bytes_come_back(lake
     assert lake.verify() == 2
 
 
-def test_damaged_versions_are_named_and_given_up_by_a_correction_only(lake, processes):
-    for close, day in ((1.0, 1), (2.0, 9)):
-        lake.write(BARS, processes.bars([DAY], close=close), [DAY], "run", at(day))
-    file = Path(lake.home) / "lake/superseded/raw_equity_bars" / lake.manifest(KEPT).entries["2012-03"].file
-    file.write_bytes(b"damaged")
-    words = r"give its earlier versions up: gnosis run --from 2012-03-01 --to 2012-03-01 --again --correct-history"
-    with pytest.raises(CorruptFileError, match=words):
-        lake.read(BARS, as_of=at(10))
-    rows = processes.bars([DAY], close=3.0)
-    with pytest.raises(CorruptFileError, match=words):
-        lake.write(BARS, rows, [DAY], "run", at(15))
-    assert lake.read(BARS)["close"].unique().to_list() == [2.0]
-    lake.write(BARS, rows, [DAY], "run", at(15), corrects_history=True)
-    assert lake.verify() == 2
-    assert known(lake, BARS, at(2))["close"].to_list() == [3.0, 3.0]
-
-
 def test_a_sweep_keeps_every_version(lake, processes):
     for number in range(1, 6):
         lake.write(BARS, processes.bars([DAY], close=float(number)), [DAY], "run", at(number))
@@ -189,20 +125,6 @@ def test_a_sweep_keeps_every_version(lake, processes):
     assert lake.sweep(keep_versions=1, older_than=none, grace=none).files > 0
     assert [rows["close"][0] for rows in before] == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert all(known(lake, BARS, at(day)).equals(rows) for day, rows in enumerate(before, 1))
-
-
-def test_an_instant_and_a_night_are_not_asked_for_together(lake):
-    with pytest.raises(ValueError, match="asked for alone"):
-        lake.scan(BARS, as_of=at(1), night_of=DAY)
-
-
-class Killed(Lake):
-    """A lake whose process dies when the versions are stored and the table itself is not."""
-
-    def commit(self, before, after):
-        if after.table == BARS:
-            raise KeyboardInterrupt
-        super().commit(before, after)
 
 
 class Twin:
@@ -215,9 +137,11 @@ class Twin:
         for day in days:
             for symbol in ("AAA", "BBB"):
                 close, events = rows.get((day, symbol)), self.events.get((day, symbol), [])
+                if events and events[-1][1] == close:
+                    continue
                 if corrects or not events:
                     self.events[day, symbol] = [] if close is None else [(None, close)]
-                elif events[-1][1] != close:
+                else:
                     events.append((learnt_at, close))
 
     def read(self, instant_of, *, of_night: bool) -> list[tuple[dt.date, str, float, dt.datetime]]:
@@ -225,6 +149,8 @@ class Twin:
         for (day, symbol), events in sorted(self.events.items()):
             own, instant = dt.datetime.combine(day, dt.time(21), UTC), instant_of(day)
             learnt = [(since, close) for since, close in events if since is None or since <= instant]
+            # What nobody knew at the decision is there as it first became known.
+            learnt = events[:1] if of_night and own > instant else learnt
             if not learnt or learnt[-1][1] is None:
                 continue
             since, close = learnt[-1]
@@ -244,8 +170,7 @@ WRITES = st.lists(
     min_size=2,
     max_size=6,
 )
-NIGHTS = schedule().select("session", ends=pl.col("open_at").shift(-1))
-ENDS = dict(NIGHTS.filter(pl.col("session").dt.year() == 2012).rows())
+DECIDED = dict(schedule().filter(pl.col("session").dt.year() == 2012).select("session", "chain_at").rows())
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -266,7 +191,7 @@ def test_any_history_is_read_as_a_person_would_tell_it(writes, processes, tmp_pa
             "sessions": sorted(days),
             "run_id": "run",
             "learnt_at": learnt_at,
-            "corrects_history": fate == "corrects",
+            "correction": Correction() if fate == "corrects" else None,
         }
         if fate == "killed":
             try:
@@ -282,8 +207,8 @@ def test_any_history_is_read_as_a_person_would_tell_it(writes, processes, tmp_pa
         found = lake.read(BARS, as_of=instant)
         assert found.select(shown).rows() == twin.read(lambda _, t=instant: t, of_night=False)
         assert found.equals(told)
-    for night in [day for day in ENDS if DAYS[-1] <= day <= learnt_at.date()][::4]:
+    for night in [day for day in DECIDED if DAYS[-1] <= day <= learnt_at.date()][::4]:
         found = lake.read(BARS, last=night, night_of=night)
-        assert found.select(shown).rows() == twin.read(lambda _, end=ENDS[night]: end, of_night=True)
-    assert lake.read(BARS, night_of="each").select(shown).rows() == twin.read(ENDS.get, of_night=True)
+        assert found.select(shown).rows() == twin.read(lambda _, at=DECIDED[night]: at, of_night=True)
+    assert lake.read(BARS, night_of="newest").select(shown).rows() == twin.read(lambda _: learnt_at, of_night=True)
     shutil.rmtree(home)

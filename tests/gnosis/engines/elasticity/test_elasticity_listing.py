@@ -232,5 +232,5 @@ def test_registries_agree_with_the_data_dictionary():
     dtype = TABLES["engines.elasticity"].polars_schema["amplification_regime"]
     assert dtype == pl.Enum(labels("amplification_regime"))
     assert [label.value for label in AmplificationRegime] == ["damping", "neutral", "amplifying", "storm"]
-    assert len(REASONS) == 25
+    assert len(REASONS) == 26
     assert all(np.char.isupper(code.replace("_", "")) for code in REASONS)

@@ -24,7 +24,7 @@ LONG = "the company reports earnings far above what analysts had expected this q
 
 
 def point(as_of=CLOSE, symbols=("AAA",)):
-    days = schedule().filter(pl.col("close_at") <= as_of)["session"][-1]
+    days = schedule().filter(pl.col("close_at") >= as_of)["session"][0]
     return Points.of(
         pl.DataFrame({"symbol": symbols, "session": [days] * len(symbols), "as_of": [as_of] * len(symbols)})
     )
@@ -126,7 +126,7 @@ def test_three_posts_of_an_author_count_in_a_day(texts):
 
 
 def test_the_day_of_an_author_ends_at_four_in_new_york(texts):
-    later = CLOSE + dt.timedelta(hours=1)
+    later = CLOSE + dt.timedelta(days=1)
     for age, counted in ((0.0, 3), (-MICROSECOND, 4)):
         posts = [{"age": age, "author": "a"} for age in (1.0, 2.0, 3.0, age)]
         assert window(texts, posts, as_of=later).n_documents.item() == counted
@@ -209,6 +209,40 @@ def test_a_day_ends_after_its_last_microsecond(texts):
     for age, counted in ((24.0, 1), (24.0 + MICROSECOND, 0)):
         found = Documents(point(), **texts([{"age": age, "source": "reddit"}]))
         assert found.window("reddit").count_24h.item() == found.mentions_24h("reddit").item() == counted
+
+
+NEXT_CLOSE = CLOSE + dt.timedelta(days=1)
+
+
+@pytest.mark.parametrize("late_by", [dt.timedelta(), dt.timedelta(hours=3), dt.timedelta(days=2)])
+def test_a_late_bar_adds_no_text_of_a_later_session(texts, late_by):
+    """A night reads the texts of its session and earlier ones; a backfill has the later ones beside them."""
+    own = [{"age": 1.0, "source": "reddit", "author": "a"}, {"age": 5.0, "source": "reddit", "p": SURE_NEGATIVE}]
+    later = [{"age": age, "source": "reddit", "author": "a", "p": SURE_POSITIVE} for age in (-0.1, -1.0, -2.0, -3.0)]
+    again = own[0] | {"id": "d0", "hash": "hash 0", "age": -1.5, "engagement": 900}
+    frames, whole = texts(own), texts([*own, *later, again])
+    points = Points.of(point().frame.with_columns(as_of=pl.lit(CLOSE + late_by).cast(pl.Datetime("us", "UTC"))))
+    punctual = Documents(point(), **frames)
+    for given_frames in (frames, whole):
+        found = Documents(points, **given_frames)
+        for name, values in vars(found.window("reddit")).items():
+            assert values == pytest.approx(getattr(punctual.window("reddit"), name), nan_ok=True), name
+        assert found.mentions_24h("reddit").item() == 2
+
+
+def test_a_text_is_of_its_session_though_it_was_known_before_the_close_of_the_one_before(texts):
+    """On the day before an early close a text of 24 hours may belong to the next session already."""
+    frames = texts([{"age": 1.0}])
+    next_session = frames["posts"].with_columns(session=pl.lit(NEXT_CLOSE.date()))
+    for posts, counted in ((frames["posts"], 1), (next_session, 0)):
+        for late_by in (0, 3):
+            at = pl.lit(CLOSE + dt.timedelta(hours=late_by)).cast(pl.Datetime("us", "UTC"))
+            points = Points.of(point().frame.with_columns(as_of=at))
+            assert Documents(points, posts, None, frames["scores"]).window("x").count_24h.item() == counted
+    found = Documents(point(NEXT_CLOSE), next_session, None, frames["scores"]).window("x")
+    # Its age counts from the instant at which it was known.
+    assert (found.n_documents.item(), found.count_24h.item()) == (1, 0)
+    assert found.mass.item() == pytest.approx(certainty(0.7, 0.1, 0.2) * 2 ** (-25 / 6))
 
 
 def test_mentions_count_every_symbol(texts):

@@ -84,8 +84,9 @@ def test_a_sixth_of_the_tweets_repeat_earlier_ones(posts):
     similar = near_duplicates(words(fit["text"]), symbol, at, 0.8, 48 * HOUR_US)
     assert equal.mean() == pytest.approx(0.162, abs=0.001)
     assert (similar & ~equal).mean() == pytest.approx(0.032, abs=0.001)
-    symbols, nothing = sorted(posts["symbol"].unique()), TABLES["engines.document_scores"].empty()
-    rows = document_rows(symbols, posts, TABLES["raw.news"].empty(), nothing, DocumentParameters())
+    given = [posts, TABLES["raw.news"].empty(), TABLES["engines.document_scores"].empty()]
+    readable = [frame.with_columns(readable_at="known_at") for frame in given]
+    rows = document_rows(sorted(posts["symbol"].unique()), *readable, DocumentParameters())
     # Documents of one instant stand in the order of their names.
     assert rows.instants.shape[1] == fit.height - (equal | similar).sum()
 

@@ -140,7 +140,9 @@ def test_what_is_known_later_changes_nothing(world):
 def test_a_leak_is_caught(world):
     """The test above would see a processor that reads what is known later."""
     eager = {
-        name: world[name].with_columns(known_at=pl.col("known_at") - dt.timedelta(hours=8))
+        name: world[name].with_columns(
+            known_at=pl.col("known_at") - dt.timedelta(hours=8), session=pl.min_horizontal("session", pl.lit(SESSION))
+        )
         for name in ("posts", "news", "scores")
     }
     cut = {name: frame.filter(pl.col("known_at") <= CLOSE - dt.timedelta(hours=8)) for name, frame in eager.items()}
