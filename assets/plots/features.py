@@ -12,7 +12,7 @@ from gnosis.features import BY_NAME
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_BARS = 40
+MOST_BARS = 12
 """Beyond so many features the names cannot be read: the shares are then shown by number."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import pytest
 from assets.features import technical
 from assets.night import AGAIN_TAG, CORRECT_TAG, Night, TableRows
 from assets.table_asset import key_of, table_asset
+from gnosis.backtest import Configuration, run
 from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 from jobs.nightly import NIGHTLY
-from resources.lake import Lake
+from resources.lake import Correction, Lake
 
 BARS = "raw.equity_bars"
 CALENDAR = schedule().filter(pl.col("session") >= dt.date(2012, 1, 3)).head(60)
@@ -69,10 +71,10 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def restate(lake: Lake, number: int = LEARNT, **how: bool) -> int:
+def restate(lake: Lake, number: int = LEARNT) -> int:
     """Have it learnt in the evening of a session that there was a split, and return how many rows that restates."""
     days = DAYS[: number + 1]
-    commit = lake.write(BARS, make_bars(days, 0.5), days, "again", evening(number), **how)
+    commit = lake.write(BARS, make_bars(days, 0.5), days, "again", evening(number))
     late = DAYS[number + 1 :]
     lake.write(BARS, make_bars(late, 0.5), late, "run")
     return commit.restated_rows
@@ -82,12 +84,12 @@ def test_sessions_before_a_restatement_keep_their_features_and_later_ones_use_it
     before = technical_rows(lake, DAYS)
     assert restate(lake) == 2 * (LEARNT + 1 - SPLIT)
     after = technical_rows(lake, DAYS)
-    known = pl.col("session") < DAYS[LEARNT]
+    known = pl.col("session") <= DAYS[LEARNT]
     assert after.filter(known).equals(before.filter(known))
     corrected = Lake(lake.home.parent / "corrected")
     corrected.write(BARS, make_bars(DAYS, 0.5), DAYS, "run")
     right = technical_rows(corrected, DAYS)
-    assert after.filter(~known).equals(right.filter(~known)), "the restatement of the same evening counts"
+    assert after.filter(~known).equals(right.filter(~known)), "decided after it was learnt"
     assert not after.filter(known).equals(right.filter(known))
 
 
@@ -99,7 +101,7 @@ def test_nights_and_a_range_over_restatements_give_the_same_rows(lake):
     assert at_once.equals(one_by_one)
     parts = a_night(lake, "features.technical", DAYS[30:]).split_at_restatements()
     assert [(part.first, part.last) for part in parts] == [
-        (DAYS[30], DAYS[LEARNT - 1]), (DAYS[LEARNT], DAYS[49]), (DAYS[50], DAYS[-1]),
+        (DAYS[30], DAYS[LEARNT]), (DAYS[LEARNT + 1], DAYS[50]), (DAYS[51], DAYS[-1]),
     ]  # fmt: skip
 
 
@@ -107,13 +109,23 @@ def test_after_a_correction_history_is_made_from_the_corrected_rows(lake):
     before = technical_rows(lake, DAYS)
     restate(lake)
     days = DAYS[: LEARNT + 1]
-    lake.write(BARS, make_bars(days, 0.5), days, "mended", evening(50), corrects_history=True)
+    lake.write(BARS, make_bars(days, 0.5), days, "mended", evening(50), Correction(also_learnt_at=evening(LEARNT)))
     corrected = Lake(lake.home.parent / "corrected")
     corrected.write(BARS, make_bars(DAYS, 0.5), DAYS, "run")
     found = technical_rows(lake, DAYS)
     assert found.equals(technical_rows(corrected, DAYS))
     assert not found.equals(before)
     assert len(a_night(lake, "features.technical", DAYS).split_at_restatements()) == 1
+
+
+def test_a_range_is_split_where_a_row_is_back(lake):
+    at, days = evening(40), DAYS[:20]
+    lake.write(BARS, make_bars(days).filter(pl.col("symbol") == "AAA"), days, "gone", at)
+    lake.write(BARS, make_bars(days), days, "back", evening(50))
+    parts = a_night(lake, "features.technical", DAYS[30:]).split_at_restatements()
+    assert [part.first for part in parts] == [DAYS[30], DAYS[41], DAYS[51]]
+    rows = [part.read(BARS, lookback=len(DAYS)).filter(pl.col("session") == DAYS[0]).height for part in parts]
+    assert rows == [2, 1, 2]
 
 
 def test_a_later_part_of_a_range_sees_the_rows_of_the_earlier_one(lake):
@@ -150,7 +162,7 @@ def test_a_night_reads_posts_as_it_knew_them(lake):
     )
     lake.write("raw.posts", posts, DAYS[30:40], "run", evening(30))
     changed = posts.filter(pl.col("post_id") == "1").with_columns(engagement=pl.lit(900, pl.Int64))
-    lake.write("raw.posts", changed, [DAYS[30]], "again", evening(33, 30.0))
+    lake.write("raw.posts", changed, [DAYS[30]], "again", evening(33, 16.0))
 
     def read(day: dt.date) -> list[tuple[str, int, dt.datetime]]:
         night = a_night(lake, "engines.sentiment", [day], ("raw.posts",))
@@ -165,12 +177,30 @@ def test_a_night_reads_posts_as_it_knew_them(lake):
     assert read(DAYS[34]) == [("1", 900, told_at)]
 
 
-def test_what_is_made_of_all_sessions_sees_of_each_what_was_known_for_it(lake):
-    restate(lake)
-    whole = a_night(lake, "backtests.runs", DAYS[-1:]).read_all(BARS).filter(pl.col("symbol") == "AAA")
-    factors = dict(whole.select("session", "adjustment_factor").rows())
-    assert [factors[DAYS[number]] for number in (SPLIT, LEARNT - 1, LEARNT, LEARNT + 1)] == [1.0, 1.0, 0.5, 0.5]
-    assert whole["known_at"].to_list() == [CLOSES[day] for day in DAYS]
+def test_a_split_that_was_restated_moves_no_profit_or_loss(lake):
+    """A split of two for one was forgotten, and is learnt when the position is held."""
+
+    def split_bars(days: list[dt.date], factor_of_split: float) -> pl.DataFrame:
+        price = pl.when(pl.col("session") < DAYS[SPLIT]).then(100.0).otherwise(50.0)
+        bars = make_bars(days, factor_of_split).with_columns(volume=pl.lit(1e7))
+        return bars.with_columns(open=price, high=price * 1.01, low=price * 0.99, close=price)
+
+    def profit(lake: Lake) -> pl.DataFrame:
+        bars = a_night(lake, "backtests.runs", DAYS[-1:]).read_all(BARS)
+        assert bars.filter(pl.col("symbol") == "AAA")["known_at"].to_list() == [CLOSES[day] for day in DAYS]
+        held = pl.DataFrame({"session": DAYS[5:-1]}).with_columns(symbol=pl.lit("AAA"), target_weight=pl.lit(0.9))
+        return run(bars, held, Configuration(strategy="model_long_flat_short")).equity
+
+    for learnt in (LEARNT, len(DAYS) - 1):
+        restated, right = Lake(lake.home.parent / f"restated-{learnt}"), Lake(lake.home.parent / f"right-{learnt}")
+        days, late = DAYS[:learnt], DAYS[learnt:]
+        restated.write(BARS, split_bars(days, 1.0), days, "run", evening(learnt - 1))
+        restated.write(BARS, split_bars(late, 2.0), late, "run", evening(learnt, 1.0))
+        assert restated.write(BARS, split_bars(days, 2.0), days, "again", evening(learnt)).restated_rows > 0
+        right.write(BARS, split_bars(DAYS, 2.0), DAYS, "run")
+        found = profit(restated)
+        assert found.equals(profit(right))
+        assert 0.97 < found["equity_usd"].min() / found["equity_usd"].max() < 1.0, "costs and nothing else"
 
 
 def test_raw_rows_are_made_from_all_that_is_known(lake):
@@ -217,13 +247,19 @@ def test_a_corrected_file_changes_history_when_that_is_asked_for(desk, capfd):
     is_wrong = (pl.col("ticker") == "AAA") & (pl.col("date") == day)
     desk.bars(bars.with_columns(close=pl.when(is_wrong).then(10.0).otherwise("close")))
     said, made, closes = make(again="true")
-    assert "raw.equity_bars: 1 stored rows were restated or are gone; as they were, they are in superseded.raw_" in said
-    assert "gnosis run --from 2013-01-02 --to 2013-01-04 --again --correct-history" in said
+    assert (
+        "raw.equity_bars: 1 stored rows were restated or are gone, session 2013-01-02; as they were, they are" in said
+    )
+    command = r"gnosis run --from 2013-01-02 --to 2013-01-02 --again --correct-history (raw.equity_bars@\S+) \(later"
+    (demand,) = set(re.findall(command, said))
     assert made.equals(before)
     assert closes == [10.0, 10.5]
     said, *_ = make(again="true")
     assert "restated" not in said
-    said, made, closes = make(again="true", correct_history="true")
+    said, _, closes = make(again="true", correct_history="raw.equity_bars")
+    assert f"to correct what was restated before, name its instant, --correct-history {demand}" in said
+    assert closes == [10.0, 10.5]
+    said, made, closes = make(again="true", correct_history=f"raw.splits,{demand}")
     assert "history is made from the new ones" in said
     assert closes == [10.0, 10.0]
     assert not made.equals(before)
@@ -242,5 +278,10 @@ def test_the_command_line_asks_for_a_correction(desk, monkeypatch):
         return nights.RunReport(NIGHTLY, "", succeeded=False, step_seconds={}, failures=[])
 
     monkeypatch.setattr(nights, "execute", execute)
-    assert desk.run("run", "--correct-history").status == 1
-    assert asked == [{AGAIN_TAG: "true", CORRECT_TAG: "true"}]
+    demands = ["raw.equity_bars", "raw.posts@2020-01-01T00:00:00+00:00"]
+    options = [word for demand in demands for word in ("--correct-history", demand)]
+    assert desk.run("run", *options).status == 1
+    assert asked == [{AGAIN_TAG: "true", CORRECT_TAG: ",".join(demands)}]
+    refused = desk.run("run", "--correct-history", "raw.quality_events")
+    assert (refused.status, len(asked)) == (2, 1)
+    assert "expected one of raw.crypto_bars, raw.dividends" in refused.err

@@ -100,7 +100,7 @@ def test_what_stays_null_without_yields_and_without_open_interest(desk):
 
     del whole["tables"]["raw.option_quotes"][0]["columns"]["open_interest"]
     config.write_text(yaml.safe_dump(whole | {"tables": whole["tables"] | {"raw.macro": macro}}))
-    ran = desk.run("run", "--correct-history")
+    ran = desk.run("run", "--correct-history", "raw.option_quotes")
     assert ran.status == 0, ran.err
     assert desk.lake.read("greeks.option_greeks")["iv"].null_count() == 0
     assert desk.lake.read("greeks.exposure").is_empty()

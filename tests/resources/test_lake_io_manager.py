@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnosis.tables import TABLES
-from resources.lake import Lake
-from resources.lake_io_manager import LakeIOManager, split_by_rules, write_quarantine
+from resources.lake import Correction, Lake
+from resources.lake_io_manager import LakeIOManager, split_by_rules, words_of_changes, write_quarantine
 from resources.providers.rejections import rejected_rows
 
 BARS = TABLES["raw.equity_bars"]
@@ -161,3 +161,36 @@ def test_an_input_is_never_loaded_through_the_manager(tmp_path):
     context = dg.build_input_context(asset_key=dg.AssetKey(["raw", "equity_bars"]))
     with pytest.raises(NotImplementedError, match=r"read raw.equity_bars through the lake resource"):
         LakeIOManager(home=str(tmp_path)).load_input(context)
+
+
+def words(lake, closes, learnt_at, correction=None):
+    """Store bars of both sessions by their closes and return what is told and what is warned of."""
+    rows = [bar(session=day, close=close) for day, close in closes.items()]
+    frame = pl.DataFrame(rows, schema=BARS.polars_schema)
+    commit = lake.write(BARS.name, frame, [DAY, NEXT_DAY], "run", learnt_at, correction)
+    said = list(words_of_changes(lake, BARS, commit, correction))
+    return [text for text, is_warning in said if not is_warning], [text for text, is_warning in said if is_warning]
+
+
+def test_what_changed_is_told_and_warned_of_before_the_newest_session(tmp_path):
+    lake, evening = Lake(tmp_path), CLOSE + dt.timedelta(days=1, hours=1)
+    hours = [evening + dt.timedelta(hours=number) for number in range(8)]
+    assert words(lake, {NEXT_DAY: 11.0}, hours[0]) == ([], [])
+    told, warned = words(lake, {NEXT_DAY: 10.5}, hours[1])
+    assert (len(told), warned) == (1, [])
+    assert "1 stored rows were restated or are gone, session 2012-03-15" in told[0]
+    assert "gnosis run" not in told[0]
+    told, (late,) = words(lake, {DAY: 11.0, NEXT_DAY: 10.5}, hours[2])
+    assert told == []
+    assert "1 new rows in sessions stored before, session 2012-03-14" in late
+    told, (restated,) = words(lake, {DAY: 10.0, NEXT_DAY: 10.5}, hours[3])
+    demand = f"raw.equity_bars@{hours[3].isoformat()}"
+    assert f"gnosis run --from {DAY} --to {DAY} --again --correct-history {demand} (later" in restated
+    assert "predictions and ideas stay as published" in restated
+    _, (nothing,) = words(lake, {DAY: 10.0, NEXT_DAY: 10.5}, hours[4], Correction())
+    assert f"found none; to correct what was restated before, name its instant, --correct-history {demand}" in nothing
+    _, (corrected,) = words(lake, {DAY: 10.0, NEXT_DAY: 10.5}, hours[5], Correction(hours[3]))
+    assert "1 stored rows" in corrected and "history is made from the new ones" in corrected
+    (tmp_path / "lake/raw/equity_bars" / lake.manifest(BARS.name).entries["2012-03"].file).write_bytes(b"damaged")
+    _, (unread,) = words(lake, {DAY: 10.0, NEXT_DAY: 10.5}, hours[6])
+    assert "2 sessions from 2012-03-14 to 2012-03-15 could not be read: no version of them is kept" in unread

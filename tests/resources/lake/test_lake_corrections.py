@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -149,6 +150,23 @@ def test_the_instant_is_taken_under_the_lock(lake):
 
     watched = Watched(lake.home, lake.dictionary)
     assert changes(watched, BARS, [bar(2.0)], clock).learnt_at == at(9)
+
+
+def test_two_writers_leave_intervals_that_meet(lake):
+    stored(lake, BARS, [bar(0.0)], at(1))
+
+    def write(number: int) -> None:
+        for close in range(8):
+            changes(Lake(lake.home, lake.dictionary), BARS, [bar(100.0 * number + close)], at(5 + number))
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(write, (1, 2)))
+    kept = lake.read(KEPT).sort("superseded_at")
+    assert [*kept["known_at"][1:], *lake.read(BARS)["known_at"]] == kept["superseded_at"].to_list()
+    assert kept.height == 16
+    before = dt.timedelta(microseconds=1)
+    read = [lake.read(BARS, as_of=instant - before)["close"].item() for instant in kept["superseded_at"]]
+    assert read == kept["close"].to_list()
 
 
 def test_new_rows_of_stored_sessions_are_told(lake):
