@@ -14,7 +14,6 @@ KNOWN_AT: dict[str, str] = {
     "raw.equity_bars": "the bar of a session at its close; its own known_at is the row's cut-off",
     "raw.intraday_bars": "each bar at its end",
     "raw.order_books": "each snapshot at its instant",
-    "raw.trades": "each print at its instant",
     "raw.option_quotes": "the chain at its snapshot, 15 minutes before the close; open interest is that of the session "
     "before, known on the next morning",
     "raw.index_levels": "the level of a session at its close",
