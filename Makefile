@@ -17,12 +17,12 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: run test up lint bench verify-real install environment
+.PHONY: run test up lint bench verify-real install torch environment
 
 run: install
 	@.venv/bin/gnosis run
 
-test: install
+test: install torch
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 up: install
@@ -44,6 +44,12 @@ verify-real: install
 install:
 	@$(IS_CURRENT) && $(IS_ASKED_PYTHON) && test ! pyproject.toml -nt $(STAMP) \
 		|| $(MAKE) --no-print-directory environment
+
+# The lock cannot choose the build of torch for a machine; pip takes the one that its own settings lead it to.
+torch:
+	@.venv/bin/python -c 'import torch' 2>/dev/null \
+		|| .venv/bin/python -m pip install --quiet --disable-pip-version-check 'torch>=2.6,<2.14' \
+		|| echo "torch could not be installed: the tests of the sequence model are skipped" >&2
 
 environment:
 	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { found=$$("$(or $(PYTHON),python3)" -V 2>/dev/null); \

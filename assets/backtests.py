@@ -9,9 +9,12 @@ from assets.night import Night
 from assets.plots import backtests as plots
 from assets.table_asset import table_asset
 from gnosis.backtest import Configuration, model_long_flat_short, run, tradable_symbols
+from gnosis.backtest.trials import ChainError, verify_chain
 from gnosis.tables import TABLES
+from resources.code_identity import code_sha256
 
 HALF_A_CENT = 0.005
+MADE = ("backtests.runs", "backtests.fills", "backtests.equity", "backtests.metrics")
 
 
 def _cash_plus_positions(stored: Stored) -> Finding:
@@ -22,10 +25,7 @@ def _cash_plus_positions(stored: Stored) -> Finding:
 
 
 @table_asset(
-    "backtests.runs",
-    "backtests.fills",
-    "backtests.equity",
-    "backtests.metrics",
+    *MADE,
     reads=("raw.equity_bars", "trades.ideas"),
     plots={"backtests.fills": plots.fills, "backtests.equity": plots.equity},
     own_checks={
@@ -43,13 +43,34 @@ def backtest(night: Night) -> dict[str, pl.DataFrame]:
     targets = model_long_flat_short(ideas).filter(pl.col("symbol").is_in(tradable))
     if targets.is_empty():
         night.say("backtests: no idea rests on a model yet")
-        return {name: TABLES[name].empty() for name in TABLES if name.startswith("backtests.")}
+        return {name: TABLES[name].empty() for name in MADE}
     targets = targets.filter(pl.col("session").is_between(modelled[0], modelled[-1]))
     universe = bars.filter(pl.col("symbol").is_in(targets["symbol"].unique().implode()))
-    result = run(universe, targets, Configuration(strategy="model_long_flat_short"))
+    configuration = Configuration(strategy="model_long_flat_short")
+    result = run(universe, targets, configuration, recorder=night.ledger, code_sha256=code_sha256())
     return {
         "backtests.runs": result.runs,
         "backtests.fills": result.fills,
         "backtests.equity": result.equity,
         "backtests.metrics": result.metrics,
     }
+
+
+def _unbroken(stored: Stored) -> Finding:
+    rows = stored.rows.sort("sequence").collect()
+    try:
+        verify_chain(rows)
+    except ChainError as error:
+        return Finding(False, str(error))
+    n_trials, n_families = rows["trial_id"].n_unique(), rows["family"].n_unique()
+    return Finding(True, f"{rows.height} rows, {n_trials} trials of {n_families} families", {"trials": n_trials})
+
+
+@table_asset(
+    "backtests.trials",
+    reads=("models.dataset", "models.trained", "models.studies", "backtests.runs"),
+    own_checks=[TableCheck("unbroken_chain", "No row was changed, removed or moved since it was written.", _unbroken)],
+)
+def trials(night: Night) -> pl.DataFrame:
+    """The ledger of everything ever fitted, tuned or backtested in this home; statistics are deflated by its count."""
+    return night.ledger.rows()

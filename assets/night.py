@@ -13,6 +13,7 @@ from gnosis import sessions as exchange
 from resources.lake import Correction
 from resources.lake.errors import CorruptFileError, MigrationNeededError
 from resources.scorer_resource import Scoring
+from resources.trial_ledger import TrialLedger
 
 if TYPE_CHECKING:
     from resources.lake import Lake
@@ -76,6 +77,8 @@ class Night:
         Sessions to make, in order; for a table that is not cut by session, the latest session known to the lake.
     reads
         Tables that the asset declared.
+    feedback
+        Tables that it declared to read as earlier runs left them, because they are made from its own rows.
     made
         Sessions that the run has made before these, and the asset's rows of them, which are not stored yet.
     """
@@ -92,6 +95,7 @@ class Night:
     tags: Mapping[str, str] = field(default_factory=dict)
     scoring: Scoring = field(default_factory=Scoring)
     made: tuple[tuple[dt.date, ...], pl.DataFrame] | None = None
+    feedback: frozenset[str] = frozenset()
 
     @property
     def first(self) -> dt.date:
@@ -102,6 +106,11 @@ class Night:
     def last(self) -> dt.date:
         """Last session to make."""
         return self.sessions[-1]
+
+    @property
+    def ledger(self) -> TrialLedger:
+        """The trial ledger of the home."""
+        return TrialLedger(self.tracking.home)
 
     def serves(self, table: str) -> bool:
         """Return True when the provider has the raw table."""
@@ -200,8 +209,8 @@ class Night:
             table, last=self.last if has_sessions else None, columns=columns, night_of=self._night_of(table)
         )
 
-    def stored(self) -> pl.DataFrame:
-        """Return the present rows of the table that the asset makes.
+    def stored(self, table: str | None = None) -> pl.DataFrame:
+        """Return the present rows of the table that the asset makes, or of another one that it makes beside it.
 
         When they cannot be read and the run was asked to make everything anew, it starts from none and says so.
 
@@ -210,13 +219,14 @@ class Night:
         CorruptFileError, MigrationNeededError
             Without that demand.
         """
+        name = table or self.table
         try:
-            return self.lake.read(self.table)
+            return self.lake.read(name)
         except (CorruptFileError, MigrationNeededError) as error:
             if self.tags.get(AGAIN_TAG) != "true":
                 raise
             self.warn(f"{error}; made anew from nothing, as this run was asked to")
-            return self.lake.table(self.table).empty()
+            return self.lake.table(name).empty()
 
     def split_at_restatements(self) -> list[Night]:
         """Return the night as nights of consecutive sessions, each of which has one version of every raw row it reads.
@@ -260,6 +270,7 @@ class Night:
         return "newest" if self.lake.table(self.table).period == "all" else self.last
 
     def _lake_of(self, table: str) -> Lake:
-        if table not in self.reads:
-            raise UndeclaredReadError(f"expected one of the declared tables {sorted(self.reads)}, found {table!r}")
+        declared = self.reads | self.feedback
+        if table not in declared:
+            raise UndeclaredReadError(f"expected one of the declared tables {sorted(declared)}, found {table!r}")
         return self.lake

@@ -13,6 +13,7 @@ from assets import checks, presentation
 from assets.night import REPUBLISH_TAG, HistoryGapError, Night, TableRows, UndeclaredReadError, correction_of
 from gnosis.sessions import UnknownSessionError
 from gnosis.tables import TABLES, Table
+from resources.lake import Lake
 from resources.lake.errors import LakeError
 from resources.lake_io_manager import LakeResource
 from resources.market_data import MarketDataResource
@@ -42,6 +43,9 @@ class TableAsset:
         Returns the rows of the one table, or a mapping from table name to rows.
     reads
         Tables that ``make`` may read: the lineage.
+    feedback
+        Tables made from these that ``make`` may read as earlier runs left them. They are no edges of the graph, where
+        they would close a circle.
     plots, own_checks
         By table name.
     """
@@ -49,6 +53,7 @@ class TableAsset:
     tables: tuple[Table, ...]
     make: Make
     reads: frozenset[str]
+    feedback: frozenset[str]
     kinds: frozenset[str]
     plots: Mapping[str, Plot]
     own_checks: Mapping[str, Sequence[checks.TableCheck]]
@@ -106,6 +111,7 @@ class TableAsset:
                 table=self.tables[0].name,
                 sessions=asked,
                 reads=self.reads,
+                feedback=self.feedback,
                 run_id=context.run.run_id,
                 lake=lake.lake(),
                 market_data=source,
@@ -144,7 +150,8 @@ class TableAsset:
     def _sessions(self, context: dg.AssetExecutionContext, lake: LakeResource) -> tuple[dt.date, ...]:
         if self.is_by_session:
             return tuple(dt.date.fromisoformat(key) for key in context.partition_keys)
-        known = [session for name in self.reads for session in lake.lake().sessions(name)]
+        newest = [_newest_session(lake.lake(), name) for name in self.reads]
+        known = [session for session in newest if session is not None]
         if not known:
             raise dg.Failure(
                 f"expected sessions of {sorted(self.reads)} in the lake, found none: run the nightly job first",
@@ -222,6 +229,16 @@ class TableAsset:
             )
 
 
+def _newest_session(lake: Lake, name: str) -> dt.date | None:
+    """Return the last session that a stored table tells of, None when it tells of none."""
+    if TABLES[name].period != "all":
+        return max(lake.sessions(name), default=None)
+    if "session" not in TABLES[name].polars_schema:
+        return None
+    newest: dt.date | None = lake.scan(name).select(pl.col("session").max()).collect().item()
+    return newest
+
+
 def _together(parts: Sequence[TableRows]) -> TableRows:
     """Return the rows of consecutive sessions as those of all of them; figures that are counts are added up."""
     last = parts[-1]
@@ -255,6 +272,7 @@ def dependency(name: str, *, is_by_session: bool) -> dg.AssetDep:
 def table_asset(
     *names: str,
     reads: Sequence[str] = (),
+    feedback: Sequence[str] = (),
     kinds: Sequence[str] = ("polars", "parquet"),
     plots: Mapping[str, Plot] | Plot | None = None,
     own_checks: Mapping[str, Sequence[checks.TableCheck]] | Sequence[checks.TableCheck] = (),
@@ -263,6 +281,7 @@ def table_asset(
 ) -> Callable[[Make], TableAsset]:
     """Declare that a function makes the rows of the tables ``names`` from the tables that it ``reads``.
 
+    What it reads of ``feedback`` was decided in earlier runs: the champion of a night is chosen by a promotion before.
     ``plots`` and ``own_checks`` are given by table name, or bare when there is one table.
     """
 
@@ -271,6 +290,7 @@ def table_asset(
             tables=tuple(TABLES[name] for name in names),
             make=make,
             reads=frozenset(reads),
+            feedback=frozenset(feedback),
             kinds=frozenset(kinds),
             plots=plots if isinstance(plots, Mapping) else {names[0]: plots} if plots else {},
             own_checks=own_checks if isinstance(own_checks, Mapping) else {names[0]: own_checks},

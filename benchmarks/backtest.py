@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from gnosis.backtest import Configuration, run
+from gnosis.backtest.trials import MemoryLedger
 from gnosis.sessions import schedule
 
 
@@ -47,7 +48,7 @@ def main() -> None:
     for n_symbols, n_sessions in ((5, 1_260), (100, 2_520)):
         bars, targets = market(n_symbols, n_sessions)
         start = time.perf_counter()
-        result = run(bars, targets, Configuration())
+        result = run(bars, targets, Configuration(), recorder=MemoryLedger(), code_sha256="0" * 64)
         seconds = time.perf_counter() - start
         print(f"{n_symbols:>8}{n_sessions:>9}{result.fills.height:>9}{seconds:>9.2f}{bars.height / seconds:>10,.0f}")
 

@@ -11,8 +11,16 @@ from gnosis import sessions as exchange
 from gnosis_dagster.settings import Settings, prepare_environment
 from gnosis_dagster.terminal import terminal_logger
 from jobs.capture import capture_job, capture_schedule
-from jobs.nightly import HISTORY_SESSIONS, history_job, nightly_job, nightly_schedule, training_job, training_schedule
-from jobs.sensors import failed_run, missing_session
+from jobs.nightly import (
+    HISTORY_SESSIONS,
+    history_job,
+    nightly_job,
+    nightly_schedule,
+    rollback_job,
+    training_job,
+    training_schedule,
+)
+from jobs.sensors import drifted_model, failed_run, missing_session
 from resources.alerts import AlertsResource
 from resources.lake_io_manager import LakeIOManager, LakeResource
 from resources.market_data import MarketDataResource
@@ -61,14 +69,19 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     home = str(settings.home)
     return dg.Definitions(
         assets=build_assets(session_partitions(settings)),
-        jobs=[nightly_job, history_job, training_job, capture_job],
+        jobs=[nightly_job, history_job, training_job, rollback_job, capture_job],
         schedules=[nightly_schedule, training_schedule, capture_schedule],
-        sensors=[failed_run, missing_session],
+        sensors=[failed_run, missing_session, drifted_model],
         resources={
             "lake": LakeResource(home=home),
             "lake_io": LakeIOManager(home=home),
             "market_data": market_data_resource(settings),
-            "tracking": TrackingResource(home=home, uri=settings.mlflow_tracking_uri),
+            "tracking": TrackingResource(
+                home=home,
+                uri=settings.mlflow_tracking_uri,
+                mlflow_url=settings.mlflow_url,
+                dagster_url=settings.dagster_url,
+            ),
             "scorer": ScorerResource(
                 finbert=str(settings.finbert) if settings.finbert else None,
                 lexicon=str(settings.lexicon) if settings.lexicon else None,

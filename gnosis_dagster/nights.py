@@ -184,10 +184,23 @@ def execute(
 ) -> RunReport:
     """Run a job for the sessions from ``first`` to ``last`` in this process and record it in ``instance``."""
     span = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()} if first != last else {}
+    return _execute(definitions, instance, job, None if span else first.isoformat(), {**span, **(tags or {})})
+
+
+def execute_whole(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, tags: dict[str, str]
+) -> RunReport:
+    """Run a job of tables that are not cut by session in this process and record it in ``instance``."""
+    return _execute(definitions, instance, job, None, tags)
+
+
+def _execute(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, job: str, partition: str | None, tags: dict[str, str]
+) -> RunReport:
     result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
-        partition_key=None if span else first.isoformat(),
-        tags={**span, **(tags or {})},
+        partition_key=partition,
+        tags=tags,
         run_config={"loggers": {"console": {}}},
         raise_on_error=False,
     )
@@ -236,6 +249,7 @@ __all__ = [
     "RunReport",
     "asked_sessions",
     "execute",
+    "execute_whole",
     "made_sessions",
     "pending_history",
     "pending_sessions",

@@ -57,6 +57,10 @@ def serve(settings: Settings, console: Console, dagster_port: int, mlflow_port: 
         mlflow += ["--default-artifact-root", artifacts, "--host", HOST, "--port", str(mlflow_port), "--workers", "1"]
         commands[f"MLflow   http://{HOST}:{mlflow_port}"] = (mlflow_port, mlflow)
     environment = {**os.environ, "GNOSIS_HOME": str(settings.home)}  # absolute: the servers run in another folder
+    environment |= {
+        "GNOSIS_DAGSTER_URL": f"http://{HOST}:{dagster_port}",
+        "GNOSIS_MLFLOW_URL": f"http://{HOST}:{mlflow_port}",
+    }
     if settings.files is not None:
         environment["GNOSIS_FILES"] = str(settings.files)
     log = settings.home / "servers.log"

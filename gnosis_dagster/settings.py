@@ -51,6 +51,8 @@ class Settings(BaseSettings):
         Name of a model of xAI that scores texts instead, for money; not reproducible, and it says so.
     alert_webhook
         Address that is sent a JSON document when a run fails; without it failures are only logged.
+    dagster_url, mlflow_url
+        Addresses of both interfaces, for the links from each to the other; ``gnosis up`` gives its own.
     """
 
     model_config = SettingsConfigDict(env_prefix="GNOSIS_", env_nested_delimiter="__", extra="forbid")
@@ -67,6 +69,8 @@ class Settings(BaseSettings):
     lexicon: Path | None = None
     grok: str | None = None
     alert_webhook: str | None = None
+    dagster_url: str = "http://127.0.0.1:3000"
+    mlflow_url: str = "http://127.0.0.1:5000"
 
     @classmethod
     def settings_customise_sources(

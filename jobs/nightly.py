@@ -10,6 +10,7 @@ from resources.market_data import MarketDataResource
 NIGHTLY = "nightly"
 HISTORY = "history"
 TRAINING = "training"
+ROLLBACK = "rollback"
 HISTORY_SESSIONS = max(feature.lookback_sessions for feature in FEATURES) + 5
 HISTORY_TABLES = (
     "raw.equity_bars",
@@ -22,7 +23,19 @@ HISTORY_TABLES = (
     "raw.quality_events",
 )
 LAST_SESSION_TABLE = "trades.ideas"
-TRAINING_TABLES = ("models.feature_report", "models.folds", "models.trained", "models.evaluation")
+TRAINING_TABLES = (
+    "models.feature_report",
+    "models.dataset",
+    "models.folds",
+    "models.trained",
+    "models.studies",
+    "models.evaluation",
+    "backtests.trials",
+    "models.promotion",
+    "models.gates",
+)
+TRAINING_TAGS = {"gnosis/families": "all", "gnosis/trials": "100", "gnosis/promote": "true"}
+"""What the weekly training does beyond a night: every family, a study where a fold has none, and the gates."""
 CLOSE_OF_BUSINESS = "30 18 * * 1-5"
 NEW_YORK = "America/New_York"
 
@@ -48,8 +61,17 @@ history_job = dg.define_asset_job(
 
 training_job = dg.define_asset_job(
     TRAINING,
-    selection=keys_of(TRAINING_TABLES),
-    description="Describes the features; trains and scores the models of every walk-forward fold that has become due.",
+    selection=keys_of(TRAINING_TABLES) | dg.AssetSelection.assets(dg.AssetKey(["catalog"])),
+    description="Describes the features; tunes, trains and scores every family of each walk-forward fold that is due, "
+    "and puts the newest version of the published model through the gates.",
+    executor_def=dg.in_process_executor,
+    tags=TRAINING_TAGS,
+)
+
+rollback_job = dg.define_asset_job(
+    ROLLBACK,
+    selection=keys_of(("models.promotion", "models.gates")) | dg.AssetSelection.assets(dg.AssetKey(["catalog"])),
+    description="Makes the previous champion the champion again, for the reason in the run tag gnosis/rollback.",
     executor_def=dg.in_process_executor,
 )
 

@@ -5,7 +5,8 @@ import datetime as dt
 import dagster as dg
 
 from gnosis import sessions as exchange
-from jobs.nightly import nightly_job
+from gnosis.learning import asks_for_retraining
+from jobs.nightly import nightly_job, training_job
 from resources.alerts import AlertsResource
 from resources.lake_io_manager import LakeResource
 from resources.market_data import MarketDataResource
@@ -48,3 +49,21 @@ def missing_session(lake: LakeResource, market_data: MarketDataResource) -> dg.R
         return dg.SkipReason(f"{due} is materialised")
     key = due.isoformat()
     return dg.RunRequest(run_key=f"missing-{key}", partition_key=key, tags={"gnosis/session": key})
+
+
+@dg.sensor(
+    job=training_job,
+    minimum_interval_seconds=FRESHNESS_INTERVAL_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def drifted_model(lake: LakeResource) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a training when the model in force has drifted, once for each version; it promotes nothing by itself."""
+    sessions = lake.lake().sessions("models.drift")
+    if not sessions:
+        return dg.SkipReason("no drift was measured yet")
+    rows = lake.lake().read("models.drift", first=sessions[-1], last=sessions[-1])
+    reason = asks_for_retraining(rows)
+    if reason is None:
+        return dg.SkipReason(f"the model in force has not drifted by {sessions[-1]}")
+    version = rows["model_version"][0]
+    return dg.RunRequest(run_key=f"drift-{version}", tags={"gnosis/reason": reason})

@@ -29,6 +29,22 @@ def class_shares(frame: pl.DataFrame) -> bytes:
     return picture(draw, f"Outcomes, {known.height:,} labels{origin_note(frame)}", "horizon [sessions]", "% of labels")
 
 
+def known_labels(frame: pl.DataFrame) -> bytes:
+    """Rows of each session whose outcome is known, by horizon."""
+    by_session = (
+        frame.group_by("session", "horizon_bars")
+        .agg(known=pl.col("y_dir").is_not_null().sum())
+        .sort("session")
+        .with_columns(horizon=pl.format("{} sessions", "horizon_bars"))
+    )
+    return picture(
+        lambda axes: lines(by_session, "session", "known", "horizon", axes),
+        f"Rows with a known outcome{origin_note(frame)}",
+        "signal session",
+        "rows",
+    )
+
+
 def folds(frame: pl.DataFrame) -> bytes:
     """Training and test blocks of each fold on the time axis."""
     from matplotlib.dates import date2num
@@ -44,26 +60,82 @@ def folds(frame: pl.DataFrame) -> bytes:
 
 
 def training_rows(frame: pl.DataFrame) -> bytes:
-    """Training rows of each fold."""
-    by_fold = frame.select("fold", "n_train").unique().sort("fold")
+    """Fitted rows of each fold and head."""
+    by_fold = frame.group_by("fold", "head").agg(pl.col("n_fit").max()).sort("fold", "head")
     return picture(
-        lambda axes: bars(by_fold["fold"], by_fold["n_train"], axes),
-        f"Training rows by fold{origin_note(frame)}",
+        lambda axes: lines(by_fold.with_columns(pl.col("head").cast(pl.String)), "fold", "n_fit", "head", axes),
+        f"Rows fitted, by fold and head{origin_note(frame)}",
         "fold",
         "rows",
     )
 
 
-def scores(frame: pl.DataFrame) -> bytes:
-    """Log loss of each model by fold."""
-    by_fold = frame.filter((pl.col("metric") == "log_loss") & (pl.col("scope") != "stitched"))
-    by_fold = by_fold.with_columns(pl.col("scope").cast(pl.Int64), pl.col("model_name").cast(pl.String))
+def studies(frame: pl.DataFrame) -> bytes | None:
+    """Best loss so far over the trials of each study."""
+    done = frame.filter(pl.col("state") == "complete").sort("study_name", "trial")
+    if done.is_empty():
+        return None
+    best = done.with_columns(
+        best=pl.col("loss").cum_min().over("study_name"), study=pl.format("fold {}, {}", "fold", "head")
+    )
     return picture(
-        lambda axes: lines(by_fold, "scope", "value", "model_name", axes),
-        f"Out-of-sample log loss by fold; lower is better{origin_note(frame)}",
+        lambda axes: lines(best, "trial", "best", "study", axes),
+        "Best loss over the inner folds so far",
+        "trial",
+        "loss",
+    )
+
+
+def scores(frame: pl.DataFrame) -> bytes | None:
+    """Log loss of the direction by each model and fold."""
+    by_fold = frame.filter(
+        (pl.col("metric") == "log_loss") & (pl.col("head") == "direction") & pl.col("scope").str.starts_with("fold ")
+    ).with_columns(
+        fold=pl.col("scope").str.strip_prefix("fold ").cast(pl.Int64), model=pl.col("model_name").cast(pl.String)
+    )
+    if by_fold.is_empty():
+        return None
+    return picture(
+        lambda axes: lines(by_fold.sort("fold"), "fold", "value", "model", axes),
+        f"Direction: log loss out of sample by fold; lower is better{origin_note(frame)}",
         "fold",
         "nats",
     )
+
+
+def drifted_share(frame: pl.DataFrame) -> bytes | None:
+    """Share of the features that have drifted, and from where on the model counts as degraded."""
+    known = frame.filter((pl.col("kind") == "feature") & (pl.col("status") != "insufficient"))
+    if known.is_empty():
+        return None
+    shares = known.group_by("session").agg(
+        drifted=(pl.col("status") == "drifted").mean() * 100, watched=(pl.col("status") == "watch").mean() * 100
+    )
+    long = shares.sort("session").unpivot(index="session", variable_name="status", value_name="share")
+
+    def draw(axes: Axes) -> None:
+        lines(long, "session", "share", "status", axes)
+        axes.axhline(5.0, color=GREY, linewidth=0.8)
+
+    return picture(draw, f"Features away from their training rows{origin_note(frame)}", "session", "% of features")
+
+
+def gates(frame: pl.DataFrame) -> bytes | None:
+    """Gates of the newest decision: passed or not."""
+    if frame.is_empty():
+        return None
+    newest = frame.filter(pl.col("document_sha256") == frame["document_sha256"][-1])
+    by_gate = newest.group_by("gate").agg(pl.col("passed").all()).sort("gate")
+
+    def draw(axes: Axes) -> None:
+        for place, (gate, passed) in enumerate(by_gate.iter_rows()):
+            axes.barh(place, 1.0, color=BLUE if passed else ORANGE)
+            axes.text(0.02, place, f"{gate}: {'passed' if passed else 'failed'}", va="center", color="white")
+        axes.set_yticks([])
+        axes.set_xticks([])
+        axes.invert_yaxis()
+
+    return picture(draw, f"Gates of {newest['model_version'][0]}", "", "")
 
 
 def probabilities(frame: pl.DataFrame) -> bytes | None:

@@ -21,6 +21,7 @@ from gnosis.backtest.metrics import metrics_frame
 from gnosis.backtest.result import Result, actions_frame, equity_frame, fills_frame, origin_by_session
 from gnosis.backtest.simulation import Decide, Decision, Simulation
 from gnosis.backtest.strategies import TARGET_ORIGIN, buy_and_hold
+from gnosis.backtest.trials import Figures, Recorder, Trial
 from gnosis.backtest.view import LookAheadError, View
 from gnosis.tables import TABLES
 
@@ -32,6 +33,8 @@ def run(
     targets: pl.DataFrame | Strategy,
     configuration: Configuration,
     *,
+    recorder: Recorder,
+    code_sha256: str,
     delistings: pl.DataFrame | None = None,
     first_session: dt.date | None = None,
 ) -> Result:
@@ -49,6 +52,10 @@ def run(
         each close and returns target weights by symbol.
     configuration
         Costs and limits.
+    recorder
+        Trial ledger: the run is written there before it has a result.
+    code_sha256
+        Hash of the code that decides, part of the trial.
     delistings
         ``session`` (the first without trading), ``symbol`` and ``delisting_price_usd``; without a price longs end at
         zero and shorts at the last price, and the run is labelled ``delisted_without_price``.
@@ -78,9 +85,13 @@ def run(
     ...     "provider": "example", "synthetic": True})
     >>> targets = pl.DataFrame({"session": days[:1], "symbol": ["SPY"], "target_shares": [100.0]})
     >>> costs = Configuration(slippage="proportional", participation=None, initial_cash_usd=100_000.0)
-    >>> result = run(bars, targets, costs)
+    >>> from gnosis.backtest.trials import MemoryLedger
+    >>> ledger = MemoryLedger()
+    >>> result = run(bars, targets, costs, recorder=ledger, code_sha256="c" * 64)
     >>> result.fills.select("fill_price", "fee_usd").row(0), result.equity["equity_usd"].to_list()
     ((101.0505, 1.010505), [100000.0, 100093.939495, 100193.939495])
+    >>> ledger.rows().select("family", "status").rows()
+    [('SPY targets', 'begun'), ('SPY targets', 'complete')]
     """
     market = build_market(bars)
     bars_sha256 = frame_sha256(market.bars)
@@ -97,6 +108,8 @@ def run(
         taken: list[tuple[dt.date, str, float]] = []
         decide = _decide_by_strategy(targets, market, configuration, taken)
         universe = market.symbols
+    trial = _trial(configuration, universe, market.calendar["session"][first], code_sha256)
+    recorder.begin(trial)
     simulation = Simulation(market, configuration, gone)
     events = simulation.run(first, decide)
     if not isinstance(targets, pl.DataFrame):
@@ -124,7 +137,40 @@ def run(
         )
     metrics = metrics_frame(run_key, equity, fills, held, fills_frame(run_key, benchmark, origin))
     runs = _runs_frame(run_key, configuration, data_sha256, equity, universe, events.labels)
+    recorder.finish(trial, **_figures(equity))
     return Result(run_key, runs, fills, equity, metrics, held, actions_frame(events, origin))
+
+
+def _trial(configuration: Configuration, universe: list[str], first: dt.date, code_sha256: str) -> Trial:
+    """Return the ledger's entry. The same strategy followed for one more session is the same trial."""
+    symbols = "+".join(universe)
+    named = symbols if len(universe) <= 20 else f"{len(universe)} symbols {_sha256(symbols)[:12]}"
+    return Trial(
+        family=f"{named} {configuration.strategy}",
+        origin="backtest",
+        parameters=configuration.canonical_json(),
+        data_sha256=_sha256(f"{symbols}\n{first}"),
+        code_sha256=code_sha256,
+        period_first=first,
+        period_last=first,
+    )
+
+
+def _figures(equity: pl.DataFrame) -> Figures:
+    returns = equity["equity_usd"].pct_change().drop_nulls()
+    spread = returns.std()
+    if returns.len() < 2 or not spread:
+        return {"n": returns.len()}
+    return {
+        "n": returns.len(),
+        "sharpe_per_period": float(returns.mean() / spread),  # type: ignore[operator, arg-type]
+        "skewness": returns.skew(),
+        "kurtosis": returns.kurtosis(fisher=False),
+    }
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _checked_targets(targets: pl.DataFrame, market: Market) -> pl.DataFrame:

@@ -332,7 +332,7 @@ def close_location(high: Floats, low: Floats, close: Floats) -> Floats:
 
 
 def _rolling(values: Floats, length: int, statistic: str) -> Floats:
-    from gnosis.engines import indicators_kernel as kernel
+    from gnosis.engines import rolling_kernel as kernel
 
     return _rows(kernel.rolling(_flat(values), length, kernel.STATISTICS.index(statistic)), values, length)
 

@@ -1,4 +1,4 @@
-"""Kernels of the price indicators: every recursion and every statistic over a fixed, finite window.
+"""Kernels of the price indicators: every recursion over a fixed, finite window.
 
 A recursion that started at the first bar ever loaded would give another number for every length of history. Here each
 value restarts at the first bar of its own window (Wilder 1978 for the averages of RSI, ATR and ADX; Appel 1979 for
@@ -30,8 +30,6 @@ MACD_SLOW_WEIGHT = 2.0 / 27.0
 SIGNAL_BARS = 54
 SIGNAL_WEIGHT = 2.0 / 10.0
 BLOCK = 128
-STATISTICS = ("sum", "mean", "sd", "max", "min", "slope")
-SUM, MEAN, SD, MAX, MIN, SLOPE = range(6)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -54,12 +52,32 @@ def window_average(x: np.ndarray, length: int, seed: int, weight: float) -> np.n
                 state[lane] += values[lane]
         for lane in range(width):
             state[lane] /= seed
-        for k in range(seed, length):
-            values = x[oldest + k : oldest + k + width]
-            for lane in range(width):
-                state[lane] += (values[lane] - state[lane]) * weight
+        _follow(x[oldest + seed : first + width], length - seed, weight, state[:width])
         out[first : first + width] = state[:width]
     return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _follow(x: np.ndarray, steps: int, weight: float, state: np.ndarray) -> None:
+    """Let each mean take so many neighbouring values in, the first mean from the first value on."""
+    whole = steps - steps % 4
+    for k in range(0, whole, 4):
+        _take_four(x[k : k + state.size + 3], weight, state)
+    for k in range(whole, steps):
+        values = x[k : k + state.size]
+        for lane in range(state.size):
+            state[lane] += (values[lane] - state[lane]) * weight
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _take_four(x: np.ndarray, weight: float, state: np.ndarray) -> None:
+    for lane in range(state.size):
+        mean = state[lane]
+        mean += (x[lane] - mean) * weight
+        mean += (x[lane + 1] - mean) * weight
+        mean += (x[lane + 2] - mean) * weight
+        mean += (x[lane + 3] - mean) * weight
+        state[lane] = mean
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -78,17 +96,17 @@ def macd_histogram(close: np.ndarray) -> np.ndarray:
         oldest = first - MACD_BARS + 1
         fast[:width] = close[oldest : oldest + width]
         slow[:width] = close[oldest : oldest + width]
-        for k in range(1, MACD_BARS):
+        start = MACD_BARS - SIGNAL_BARS + 1
+        _follow(close[oldest + 1 : first + width], start - 1, MACD_FAST_WEIGHT, fast[:width])
+        _follow(close[oldest + 1 : first + width], start - 1, MACD_SLOW_WEIGHT, slow[:width])
+        for lane in range(width):
+            signal[lane] = fast[lane] - slow[lane]
+        for k in range(start, MACD_BARS):
             values = close[oldest + k : oldest + k + width]
             for lane in range(width):
                 fast[lane] += (values[lane] - fast[lane]) * MACD_FAST_WEIGHT
                 slow[lane] += (values[lane] - slow[lane]) * MACD_SLOW_WEIGHT
-            if k == MACD_BARS - SIGNAL_BARS:
-                for lane in range(width):
-                    signal[lane] = fast[lane] - slow[lane]
-            elif k > MACD_BARS - SIGNAL_BARS:
-                for lane in range(width):
-                    signal[lane] += (fast[lane] - slow[lane] - signal[lane]) * SIGNAL_WEIGHT
+                signal[lane] += (fast[lane] - slow[lane] - signal[lane]) * SIGNAL_WEIGHT
         for lane in range(width):
             out[first + lane] = (fast[lane] - slow[lane] - signal[lane]) / close[first + lane]
     return out
@@ -168,65 +186,4 @@ def adx(plus: np.ndarray, minus: np.ndarray) -> np.ndarray:
                     dx = 100.0 * (abs(p[lane] - m[lane]) / (p[lane] + m[lane]))
                     mean[lane] += (dx - mean[lane]) * WILDER_WEIGHT
         out[first : first + width] = mean[:width]
-    return out
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def rolling(x: np.ndarray, length: int, statistic: int) -> np.ndarray:
-    """Return one statistic (position in ``STATISTICS``) of the last ``length`` values of each row.
-
-    Values are taken from the oldest on. The standard deviation has n - 1 and is exactly 0 when all values are equal;
-    the slope is that of least squares per row. NaN where there are fewer values.
-    """
-    n = x.size
-    out = np.full(n, np.nan)
-    total = np.empty(BLOCK)
-    squares = np.empty(BLOCK)
-    origin = np.empty(BLOCK)
-    middle = 0.5 * (length - 1)
-    spread = length * (length * length - 1.0) / 12.0
-    for first in range(length - 1, n, BLOCK):
-        width = min(BLOCK, n - first)
-        oldest = first - length + 1
-        origin[:width] = x[oldest : oldest + width]
-        total[:] = 0.0
-        if statistic in (MAX, MIN):
-            total[:] = origin
-            for k in range(1, length):
-                values = x[oldest + k : oldest + k + width]
-                for lane in range(width):
-                    kept = total[lane] >= values[lane] if statistic == MAX else total[lane] <= values[lane]
-                    total[lane] = total[lane] if kept or total[lane] != total[lane] else values[lane]
-        elif statistic == SLOPE:
-            for k in range(length):
-                values = x[oldest + k : oldest + k + width]
-                for lane in range(width):
-                    total[lane] += (k - middle) * (values[lane] - origin[lane])
-            for lane in range(width):
-                total[lane] /= spread
-        elif statistic == SD:
-            # Differences from the oldest value: equal values leave no rounding behind.
-            for k in range(1, length):
-                values = x[oldest + k : oldest + k + width]
-                for lane in range(width):
-                    total[lane] += values[lane] - origin[lane]
-            for lane in range(width):
-                total[lane] /= length
-            squares[:] = 0.0
-            for k in range(length):
-                values = x[oldest + k : oldest + k + width]
-                for lane in range(width):
-                    away = values[lane] - origin[lane] - total[lane]
-                    squares[lane] += away * away
-            for lane in range(width):
-                total[lane] = np.sqrt(squares[lane] / (length - 1))
-        else:
-            for k in range(length):
-                values = x[oldest + k : oldest + k + width]
-                for lane in range(width):
-                    total[lane] += values[lane]
-            if statistic == MEAN:
-                for lane in range(width):
-                    total[lane] /= length
-        out[first : first + width] = total[:width]
     return out

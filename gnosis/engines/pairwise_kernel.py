@@ -93,6 +93,26 @@ def trailing_sums(values: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarr
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def trailing_counts(values: np.ndarray, length: int) -> np.ndarray:
+    """Return how many of the last ``length`` values are finite, shape (symbols, sessions).
+
+    Examples
+    --------
+    >>> trailing_counts(np.array([[1.0, np.nan, 3.0, 4.0]]), 2).tolist()
+    [[1.0, 1.0, 1.0, 2.0]]
+    """
+    counts = np.empty(values.shape)
+    for symbol in range(values.shape[0]):
+        n = 0
+        for t in range(values.shape[1]):
+            n += np.isfinite(values[symbol, t])
+            if t >= length:
+                n -= np.isfinite(values[symbol, t - length])
+            counts[symbol, t] = n
+    return counts
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def trailing_deviation(values: np.ndarray, length: int, fewest: int) -> np.ndarray:
     """Return the standard deviation (n - 1) of the known ones of the last ``length`` (8 to 128) values of each.
 
@@ -151,48 +171,54 @@ def trailing_correlation(x: np.ndarray, windows: np.ndarray, first: int, fewest:
     """
     length = windows.shape[1]
     out = np.full((x.shape[0], windows.shape[0]), np.nan)
-    terms = np.empty((5, length))
+    other = np.full((length, windows.shape[0] + BLOCK), np.nan)
+    other[:, : windows.shape[0]] = windows.T
+    parts, terms = np.empty((3, PARTS + 1, BLOCK)), np.empty((3, BLOCK))
+    n, mean_a, mean_b = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     for symbol in range(x.shape[0]):
-        for i in range(windows.shape[0]):
-            n = 0
+        past = padded(x[symbol], length - 1)
+        for start in range(0, windows.shape[0], BLOCK):
+            n[:] = 0.0
             for k in range(length):
-                at = first + i + k - length + 1
-                a = x[symbol, at] if at >= 0 else np.nan
-                b = windows[i, k]
-                is_pair = not np.isnan(a + b)
-                n += is_pair
-                terms[0, k] = a if is_pair else 0.0
-                terms[1, k] = b if is_pair else 0.0
-                terms[2, k] = 1.0 if is_pair else 0.0
-            if n < fewest:
-                continue
-            mean_a, mean_b = row_sum(terms[0]) / n, row_sum(terms[1]) / n
+                own = past[first + start + k : first + start + k + BLOCK]
+                _known_pairs(own, other[k, start : start + BLOCK], terms)
+                for lane in range(BLOCK):
+                    n[lane] += terms[2, lane]
+                add_term(parts[0], k, length, terms[0])
+                add_term(parts[1], k, length, terms[1])
+            for lane in range(BLOCK):
+                # numpy begins with 0, which makes a negative zero positive.
+                mean_a[lane] = (0.0 + parts[0, PARTS, lane]) / n[lane]
+                mean_b[lane] = (0.0 + parts[1, PARTS, lane]) / n[lane]
             for k in range(length):
-                a = terms[0, k] - mean_a if terms[2, k] == 1.0 else 0.0
-                b = terms[1, k] - mean_b if terms[2, k] == 1.0 else 0.0
-                terms[0, k], terms[1, k], terms[3, k] = a * a, b * b, a * b
-            size = np.sqrt(row_sum(terms[0])) * np.sqrt(row_sum(terms[1]))
-            if size > 0.0:
-                out[symbol, i] = min(max(row_sum(terms[3]) / size, -1.0), 1.0)
+                own = past[first + start + k : first + start + k + BLOCK]
+                _products(own, other[k, start : start + BLOCK], mean_a, mean_b, terms)
+                for part in range(3):
+                    add_term(parts[part], k, length, terms[part])
+            for lane in range(min(BLOCK, windows.shape[0] - start)):
+                size = np.sqrt(0.0 + parts[0, PARTS, lane]) * np.sqrt(0.0 + parts[1, PARTS, lane])
+                if n[lane] >= fewest and size > 0.0:
+                    out[symbol, start + lane] = min(max((0.0 + parts[2, PARTS, lane]) / size, -1.0), 1.0)
     return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def row_sum(x: np.ndarray) -> float:
-    """Return the sum of 8 to 128 values."""
-    a, b, c, d = x[0], x[1], x[2], x[3]
-    e, f, g, h = x[4], x[5], x[6], x[7]
-    whole = x.size - x.size % PARTS
-    for k in range(PARTS, whole, PARTS):
-        a += x[k]
-        b += x[k + 1]
-        c += x[k + 2]
-        d += x[k + 3]
-        e += x[k + 4]
-        f += x[k + 5]
-        g += x[k + 6]
-        h += x[k + 7]
-    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
-    for k in range(whole, x.size):
-        total += x[k]
-    return 0.0 + total
+def _known_pairs(a: np.ndarray, b: np.ndarray, terms: np.ndarray) -> None:
+    """Fill ``terms`` (3, BLOCK) with both sides of the pairs of which both are known, else 0, and with 1 for a pair."""
+    for lane in range(a.size):
+        is_pair = (a[lane] == a[lane]) & (b[lane] == b[lane])
+        terms[0, lane] = a[lane] if is_pair else 0.0
+        terms[1, lane] = b[lane] if is_pair else 0.0
+        terms[2, lane] = 1.0 if is_pair else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _products(a: np.ndarray, b: np.ndarray, mean_a: np.ndarray, mean_b: np.ndarray, terms: np.ndarray) -> None:
+    """Fill ``terms`` (3, BLOCK) with the squares and the product of the deviations of known pairs, else 0."""
+    for lane in range(a.size):
+        is_pair = (a[lane] == a[lane]) & (b[lane] == b[lane])
+        left = a[lane] - mean_a[lane] if is_pair else 0.0
+        right = b[lane] - mean_b[lane] if is_pair else 0.0
+        terms[0, lane] = left * left
+        terms[1, lane] = right * right
+        terms[2, lane] = left * right

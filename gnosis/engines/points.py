@@ -192,6 +192,11 @@ class Panel:
         return indicators.log_returns(self.close)
 
     @cached_property
+    def sd60(self) -> Floats:
+        """Standard deviation (n - 1) of the last 60 daily log returns."""
+        return indicators.rolling_sd(self.returns, 60)
+
+    @cached_property
     def moves(self) -> indicators.Moves:
         """Moves of the close, true range and directional moves in $."""
         return indicators.moves(self.high, self.low, self.close)
@@ -231,7 +236,7 @@ class Panel:
     def at(self, points: Points, values: Floats, lag: int = 0) -> Floats:
         """Return the values (symbols, sessions) at the points, or so many sessions before; NaN before the panel."""
         if points.block is not None and points.block[1] - self.first > lag >= 0:
-            start, end = (rank - self.first - lag for rank in points.block)
+            start, end = points.block[0] - self.first - lag, points.block[1] - self.first - lag
             if start >= 0:
                 return values[:, start:end].flatten()
             found = np.full((values.shape[0], end - start), np.nan)
@@ -244,11 +249,9 @@ class Panel:
 
     def share_known(self, points: Points, values: Floats, length: int) -> Floats:
         """Return the share of the last ``length`` sessions up to each point whose value is finite."""
-        counts = np.zeros((values.shape[0], values.shape[1] + 1))
-        np.cumsum(np.isfinite(values), axis=1, out=counts[:, 1:])
-        known = counts[:, 1:].copy()
-        known[:, length:] -= counts[:, 1:-length]
-        return self.at(points, known) / length
+        from gnosis.engines.pairwise_kernel import trailing_counts
+
+        return self.at(points, trailing_counts(np.ascontiguousarray(values), length)) / length
 
     def trailing(self, points: Points, values: Floats, length: int) -> Floats:
         """Return the last ``length`` values up to each point, shape (points, length), oldest first; NaN before."""

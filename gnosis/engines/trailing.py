@@ -240,6 +240,7 @@ class Series:
 
     def _statistic(self, name: str, window: int, fewest: int | None = None, share: float = 0.5) -> Floats:
         from gnosis.engines import trailing_kernel
+        from gnosis.engines.trailing_abreast_kernel import STATISTICS
 
         return trailing_kernel.trailing(
             self.matrix,
@@ -250,6 +251,6 @@ class Series:
             self.as_of,
             window,
             least(window) if fewest is None else fewest,
-            trailing_kernel.STATISTICS.index(name),
+            STATISTICS.index(name),
             share,
         )

@@ -6,10 +6,8 @@ import numpy as np
 from numba import njit
 
 from gnosis.engines.points import Floats, Integers
+from gnosis.engines.trailing_abreast_kernel import COUNT, MEAN, QUANTILE, RANK, SD, Z, abreast
 
-STATISTICS = ("count", "mean", "sd", "z", "rank", "quantile", "mad")
-COUNT, MEAN, SD, Z, RANK, QUANTILE, MAD = range(7)
-BLOCK = 128
 # From so many neighbouring sessions on, taking them side by side is quicker than one after the other.
 FEWEST_ABREAST = 16
 
@@ -51,7 +49,7 @@ def trailing(
         if as_of.size == 0 and statistic <= RANK:
             end = _run_end(symbol, column, i)
             if end - i >= FEWEST_ABREAST:
-                _abreast(matrix[symbol[i]], column[i], values[i:end], window, fewest, statistic, out[i:end])
+                abreast(matrix[symbol[i]], column[i], values[i:end], window, fewest, statistic, out[i:end])
                 i = end - 1
                 is_whole = False
                 continue
@@ -163,69 +161,6 @@ def _run_end(symbol: Integers, column: Integers, i: int) -> int:
     while end < symbol.size and symbol[end] == symbol[i] and column[end] == column[end - 1] + 1:
         end += 1
     return end
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _abreast(row: Floats, column: int, values: Floats, window: int, fewest: int, statistic: int, out: Floats) -> None:
-    """Fill ``out`` with a statistic of neighbouring points, a block of them side by side.
-
-    Every point goes through the known values of its own window from the oldest on, as it would alone; what is unknown
-    adds 0, which changes no bit.
-    """
-    # Before the first column nothing is known.
-    past = np.full(window + values.size, np.nan)
-    oldest, end = max(column - window, 0), min(column + values.size, row.size)
-    past[oldest - column + window : end - column + window] = row[oldest:end] + 0.0
-    known = np.empty(past.size + 1)
-    known[0] = 0.0
-    for k in range(past.size):
-        known[k + 1] = known[k] + (0.0 if np.isnan(past[k]) else 1.0)
-    n = np.empty(BLOCK)
-    mean = np.empty(BLOCK)
-    squares = np.empty(BLOCK)
-    for first in range(0, values.size, BLOCK):
-        width = min(BLOCK, values.size - first)
-        own = values[first : first + width]
-        for lane in range(width):
-            n[lane] = known[first + lane + window] - known[first + lane]
-        mean[:] = 0.0
-        squares[:] = 0.0
-        if statistic == RANK:
-            for k in range(window):
-                sample = past[first + k : first + k + width]
-                for lane in range(width):
-                    below = 0.5 if sample[lane] == own[lane] else 0.0
-                    mean[lane] += 1.0 if sample[lane] < own[lane] else below
-        elif statistic != COUNT:
-            for k in range(window):
-                sample = past[first + k : first + k + width]
-                for lane in range(width):
-                    mean[lane] += sample[lane] if sample[lane] == sample[lane] else 0.0
-        for lane in range(width):
-            mean[lane] /= n[lane]
-        if statistic in (SD, Z):
-            for k in range(window):
-                sample = past[first + k : first + k + width]
-                for lane in range(width):
-                    away = sample[lane] - mean[lane]
-                    squares[lane] += away * away if sample[lane] == sample[lane] else 0.0
-        for lane in range(width):
-            i = first + lane
-            if statistic == COUNT:
-                out[i] = n[lane]
-            elif n[lane] < fewest:
-                continue
-            elif statistic == MEAN:
-                out[i] = mean[lane]
-            elif statistic == RANK:
-                if not np.isnan(own[lane]):
-                    out[i] = mean[lane]
-            else:
-                sd = np.sqrt(squares[lane] / (n[lane] - 1.0))
-                if statistic == SD:
-                    out[i] = sd
-                elif sd > 1e-14 * abs(mean[lane]) and sd > 0.0:
-                    out[i] = (own[lane] - mean[lane]) / sd
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

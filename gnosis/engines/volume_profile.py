@@ -156,15 +156,9 @@ def median_volume(profile: VolumeProfile) -> Floats:
     >>> median_volume(VolumeProfile(np.array([[10.0, 30.0, 0.0, 4.0]]), np.zeros(1), np.ones(1))).tolist()
     [10.0]
     """
-    volume = profile.volume
-    filled = volume > 0.0
-    counts = filled.sum(axis=1)
-    ordered = np.sort(np.where(filled, volume, np.inf), axis=1)
-    rows = np.arange(len(volume))
-    middle = (
-        ordered[rows, np.maximum(counts - 1, 0) // 2] + ordered[rows, np.minimum(counts // 2, volume.shape[1] - 1)]
-    ) / 2
-    return np.where(counts > 0, middle, np.nan)
+    from gnosis.engines.profile_median_kernel import medians
+
+    return medians(np.array(profile.volume, order="C"))
 
 
 def clusters(profile: VolumeProfile, kinds: Kinds, kind: int) -> Clusters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from gnosis.engines.indicators_kernel import BLOCK, MEAN, rolling
+from gnosis.engines.rolling_kernel import MAX, MEAN, MIN, SD, SUM, rolling
 
 A, B, C, D, E, UNKNOWN = range(6)
 TO_TEST = 6
@@ -18,29 +18,11 @@ SCORE_WINDOW = 60
 @njit(cache=True, nogil=True, error_model="numpy")
 def unusual_volume(volume: np.ndarray) -> np.ndarray:
     """Return 1 where a volume is more than 2 sd above the mean of the 60 before it, else 0."""
-    n = volume.size
-    out = np.zeros(n, np.int64)
-    mean, squares = np.empty(BLOCK), np.empty(BLOCK)
-    for first in range(SCORE_WINDOW, n, BLOCK):
-        width = min(BLOCK, n - first)
-        oldest = first - SCORE_WINDOW
-        mean[:] = 0.0
-        squares[:] = 0.0
-        for k in range(SCORE_WINDOW):
-            values = volume[oldest + k : oldest + k + width]
-            for lane in range(width):
-                mean[lane] += values[lane]
-        for lane in range(width):
-            mean[lane] /= SCORE_WINDOW
-        for k in range(SCORE_WINDOW):
-            values = volume[oldest + k : oldest + k + width]
-            for lane in range(width):
-                away = values[lane] - mean[lane]
-                squares[lane] += away * away
-        for lane in range(width):
-            sd = np.sqrt(squares[lane] / (SCORE_WINDOW - 1))
-            is_above = volume[first + lane] - mean[lane] > 2.0 * sd
-            out[first + lane] = 1 if sd > 1e-14 * mean[lane] and is_above else 0
+    out = np.zeros(volume.size)
+    mean, sd = rolling(volume, SCORE_WINDOW, MEAN), rolling(volume, SCORE_WINDOW, SD)
+    for t in range(SCORE_WINDOW, volume.size):
+        is_above = volume[t] - mean[t - 1] > 2.0 * sd[t - 1]
+        out[t] = 1.0 if sd[t - 1] > 1e-14 * mean[t - 1] and is_above else 0.0
     return out
 
 
@@ -78,32 +60,33 @@ def phases(
     out = np.full(symbol.size, float(UNKNOWN))
     is_given = earlier_lower.size > 0
     own = -1
-    run = unusual = np.zeros(0, np.int64)
-    recent = usual = np.zeros(0)
+    run = np.zeros(0, np.int64)
+    recent = usual = n_unusual = lowest5 = highest5 = lowest10 = highest10 = lowest15 = highest15 = np.zeros(0)
     for i in range(symbol.size):
         t = column[i]
         if t < BARS - 1:
             continue
-        tops, bottoms, c, v = high[symbol[i]], low[symbol[i]], close[symbol[i]], volume[symbol[i]]
         if symbol[i] != own:
             own = symbol[i]
-            run, unusual = known_in_a_row(tops, bottoms, c, v), unusual_volume(v)
+            tops, bottoms, v = high[own], low[own], volume[own]
+            run, n_unusual = known_in_a_row(tops, bottoms, close[own], v), rolling(unusual_volume(v), 10, SUM)
             recent, usual = rolling(v, 5, MEAN), rolling(v, window, MEAN)
+            lowest5, highest5 = rolling(bottoms, 5, MIN), rolling(tops, 5, MAX)
+            lowest10, highest10 = rolling(bottoms, 10, MIN), rolling(tops, 10, MAX)
+            lowest15, highest15 = rolling(bottoms, 15, MIN), rolling(tops, 15, MAX)
+        c = close[own]
         lo, up, half = lower[i], upper[i], 0.5 * reach[i]
         known = lo + up + half
         if is_given:
             known += earlier_lower[i] + earlier_upper[i]
         if np.isnan(known) or run[t] < BARS:
             continue
-        lowest, highest = np.inf, -np.inf
-        for j in range(t - 4, t + 1):
-            lowest, highest = min(lowest, bottoms[j]), max(highest, tops[j])
         above = c[t] > up and c[t - 1] > up and c[t - 2] > up
         below = c[t] < lo and c[t - 1] < lo and c[t - 2] < lo
         if above or below:
             out[i] = E
             continue
-        if (lowest < lo - half and c[t] > lo) or (highest > up + half and c[t] < up):
+        if (lowest5[t] < lo - half and c[t] > lo) or (highest5[t] > up + half and c[t] < up):
             out[i] = C
             continue
         if recent[t] > usual[t]:
@@ -112,21 +95,16 @@ def phases(
                 continue
             lo2, up2 = earlier_lower[i], earlier_upper[i]
             third = (up2 - lo2) / 3.0
-            tested_low, tested_high = False, False
-            for j in range(t - 19, t - 4):
-                tested_low |= bottoms[j] < lo2 - half
-                tested_high |= tops[j] > up2 + half
+            # The test comes before the last five bars.
+            tested_low, tested_high = lowest15[t - 5] < lo2 - half, highest15[t - 5] > up2 + half
             in_upper = up2 - third <= c[t] <= up2
             in_lower = lo2 <= c[t] <= lo2 + third
             if (tested_low and in_upper) or (tested_high and in_lower):
                 out[i] = D
                 continue
-        lowest, highest = np.inf, -np.inf
-        for j in range(t - 9, t + 1):
-            lowest, highest = min(lowest, bottoms[j]), max(highest, tops[j])
         move = abs(c[t - 10] - c[t - 30])
-        if move > 6.0 * half and highest - lowest < 0.5 * move and unusual[t - 9 : t + 1].any():
+        if move > 6.0 * half and highest10[t] - lowest10[t] < 0.5 * move and n_unusual[t] > 0.0:
             out[i] = A
-        elif lo <= c[t] <= up and lowest >= lo and highest <= up:
+        elif lo <= c[t] <= up and lowest10[t] >= lo and highest10[t] <= up:
             out[i] = B
     return out

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DAILY: tuple[Feature, ...] = tuple(feature for feature in FEATURES if feature.fallback != "null")
 """Features with a value, or a daily form, from daily bars and index levels, in the order of the contract."""
 
-CELLS = 12_000
+CELLS = 21_000
 """Symbols x sessions worked on at a time: a dozen arrays of them fit into a processor's cache."""
 
 UNKNOWN = -128
@@ -109,7 +109,7 @@ def daily_features(
 def _breadth(rows: DailyRows, bars: pl.DataFrame, index_levels: pl.DataFrame) -> pl.DataFrame:
     """Return the market-wide measures at every session and cut-off of the wanted rows."""
     late = rows.wanted & rows.is_late[rows.symbol]
-    ranks = np.unique(rows.position[rows.wanted & ~rows.is_late[rows.symbol]])
+    ranks = rows.regular_sessions()
     cut_offs = _moments(ranks, rows.instants)
     if late.any():
         names = [symbol for symbol, is_late in zip(rows.symbols, rows.is_late, strict=True) if is_late]
@@ -148,20 +148,24 @@ def _of_regular(
         width = end - start
         values = daily_forms(panel, points_of(high - low, start, end), market)
         mine = slice(*np.searchsorted(symbol, (low, high)))
-        cells = (symbol[mine] - low) * width + position[mine] - start
+        # Session after session, as the columns are sorted: what is written together lies together.
+        order = np.empty(mine.stop - mine.start, np.int64)
+        order[session_major(position[mine])] = np.arange(order.size)
+        cells = ((symbol[mine] - low) * width + position[mine] - start)[order]
+        own_places = places[mine][order]
         for feature in DAILY:
             if feature.name == "regime_session":
                 continue
             found = np.ascontiguousarray(values[feature.name], dtype=np.float64)
             if feature.dtype == "float":
-                put(found, cells, places[mine], columns[feature.name])
+                put(found, cells, own_places, columns[feature.name])
             else:
                 shift = feature.first_code if feature.dtype == "category" else 0
-                put_codes(found, cells, places[mine], UNKNOWN, shift, columns[feature.name])
+                put_codes(found, cells, own_places, UNKNOWN, shift, columns[feature.name])
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         list(pool.map(fill, blocks))
-    columns["regime_session"][places] = _trading_periods(rows.columns["ts"][at])
+    columns["regime_session"][places] = _trading_periods(rows.columns["ts"][at], position)
     return _frame(rows, at, places, columns)
 
 
@@ -171,7 +175,7 @@ def _market(rows: DailyRows, start: int, end: int, breadth: pl.DataFrame, index_
     from gnosis.features.regime import market_state
     from gnosis.features.volatility_correlation import vix_changes
 
-    ranks = np.unique(rows.position[rows.wanted & ~rows.is_late[rows.symbol]])
+    ranks = rows.regular_sessions()
     moments = _moments(ranks, rows.instants)
     state = market_state(moments, index_levels)
     own = moments.join(breadth, on=["session", "as_of"], how="left", maintain_order="left")
@@ -192,13 +196,21 @@ def _market(rows: DailyRows, start: int, end: int, breadth: pl.DataFrame, index_
     )
 
 
-def _trading_periods(ends: Integers) -> np.ndarray:
-    """Return the code of the part of the trading day that each instant ends."""
+def _trading_periods(ends: Integers, position: Integers) -> np.ndarray:
+    """Return the code of the part of the trading day that each instant ends, of bars of the sessions with these ranks.
+
+    As a rule all bars of a session end together, and a session is named once.
+    """
     from gnosis.features.regime import trading_period
 
-    distinct, which = np.unique(ends, return_inverse=True)
-    instants = pl.Series(distinct, dtype=pl.Datetime("us")).dt.replace_time_zone("UTC")
-    return trading_period(instants).to_physical().cast(pl.Int8).to_numpy()[which]
+    together = np.zeros(int(position.max()) + 1, dtype=np.int64)
+    together[position] = ends
+    alone = np.flatnonzero(ends != together[position])
+    instants = pl.Series(np.concatenate([together, ends[alone]]), dtype=pl.Datetime("us"))
+    codes = trading_period(instants.dt.replace_time_zone("UTC")).to_physical().cast(pl.Int8).to_numpy()
+    found = codes[position]
+    found[alone] = codes[together.size :]
+    return found
 
 
 def _frame(rows: DailyRows, at: Integers, places: Integers, columns: dict[str, np.ndarray]) -> pl.DataFrame:

@@ -14,7 +14,7 @@ import polars as pl
 
 from gnosis.engines import indicators, physics
 from gnosis.engines.indicators import directional_index
-from gnosis.engines.liquidity import book_quality, impact_and_lambda, structure_and_regime
+from gnosis.engines.liquidity import book_quality, structure_and_regime
 from gnosis.engines.liquidity.inputs import WINDOW, daily_quantities
 from gnosis.engines.liquidity.order_book_imbalance import daily_proxies
 from gnosis.engines.liquidity.parameters import LiquidityParameters
@@ -32,7 +32,6 @@ from gnosis.engines.sentiment.fusion import fuse
 from gnosis.engines.sentiment.parameters import SentimentParameters
 from gnosis.engines.sentiment.state import READINGS, bias
 from gnosis.engines.trailing import YEAR, Series, least
-from gnosis.engines.volume_profile import VolumeProfile
 from gnosis.features.panel import Rows
 from gnosis.features.regime import liquidity_of_session, market_structure
 from gnosis.features.technical import Averages, technical_values
@@ -122,9 +121,7 @@ def _liquidity(panel: Panel, points: Points, every: Points) -> dict[str, Floats]
     iceberg = np.where(is_known, (proxies["volume_z"] > 2) & is_quiet, np.nan)
 
     found = structure_and_regime.daily_structure(panel, points)
-    profile = VolumeProfile(*(found[f"profile_{part}"] for part in ("volume", "low", "high")))
     values = {name: found[name] for name in found if name.startswith("liq_")}
-    values |= structure_and_regime.profile_structure(profile, found["close"], found["atr14"])
     score = liquidity_score(
         frictions.percentile_rank(), kyles.percentile_rank(), found["amihud_rank"], found["scarcity_rank"]
     )
@@ -154,7 +151,7 @@ def _liquidity(panel: Panel, points: Points, every: Points) -> dict[str, Floats]
     return values | {
         "liq_friction_cost": frictions.values,
         "liq_kyle_lambda": kyles.values,
-        "liq_amihud": panel.at(points, impact_and_lambda.amihud_of(panel)),
+        "liq_amihud": found["amihud"],
         "liq_orderbook_imbalance": proxies["money_flow"],
         "liq_sweep_alert": daily_sweep(panel, points),
         "liq_iceberg_alert": iceberg,

@@ -101,6 +101,12 @@ class DailyRows:
             None if sessions is None else frozenset(sessions),
         )
 
+    def regular_sessions(self) -> Integers:
+        """Return the ranks of the sessions in which a row is wanted of a symbol that is not late."""
+        is_there = np.zeros(self.instants.size, dtype=bool)
+        is_there[self.position[self.wanted & ~self.is_late[self.symbol]]] = True
+        return np.flatnonzero(is_there)
+
     def panel(self, first: int, last: int, start: int, end: int) -> Panel:
         """Return the panel of the symbols with codes from ``first`` to before ``last``, and its sessions likewise."""
         rows = slice(*np.searchsorted(self.symbol, (first, last)))

@@ -190,10 +190,10 @@ def trading_period(ends: pl.Series) -> pl.Series:
 
 def market_structure(panel: Rows, strength: np.ndarray) -> np.ndarray:
     """Return the code of ``regime_market_structure`` of every bar from its ADX; -1 is unknown."""
-    from gnosis.engines import indicators_kernel as kernel
+    from gnosis.engines.rolling_kernel import SUM, rolling
 
     # SMA50_t - SMA50_{t-10} has the sign of the ten closes that entered less the ten that left.
-    ten = kernel.rolling(panel.close, 10, kernel.SUM)
+    ten = rolling(panel.close, 10, SUM)
     slope = np.full(len(ten), np.nan)
     slope[50:] = ten[50:] - ten[:-50]
     uptrend, downtrend, chop, rotation = range(4)

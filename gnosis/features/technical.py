@@ -121,10 +121,11 @@ def technical_values(panel: Rows, averages: Averages) -> dict[str, np.ndarray]:
 
 def _values(panel: Rows, averages: Averages) -> dict[str, np.ndarray]:
     from gnosis.engines import indicators_kernel as kernel
+    from gnosis.engines.rolling_kernel import MEAN, rolling
     from gnosis.features.indicators import return_score
 
     close, rsi, mean_range = panel.close, averages.rsi, averages.mean_range
-    usual_range = kernel.rolling(mean_range, 20, kernel.MEAN)
+    usual_range = rolling(mean_range, 20, MEAN)
     expansion = mean_range / np.where(usual_range > 0.0, usual_range, np.nan)
     histogram = kernel.macd_histogram(close)
     return {

@@ -10,11 +10,13 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gnosis.tables.models import DriftStatus
+    from gnosis.tables.model_scores import DriftStatus
 
 BINS = 10
 FEWEST_ROWS = 100
 WATCH_FROM, DRIFTED_ABOVE = 0.10, 0.25
+LARGEST_EXACT = 100_000
+"""Product of the sizes of two samples up to which the p-value of their distance is exact."""
 
 
 def population_stability(
@@ -59,10 +61,32 @@ def population_stability(
         values = np.unique(np.concatenate([known, actual[~np.isnan(actual)]]))
         counts = [_counts(np.searchsorted(values, side), side, values.size) for side in (reference, actual)]
     else:
-        edges = _edges(known)
+        edges = decile_edges(known)
         counts = [_counts(np.searchsorted(edges, side, "right"), side, edges.size + 1) for side in (reference, actual)]
-    bins = counts[0].size
-    expected, found = ((n + 0.5) / (n.sum() + 0.5 * bins) for n in counts)
+    return stability_of_counts(counts[0], counts[1])
+
+
+def stability_of_counts(
+    reference: NDArray[np.float64], actual: NDArray[np.float64], *, pseudo_count: float = 0.5
+) -> float:
+    """Return the population stability index of two histograms over the same bins (L-9.1).
+
+    Parameters
+    ----------
+    reference, actual
+        Values in each bin, shape (bins,).
+    pseudo_count
+        Added to each bin of either side; with 0 the index of the plain shares, for which no bin may be empty.
+
+    Examples
+    --------
+    >>> tens = np.full(10, 20.0)
+    >>> round(stability_of_counts(tens, np.array([0.0, 10, 20, 20, 20, 20, 20, 20, 30, 40])), 12)
+    0.480743889551
+    """
+    expected, found = (
+        (counts + pseudo_count) / (counts.sum() + pseudo_count * counts.size) for counts in (reference, actual)
+    )
     return float(((found - expected) * np.log(found / expected)).sum())
 
 
@@ -79,7 +103,83 @@ def status(index: float) -> DriftStatus:
     return "drifted" if index > DRIFTED_ABOVE else "watch" if index >= WATCH_FROM else "stable"
 
 
-def _edges(known: NDArray[np.float64]) -> NDArray[np.float64]:
+def kolmogorov_smirnov(reference: NDArray[np.float64], actual: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the largest distance of two empirical distributions and its two-sided p-value (L-9.2).
+
+    The p-value is exact while the product of the sample sizes is at most ``LARGEST_EXACT``, by the count of lattice
+    paths; beyond that it is that of Kolmogorov's limit, some per cent larger. Equal values make it
+    larger too.
+
+    Parameters
+    ----------
+    reference, actual
+        Samples without NaN, shapes (m,) and (n,).
+
+    Returns
+    -------
+    tuple
+        Distance from 0 to 1 and p-value; NaN when a sample is empty.
+
+    References
+    ----------
+    Hodges (1957), The significance probability of the Smirnov two-sample test; Smirnov (1948).
+
+    Examples
+    --------
+    >>> distance, p = kolmogorov_smirnov(np.arange(1.0, 11.0), np.arange(4.0, 14.0))
+    >>> distance, round(p, 12)
+    (0.3, 0.786929788478)
+    """
+    from gnosis.learning.drift_kernel import largest_distance
+
+    steps = largest_distance(np.sort(reference), np.sort(actual)) if min(reference.size, actual.size) else 0
+    sizes = np.array([actual.size])
+    return distances(np.array([steps]), reference.size, sizes)[0].item(), p_values(
+        np.array([steps]), reference.size, sizes
+    )[0].item()
+
+
+def distances(steps: NDArray[np.int64], m: int, n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return largest distances of samples of m and n values from their multiples of 1/(m n); NaN without values."""
+    pairs = m * n
+    return np.where(pairs > 0, steps / np.maximum(pairs, 1), np.nan)
+
+
+def p_values(steps: NDArray[np.int64], m: int, n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the p-values of :func:`kolmogorov_smirnov` for largest distances in multiples of 1/(m n)."""
+    from scipy.special import kolmogorov
+
+    from gnosis.learning.drift_kernel import exact_p_values
+
+    limit = kolmogorov(distances(steps, m, n) * np.sqrt(m * n / np.maximum(m + n, 1)))
+    return np.where(m * n <= LARGEST_EXACT, exact_p_values(steps, m, n, LARGEST_EXACT), limit)
+
+
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p-values adjusted for their number, so that one of them is below a level by chance at most that often.
+
+    Parameters
+    ----------
+    p
+        Shape (tests,), NaN where nothing was tested: it does not count as a test.
+
+    References
+    ----------
+    Holm (1979), A simple sequentially rejective multiple test procedure.
+
+    Examples
+    --------
+    >>> holm(np.array([0.01, 0.2, 0.001, np.nan, 0.02, 0.04])).round(12).tolist()
+    [0.04, 0.2, 0.005, nan, 0.06, 0.08]
+    """
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
+    adjusted = np.full(p.shape, np.nan)
+    rising = np.maximum.accumulate(p[order] * np.arange(order.size, 0, -1))
+    adjusted[order] = np.minimum(rising, 1.0)
+    return adjusted
+
+
+def decile_edges(known: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where bins begin: at the deciles, and right after a decile that occurs more than once."""
     if not known.size:
         return np.empty(0)
@@ -92,4 +192,17 @@ def _counts(bins: NDArray[np.intp], values: NDArray[np.float64], n_bins: int) ->
     return np.bincount(np.where(np.isnan(values), n_bins, bins), minlength=n_bins + 1).astype(np.float64)
 
 
-__all__ = ["DRIFTED_ABOVE", "WATCH_FROM", "population_stability", "status"]
+__all__ = [
+    "DRIFTED_ABOVE",
+    "FEWEST_ROWS",
+    "LARGEST_EXACT",
+    "WATCH_FROM",
+    "decile_edges",
+    "distances",
+    "holm",
+    "kolmogorov_smirnov",
+    "p_values",
+    "population_stability",
+    "stability_of_counts",
+    "status",
+]

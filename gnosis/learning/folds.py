@@ -1,7 +1,9 @@
 """Purged walk-forward folds: which rows a model may learn from and which it is judged on.
 
 Sessions are counted from the first session that has a label. A new session can only lengthen the last fold or open the
-next one: it never moves a boundary, so the folds of one night are the folds of a backfill.
+next one: it never moves a boundary, so the folds of one night are the folds of a backfill. The newest sessions are in
+folds like all others, because the model that serves them is fitted by its fold; what may not be looked at when
+something is chosen is said by :mod:`gnosis.learning.vault`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from gnosis.learning.purging import LATEST, FoldsError, meets
 from gnosis.tables import TABLES
 
 if TYPE_CHECKING:
@@ -23,12 +26,6 @@ if TYPE_CHECKING:
 TRAIN_SESSIONS = 756
 TEST_SESSIONS = 63
 STEP_SESSIONS = 63
-
-_LATEST = np.iinfo(np.int64).max
-
-
-class FoldsError(ValueError):
-    """Rows from which no valid folds can be cut."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,12 @@ class Fold:
         Horizon in sessions and number of the fold in time order.
     train, test
         Positions (int64) of the training rows after purging and of all rows of the test block, labelled or not.
-    n_purged, n_null
-        Rows of the training window whose outcome was not known before the test block, and those whose outcome is known
-        to be no label (a gap, or no volatility scale).
+    n_purged
+        Rows of the training window whose outcome was not known before the test block.
+    n_embargoed
+        Always 0: the embargo lies after a test block, and a walk-forward model learns from nothing after it.
+    n_null
+        Rows of the training window whose outcome is known to be no label (a gap, or no volatility scale).
     is_complete
         Whether the test block is full and each of its labels is known.
     """
@@ -53,26 +53,13 @@ class Fold:
     train: NDArray[np.int64]
     test: NDArray[np.int64]
     n_purged: int
+    n_embargoed: int
     n_null: int
     is_complete: bool
 
 
-def meets(t0: NDArray[np.int64], t1: NDArray[np.int64], hull_start: int, hull_end: int = _LATEST) -> NDArray[np.bool_]:
-    """Return which closed intervals ``[t0, t1]`` meet the closed hull of a test block (L-4.2).
-
-    López de Prado (2018), ch. 7: such rows share outcome time with the test block and are purged from training.
-
-    Examples
-    --------
-    >>> start = np.array([0, 1, 2, 3])
-    >>> meets(start, start + 2, hull_start=4).tolist()
-    [False, False, True, True]
-    """
-    return (t1 >= hull_start) & (t0 <= hull_end)
-
-
 def _instants(column: pl.Series) -> NDArray[np.int64]:
-    return column.dt.epoch("us").fill_null(_LATEST).to_numpy()
+    return column.dt.epoch("us").fill_null(LATEST).to_numpy()
 
 
 def walk_forward(
@@ -164,8 +151,9 @@ def _of_horizon(
                 train=kept + offset,
                 test=test_rows + offset,
                 n_purged=int((window & late).sum()),
+                n_embargoed=0,
                 n_null=int((window & ~labelled & ~late).sum()),
-                is_complete=full and bool((outcome[test_rows] < _LATEST).all()),
+                is_complete=full and bool((outcome[test_rows] < LATEST).all()),
             )
         )
     return folds
@@ -199,6 +187,7 @@ def folds_frame(rows: pl.DataFrame, folds: Sequence[Fold]) -> pl.DataFrame:
             "test_last": session[int(fold.test[-1])],
             "n_train": fold.train.size,
             "n_purged": fold.n_purged,
+            "n_embargoed": fold.n_embargoed,
             "n_null": fold.n_null,
             "n_test": fold.test.size,
             "is_complete": fold.is_complete,

@@ -126,13 +126,34 @@ def mean_with_error(values: NDArray[np.float64], lags: int) -> tuple[float, floa
     n = known.size
     if n < FEWEST_SESSIONS:
         return math.nan, math.nan
-    mean = known.mean()
-    left = known - mean
+    return float(known.mean()), newey_west_error(known, max(lags, math.floor(4.0 * (n / 100.0) ** (2.0 / 9.0))))
+
+
+def newey_west_error(values: NDArray[np.float64], lags: int) -> float:
+    """Return the standard error of the mean of a series whose neighbours go together.
+
+    Parameters
+    ----------
+    values
+        In order of time, shape (n,), no NaN.
+    lags
+        Lags with Bartlett weights; the variance is divided by n.
+
+    References
+    ----------
+    Newey & West (1987).
+
+    Examples
+    --------
+    >>> daily = np.array([0.05, 0.04, 0.02, -0.01, -0.03, -0.02, 0.01, 0.03, 0.05, 0.06])
+    >>> round(float(daily.mean()) / newey_west_error(daily, lags=2), 6)
+    1.516196
+    """
+    left = values - values.mean()
     variance = (left * left).sum()
-    most = max(lags, math.floor(4.0 * (n / 100.0) ** (2.0 / 9.0)))
-    for lag in range(1, min(most, n - 1) + 1):
-        variance += 2.0 * (1.0 - lag / (most + 1.0)) * (left[lag:] * left[:-lag]).sum()
-    return float(mean), math.sqrt(max(variance, 0.0)) / n
+    for lag in range(1, min(lags, values.size - 1) + 1):
+        variance += 2.0 * (1.0 - lag / (lags + 1.0)) * (left[lag:] * left[:-lag]).sum()
+    return math.sqrt(max(variance, 0.0)) / values.size
 
 
 def is_alarming(row: Mapping[str, object]) -> bool:
@@ -205,5 +226,5 @@ def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 __all__ = [
     "ALARM_ERRORS", "ALARM_IC", "FEWEST_SESSIONS", "FEWEST_SYMBOLS", "coefficients", "column_correlations",
-    "is_alarming", "mean_with_error", "strength",
+    "is_alarming", "mean_with_error", "newey_west_error", "strength",
 ]  # fmt: skip

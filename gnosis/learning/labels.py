@@ -2,17 +2,29 @@
 
 A signal is formed at the close of session ``t``, filled at the open of ``t+1`` and closed at the close of ``t+h``. Its
 label is the property of session ``t+h``: before that session it does not exist, so the tail of a history has no rows
-rather than null rows, and no table of labels can hold a number from its own future.
+rather than null rows, and no table of labels can hold a number from its own future. The barriers may decide sooner;
+their row waits for the others.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from gnosis.sessions import schedule
+from gnosis.learning import meta_labels, triple_barrier
+from gnosis.learning.bar_grid import BarGrid, BarsError, shifted
+from gnosis.learning.obstacles import HALTED, NO_BAR, NO_SCALE, TRADED, reasons
+from gnosis.learning.volatility import (
+    HALF_LIFE,
+    MIN_OBSERVATIONS,
+    SIGMA_WINDOW,
+    ewm_sigma,
+    realised_volatility,
+    volatility_estimator,
+)
 from gnosis.tables import TABLES
 from gnosis.tables.models import HORIZONS
 
@@ -21,158 +33,38 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-HALF_LIFE = 20.0
-MIN_OBSERVATIONS = 60
 DEAD_ZONE = 0.1
-# The weight beyond 512 sessions at half-life 20 is 2e-8 of the total. A finite window is what lets one night's label
-# equal the same label of a ten-year backfill, bit for bit.
-SIGMA_WINDOW = 512
 LOOKBACK_SESSIONS = SIGMA_WINDOW + 1
 
-_NEEDED = ("session", "symbol", "open", "close", "adjustment_factor", "known_at", "provider", "synthetic")
 
+@dataclass(frozen=True)
+class _Rules:
+    """How outcomes are turned into labels, see :func:`labels`."""
 
-class BarsError(ValueError):
-    """Bars from which no labels can be formed."""
+    dead_zone: float
+    upper_width: float
+    lower_width: float
+    round_trip_cost_bps: float
 
-
-def _shifted(values: NDArray, by: int, fill: float) -> NDArray:
-    """Move the columns of a (symbols, sessions) array ``by`` sessions to the right."""
-    moved = np.full_like(values, fill)
-    if by < values.shape[1]:
-        moved[:, by:] = values[:, : values.shape[1] - by]
-    return moved
-
-
-def _trailing_sum(values: NDArray, window: int, decay: float) -> NDArray:
-    """Sum ``decay**i * values[:, t-i]`` over ``i < window`` (a power of two), by doubling.
-
-    Element by element and in the same order whatever the frame's start, hence exact repetition; no running total.
-    """
-    total, width = values, 1
-    while width < window:
-        total = total + decay**width * _shifted(total, width, 0)
-        width *= 2
-    return total
-
-
-def _trailing_max(values: NDArray, window: int, lowest: float) -> NDArray:
-    """Maximum of ``values[:, t-i]`` over ``i < window``, by doubling and one overlapping step."""
-    highest, width = values, 1
-    while 2 * width <= window:
-        highest = np.maximum(highest, _shifted(highest, width, lowest))
-        width *= 2
-    if width < window:
-        highest = np.maximum(highest, _shifted(highest, window - width, lowest))
-    return highest
-
-
-def ewm_sigma(
-    log_returns: NDArray[np.float64],
-    half_life: float = HALF_LIFE,
-    min_observations: int = MIN_OBSERVATIONS,
-) -> NDArray[np.float64]:
-    """Return the exponentially weighted volatility per session around a mean of zero (L-2.2).
-
-    Parameters
-    ----------
-    log_returns
-        Close-to-close log returns, shape (symbols, sessions), NaN where missing.
-    half_life
-        Sessions after which a return counts half.
-    min_observations
-        Fewer returns than this in the window give NaN.
-
-    Returns
-    -------
-    numpy.ndarray
-        1/sqrt(session), shape of ``log_returns``; position ``t`` uses returns up to ``t`` and no more than
-        ``SIGMA_WINDOW`` of them. NaN also where every return is zero: a scale of zero measures nothing.
-
-    Notes
-    -----
-    RiskMetrics (1996): ``sigma_t^2 = sum w_i r^2_{t-i} / sum w_i`` with ``w_i = 0.5^(i / half_life)``.
-
-    Examples
-    --------
-    >>> float(ewm_sigma(np.array([[0.01, -0.02, 0.015]]), half_life=2, min_observations=3)[0, -1].round(12))
-    0.015898062845
-    """
-    present = np.isfinite(log_returns)
-    squared = np.where(present, log_returns, 0.0) ** 2
-    decay = 0.5 ** (1.0 / half_life)
-    weight = _trailing_sum(present.astype(np.float64), SIGMA_WINDOW, decay)
-    observations = _trailing_sum(present.astype(np.float64), SIGMA_WINDOW, 1.0)
-    sigma = np.sqrt(_trailing_sum(squared, SIGMA_WINDOW, decay) / np.where(weight > 0.0, weight, np.nan))
-    return np.where((observations >= min_observations) & (sigma > 0.0), sigma, np.nan)
-
-
-class _Grid:
-    """Bars laid out as arrays of shape (symbols, exchange sessions), missing bars NaN."""
-
-    def __init__(self, bars: pl.DataFrame) -> None:
-        absent = [name for name in _NEEDED if name not in bars.columns]
-        if absent:
-            raise BarsError(f"expected columns {list(_NEEDED)}, found none of {absent}; pass rows of raw.equity_bars")
-        first, last = bars["session"].min(), bars["session"].max()
-        self.exchange = schedule().filter(pl.col("session").is_between(first, last))
-        self.symbols = bars["symbol"].unique().sort()
-        unknown = bars.filter(~pl.col("session").is_in(self.exchange["session"].implode()))
-        if unknown.height:
-            raise BarsError(
-                f"expected sessions of XNYS only, found {unknown.height} rows of other days, first "
-                f"{unknown['symbol'][0]} {unknown['session'][0]}; clean raw.equity_bars before labelling"
+    def __post_init__(self) -> None:
+        if not (self.dead_zone >= 0.0 and self.upper_width > 0.0 and self.lower_width > 0.0):
+            raise ValueError(
+                f"expected a dead zone of 0 or more and positive barrier widths, found {self.dead_zone}, "
+                f"{self.upper_width} and {self.lower_width}"
             )
-        duplicated = bars.filter(bars.select("session", "symbol").is_duplicated())
-        if duplicated.height:
-            raise BarsError(
-                f"expected one bar per symbol and session, found {duplicated.height} rows sharing a key, first "
-                f"{duplicated['symbol'][0]} {duplicated['session'][0]}; remove the repeats"
-            )
-        self.row = self.symbols.search_sorted(bars["symbol"]).to_numpy()
-        self.column = self.exchange["session"].search_sorted(bars["session"]).to_numpy()
-        self.bars = bars
-
-    def floats(self, expression: pl.Expr) -> NDArray[np.float64]:
-        return self._fill(self.bars.select(expression).to_series().cast(pl.Float64).to_numpy(), np.nan)
-
-    def integers(self, expression: pl.Expr) -> NDArray[np.int64]:
-        values = self.bars.select(expression).to_series().cast(pl.Int64).to_numpy()
-        return self._fill(values, np.iinfo(np.int64).min)
-
-    def _fill(self, values: NDArray, missing: float) -> NDArray:
-        grid = np.full((len(self.symbols), self.exchange.height), missing, dtype=values.dtype)
-        grid[self.row, self.column] = values
-        return grid
-
-
-def _origin(grid: _Grid, window: int) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
-    """Latest known_at (µs), and a bit set of providers and the synthetic flag over the trailing window."""
-    known = _trailing_max(grid.integers(pl.col("known_at").dt.epoch("us")), window, np.iinfo(np.int64).min)
-    providers = sorted({part for name in grid.bars["provider"].unique() for part in name.split("+")})
-    sources = [pl.col("provider").str.split("+").list.contains(name) for name in providers] + [pl.col("synthetic")]
-    bits = np.zeros(known.shape, dtype=np.int64)
-    for position, source in enumerate(sources):
-        used = np.maximum(grid.integers(source), 0)
-        bits |= _trailing_max(used, window, 0) << position
-    return known, bits, providers
-
-
-def _provider_names(bits: pl.Series, providers: list[str]) -> pl.DataFrame:
-    """Names and synthetic flag that each bit set stands for."""
-    distinct = bits.unique().sort()
-    names = ["+".join(name for at, name in enumerate(providers) if code >> at & 1) for code in distinct]
-    synthetic = [bool(code >> len(providers) & 1) for code in distinct]
-    return pl.DataFrame({"bits": distinct, "provider": names, "synthetic": synthetic})
 
 
 def labels(
     bars: pl.DataFrame,
     horizons: Sequence[int] = HORIZONS,
     *,
+    intraday: pl.DataFrame | None = None,
     half_life: float = HALF_LIFE,
     min_observations: int = MIN_OBSERVATIONS,
     dead_zone: float = DEAD_ZONE,
+    upper_width: float = triple_barrier.UPPER_WIDTH,
+    lower_width: float = triple_barrier.LOWER_WIDTH,
+    round_trip_cost_bps: float = meta_labels.ROUND_TRIP_COST_BPS,
 ) -> pl.DataFrame:
     """Return the label of every decision whose outcome is known within ``bars``.
 
@@ -183,10 +75,17 @@ def labels(
         the ``LOOKBACK_SESSIONS + max(horizons)`` sessions before it: more history changes nothing.
     horizons
         Holding periods in sessions.
+    intraday
+        Rows of ``raw.intraday_bars`` of the last ``max(horizons)`` sessions, to decide sessions that touched both
+        barriers. None: those labels stay null.
     half_life, min_observations
-        Of the volatility scale, see :func:`ewm_sigma`.
+        Of the volatility scale, see :func:`gnosis.learning.volatility.ewm_sigma`.
     dead_zone
         Width of the flat class in units of ``sigma * sqrt(horizon)`` (L-2.4).
+    upper_width, lower_width
+        Log distances of the barriers from the entry in units of ``sigma * sqrt(horizon)`` (L-2.7).
+    round_trip_cost_bps
+        Basis points that a side must earn when no barrier is met (L-2.8).
 
     Returns
     -------
@@ -197,13 +96,18 @@ def labels(
         with one dividend ``D`` the two differ by about ``D/C`` times the return after the ex-date.
 
         ``reason`` is null exactly when ``y_dir`` is known. ``gap``: a session of the exchange between ``t`` and ``t+h``
-        has no bar, nothing is computed. ``warmup_sigma``: no volatility scale yet, ``y_ret`` is kept, the class and the
-        magnitude are null. There is no ``tail``: those rows come into being when their outcome does.
+        has no bar, nothing is computed. ``halted``: there is one, without volume and range, whose prices are nobody's.
+        ``warmup_sigma``: no volatility scale yet, ``y_ret`` and ``y_vol`` are kept, the class, the magnitude and the
+        barriers are null. There is no ``tail``: those rows come into being when their outcome does. There is no
+        ``delisted``: no table tells of it. ``barrier_reason`` is null exactly when ``barrier_outcome`` is known; what
+        happens after a barrier was met does not matter to it.
 
     Raises
     ------
     BarsError
         Missing columns, days that are not sessions, repeated keys or a horizon below one.
+    ValueError
+        A negative dead zone or cost, a width that is not positive, or ``intraday`` with other columns than its table.
 
     Notes
     -----
@@ -212,48 +116,55 @@ def labels(
     Examples
     --------
     >>> import datetime as dt
-    >>> from gnosis.sessions import sessions_between
-    >>> days = sessions_between(dt.date(2024, 1, 2), dt.date(2024, 1, 5))
-    >>> close_at = schedule().filter(pl.col("session").is_in(days))["close_at"]
-    >>> bars = pl.DataFrame({"session": days, "symbol": "ABC", "open": [100.0, 101, 102, 101],
-    ...     "close": [101.0, 102, 101, 103], "adjustment_factor": 1.0, "known_at": close_at,
-    ...     "provider": "simulated", "synthetic": True})
+    >>> from gnosis.sessions import schedule
+    >>> days = schedule().filter(pl.col("session").is_between(dt.date(2024, 1, 2), dt.date(2024, 1, 5)))
+    >>> bars = days.select("session", known_at="close_at").with_columns(symbol=pl.lit("ABC"),
+    ...     open=pl.Series([100.0, 101, 102, 101]), high=pl.Series([101.5, 102.5, 103, 103.5]),
+    ...     low=pl.Series([99.5, 100.5, 100.5, 100.5]), close=pl.Series([101.0, 102, 101, 103]), volume=1e6,
+    ...     adjustment_factor=1.0, provider=pl.lit("simulated"), synthetic=True)
     >>> known = labels(bars, horizons=(2,))
     >>> known["signal_session"].dt.to_string().to_list(), [round(value, 6) for value in known["y_ret"]]
     (['2024-01-02', '2024-01-03'], [0.0, 0.009756])
     """
     if not horizons or min(horizons) < 1:
         raise BarsError(f"expected horizons of at least one session, found {tuple(horizons)}")
+    rules = _Rules(dead_zone, upper_width, lower_width, round_trip_cost_bps)
     table = TABLES["models.labels"]
     if bars.is_empty():
         return table.empty()
-    grid = _Grid(bars)
-    open_ = np.log(grid.floats(pl.col("open") * pl.col("adjustment_factor")))
-    close = np.log(grid.floats(pl.col("close") * pl.col("adjustment_factor")))
-    sigma = ewm_sigma(close - _shifted(close, 1, np.nan), half_life, min_observations)
-    has_bar = np.isfinite(open_) & np.isfinite(close)
-    frames = [_horizon(grid, open_, close, sigma, has_bar, h, dead_zone) for h in sorted(set(horizons))]
+    grid = BarGrid(bars)
+    close = np.log(grid.close)
+    sigma = ewm_sigma(close - shifted(close, 1, np.nan), half_life, min_observations)
+    frames = [_horizon(grid, sigma, h, rules, intraday) for h in sorted(set(horizons))]
     return pl.concat(frames).sort(table.key)
 
 
 def _horizon(
-    grid: _Grid,
-    open_: NDArray[np.float64],
-    close: NDArray[np.float64],
-    sigma: NDArray[np.float64],
-    has_bar: NDArray[np.bool_],
-    h: int,
-    dead_zone: float,
+    grid: BarGrid, sigma_at: NDArray[np.float64], h: int, rules: _Rules, intraday: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """Labels of one horizon: arrays are indexed by the session of the outcome, ``t+h``."""
+    """Labels of one horizon: one row per bar that has ``h`` sessions after it."""
     table = TABLES["models.labels"]
-    symbol, end = np.nonzero(_shifted(has_bar, h, False))
-    start = end - h
-    bars_held = np.cumsum(has_bar, axis=1)
-    complete: NDArray[np.bool_] = (bars_held[symbol, end] - bars_held[symbol, start]) == h
-    y_ret = np.where(complete, close[symbol, end] - open_[symbol, start + 1], np.nan)
-    scale = sigma[symbol, start] * np.sqrt(h)
-    known, bits, providers = _origin(grid, LOOKBACK_SESSIONS + h)
+    decided = grid.has_bar[:, : max(grid.exchange.height - h, 0)]
+    start, symbol = (np.ascontiguousarray(axis) for axis in np.nonzero(decided.T))
+    end = start + h
+    sigma = sigma_at[symbol, start]
+    y_ret = np.log(grid.close[symbol, end]) - np.log(grid.open[symbol, start + 1])
+    obstacle = _obstacles(grid, symbol, start, end, sigma)
+    y_ret[(obstacle == NO_BAR) | (obstacle == HALTED)] = np.nan
+    met = triple_barrier.barrier_outcomes(
+        grid,
+        symbol,
+        start,
+        sigma,
+        h,
+        upper_width=rules.upper_width,
+        lower_width=rules.lower_width,
+        intraday=intraday,
+    )
+    side = meta_labels.sides(grid)[symbol, start]
+    y_meta = meta_labels.meta_labels(side, met.outcome, met.log_return, rules.round_trip_cost_bps)
+    scale = sigma * np.sqrt(h)
+    threshold = rules.dead_zone * scale
     sessions = grid.exchange
     frame = pl.DataFrame(
         {
@@ -263,26 +174,77 @@ def _horizon(
             "signal_session": sessions["session"].gather(start),
             "t0": sessions["close_at"].gather(start),
             "t1": sessions["close_at"].gather(end),
-            "sigma_bar": sigma[symbol, start],
+            "sigma_bar": sigma,
             "y_ret": y_ret,
-            "threshold": dead_zone * scale,
+            "y_dir": _known(((y_ret > threshold).astype(np.int8) - (y_ret < -threshold)), obstacle == TRADED),
             "y_mag": np.abs(y_ret) / scale,
-            "complete": complete,
-            "known_at": pl.Series(known[symbol, end]).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-            "bits": bits[symbol, end],
+            "y_vol": realised_volatility(grid, h)[symbol, end],
+            "barrier_outcome": _known(met.outcome, met.obstacle == TRADED),
+            "barrier_exit_price": met.exit_price,
+            "barrier_return": met.log_return,
+            "barrier_t1": sessions["close_at"].gather(pl.Series(_known(met.column, met.obstacle == TRADED))),
+            "barrier_reason": reasons(met.obstacle, "barrier_reason"),
+            "side": _known(side, side != 0),
+            "y_meta": _known(y_meta, y_meta >= 0),
+            "reason": reasons(obstacle, "reason"),
         }
-    ).fill_nan(None)
+    ).with_columns(pl.selectors.float().fill_nan(None))
+    estimator = pl.when(pl.col("y_vol").is_not_null()).then(pl.lit(volatility_estimator(h)))
+    frame = _with_origin(frame, grid, symbol, end, LOOKBACK_SESSIONS + h, met.finer)
     return (
-        frame.join(_provider_names(frame["bits"], providers), on="bits", how="left", maintain_order="left")
-        .with_columns(
-            known_at=pl.max_horizontal("known_at", "t1"),
-            y_dir=(pl.col("y_ret") > pl.col("threshold")).cast(pl.Int8)
-            - (pl.col("y_ret") < -pl.col("threshold")).cast(pl.Int8),
-            reason=pl.when(~pl.col("complete"))
-            .then(pl.lit("gap"))
-            .when(pl.col("sigma_bar").is_null())
-            .then(pl.lit("warmup_sigma")),
-        )
+        frame.with_columns(known_at=pl.max_horizontal("known_at", "t1"), volatility_estimator=estimator)
         .select(list(table.polars_schema))
         .cast(table.polars_schema)
     )
+
+
+def _known(values: NDArray, is_known: NDArray[np.bool_]) -> pl.Series:
+    """Values with null where they are not known."""
+    return pl.select(pl.when(pl.Series(is_known)).then(pl.Series(values))).to_series()
+
+
+def _obstacles(
+    grid: BarGrid,
+    symbol: NDArray[np.int64],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    sigma: NDArray[np.float64],
+) -> NDArray[np.int8]:
+    """What stands between each decision and its class: a session without a price before a scale that is not there."""
+
+    def is_met(state: int) -> NDArray[np.bool_]:
+        until = np.cumsum(grid.state == state, axis=1)
+        return until[symbol, end] > until[symbol, start]
+
+    met = [is_met(NO_BAR), is_met(HALTED), np.isnan(sigma)]
+    return np.select(met, [NO_BAR, HALTED, NO_SCALE], TRADED).astype(np.int8)
+
+
+def _with_origin(
+    frame: pl.DataFrame,
+    grid: BarGrid,
+    symbol: NDArray[np.int64],
+    end: NDArray[np.int64],
+    window: int,
+    finer: pl.DataFrame,
+) -> pl.DataFrame:
+    """Add when, from whom and of what kind the bars of each label's window were, minutes that decided it included."""
+    known, bits, providers = grid.origin(window)
+    distinct, code = np.unique(bits[symbol, end], return_inverse=True)
+    names = ["+".join(name for at, name in enumerate(providers) if one >> at & 1) for one in distinct.tolist()]
+    synthetic = pl.Series((distinct >> len(providers) & 1).astype(bool))
+    frame = frame.with_columns(
+        known_at=pl.Series(known[symbol, end]).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        provider=pl.Series(names, dtype=pl.String).gather(code),
+        synthetic=synthetic.gather(code),
+    )
+    if finer.is_empty():
+        return frame
+    numbered = frame.with_row_index("row").cast({"row": pl.Int64})
+    both = pl.concat([numbered.select(finer.columns).join(finer, on="row", how="semi"), finer])
+    merged = both.group_by("row").agg(
+        pl.col("known_at").max(),
+        pl.col("provider").str.split("+").explode().unique().sort().str.join("+"),
+        pl.col("synthetic").any(),
+    )
+    return numbered.update(merged, on="row")

@@ -8,33 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from gnosis.features.registry import BY_NAME, FEATURES
+from gnosis.features.registry import FEATURES
+from gnosis.learning.problem import Inputs
 from gnosis.sessions import schedule
+from gnosis.tables import TABLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GROUPS = ("technical", "regime", "macro")
-"""Groups that models learn from: those that need no chain and no collected source."""
-FEATURE_NAMES: tuple[str, ...] = tuple(
-    feature.name for group in GROUPS for feature in FEATURES if feature.group == group
-)
+FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 CATEGORIES: dict[int, tuple[str, ...]] = {
-    position: BY_NAME[name].categories for position, name in enumerate(FEATURE_NAMES) if BY_NAME[name].categories
+    position: feature.categories
+    for position, feature in enumerate(FEATURES)
+    if feature.categories and min(feature.codes.values()) >= 0
 }
-MAX_MISSING_SHARE = 0.3
+"""Positions of the features whose codes have no order. A category coded around zero is a number on its scale."""
 
 KEY = ["session", "symbol"]
 ORIGIN = ["as_of", "known_at", "provider", "synthetic"]
-_FROM_LABELS = {
-    "horizon_bars": "horizon_bars",
-    "t0": "t0",
-    "t1": "t1",
-    "y_dir": "y_dir",
-    "y_ret": "y_ret",
-    "known_at": "label_known_at",
-    "synthetic": "label_synthetic",
-}
+ENERGY = "hedge_movement_energy"
+_LABEL_KEY = ["horizon_bars", "session", "symbol"]
 
 
 class LookAheadError(ValueError):
@@ -51,7 +44,7 @@ def feature_list_sha256() -> str:
     Examples
     --------
     >>> len(FEATURE_NAMES), len(feature_list_sha256())
-    (27, 64)
+    (141, 64)
     """
     kinds = {feature.name: feature.dtype for feature in FEATURES}
     lines = [
@@ -71,8 +64,8 @@ def feature_rows(matrix: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``session``, ``symbol``, ``as_of``, ``known_at``, ``provider``, ``synthetic`` and every feature of
-        ``FEATURE_NAMES``, sorted by session and symbol.
+        ``session``, ``symbol``, ``as_of``, ``known_at``, ``provider``, ``synthetic``, ``confidence`` and the features
+        of ``FEATURE_NAMES``, sorted by session and symbol.
 
     Raises
     ------
@@ -87,7 +80,7 @@ def feature_rows(matrix: pl.DataFrame) -> pl.DataFrame:
         raise FeatureRowsError(f"expected the {len(FEATURE_NAMES)} features of the registry, found none of {absent}")
     if matrix.select(KEY).is_duplicated().any():
         raise FeatureRowsError("expected one feature row per symbol and session, found repeated keys")
-    rows = matrix.select(*KEY, *ORIGIN, *FEATURE_NAMES).sort(KEY)
+    rows = matrix.select(*KEY, *ORIGIN, "confidence", *FEATURE_NAMES).sort(KEY)
     _require_in_time(rows)
     return rows
 
@@ -109,7 +102,7 @@ def _require_in_time(rows: pl.DataFrame) -> None:
 
 
 def as_array(rows: pl.DataFrame) -> NDArray[np.float32]:
-    """Return the features as float32 of shape (rows, 27), missing as NaN (L-1.1)."""
+    """Return the features as float32 of shape (rows, 141), missing as NaN (L-1.1)."""
     values = rows.select(pl.col(FEATURE_NAMES).cast(pl.Float32)).fill_null(float("nan")).to_numpy()
     canonical = np.ascontiguousarray(values, dtype=np.float32)
     canonical[np.isnan(canonical)] = np.float32("nan")
@@ -121,9 +114,9 @@ def feature_row_sha256(features: NDArray[np.float32]) -> list[str]:
 
     Examples
     --------
-    >>> row = np.full((1, 27), np.nan, dtype=np.float32)
+    >>> row = np.full((1, 141), np.nan, dtype=np.float32)
     >>> feature_row_sha256(row)[0][:12]
-    '199aa59c3289'
+    '5b36acf5d371'
     """
     values = np.ascontiguousarray(features, dtype="<f4") + np.float32(0.0)
     mask = np.isnan(values)
@@ -138,27 +131,59 @@ def dataset(features: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     features
-        Result of :func:`feature_rows`.
+        Result of :func:`feature_rows`, with ``confidence``.
     labels
         Rows of ``models.labels`` of one or more horizons.
 
     Returns
     -------
     polars.DataFrame
-        One row per feature row and horizon, sorted by ``horizon_bars``, ``session``, ``symbol``: the columns of
-        ``features`` with ``t0``, ``t1``, ``y_dir``, ``y_ret``, ``label_known_at`` and ``label_synthetic``, null while
-        the outcome is unknown.
+        ``models.dataset``: one row per feature row and horizon of ``labels``, sorted by its key; everything about the
+        outcome is null while the outcome is unknown.
     """
-    horizons = labels.select("horizon_bars").unique().sort("horizon_bars")
-    outcome = labels.select(
-        "symbol",
-        pl.col("signal_session").alias("session"),
-        *[pl.col(old).alias(new) for old, new in _FROM_LABELS.items()],
+    table = TABLES["models.dataset"]
+    values = as_array(features)
+    keys = features.select(
+        *KEY,
+        *ORIGIN,
+        "confidence",
+        movement_energy=pl.col(ENERGY).cast(pl.Float64),
+        n_missing=pl.Series(np.isnan(values).sum(axis=1), dtype=pl.Int64),
+        feature_row_sha256=pl.Series(feature_row_sha256(values), dtype=pl.String),
     )
-    key = ["horizon_bars", "session", "symbol"]
+    outcome = labels.rename({"known_at": "label_known_at", "synthetic": "label_synthetic"}).drop("session", "provider")
+    horizons = labels.select("horizon_bars").unique().sort("horizon_bars")
     return (
-        horizons.join(features, how="cross")
-        .join(outcome, on=key, how="left", validate="1:1")
-        .select(key + [name for name in features.columns if name not in key] + list(_FROM_LABELS.values())[1:])
-        .sort(key)
+        horizons.join(keys, how="cross")
+        .join(outcome.rename({"signal_session": "session"}), on=_LABEL_KEY, how="left", validate="1:1")
+        .select(list(table.polars_schema))
+        .cast(table.polars_schema)
+        .sort(table.key)
+    )
+
+
+def inputs(features: pl.DataFrame, sigma_bar: pl.DataFrame | None = None) -> Inputs:
+    """Return feature rows as the arrays that models read.
+
+    Parameters
+    ----------
+    features
+        Result of :func:`feature_rows`: sorted by session and symbol.
+    sigma_bar
+        ``session`` (of the signal), ``symbol`` and ``sigma_bar``, as in ``models.dataset`` of one horizon; without it
+        the volatility scale is unknown.
+    """
+    number = schedule().select("session").with_row_index("number", offset=0)
+    numbered = features.select(KEY).join(number, on="session", how="left", maintain_order="left")
+    symbols = features["symbol"].unique().sort()
+    if sigma_bar is None:
+        sigma = np.full(features.height, np.nan)
+    else:
+        scale = sigma_bar.select(*KEY, "sigma_bar").unique(KEY)
+        sigma = features.select(KEY).join(scale, on=KEY, how="left", maintain_order="left")["sigma_bar"].to_numpy()
+    return Inputs(
+        features=as_array(features),
+        symbol=symbols.search_sorted(features["symbol"]).cast(pl.Int64).to_numpy(),
+        session=numbered["number"].cast(pl.Int64).to_numpy(),
+        sigma_bar=np.asarray(sigma, dtype=np.float64),
     )

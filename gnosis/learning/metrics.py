@@ -1,11 +1,13 @@
-"""Scores of class probabilities, and the bootstrap that says how far they can be trusted."""
+"""Scores of answers against what happened, row by row or over all rows (L-7.5, section 8)."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
+
+from gnosis.learning.information_coefficients import FEWEST_SYMBOLS, column_correlations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,139 +37,165 @@ def row_log_loss(probabilities: NDArray[np.float64], outcome: NDArray[np.int64])
 
 
 def row_brier(probabilities: NDArray[np.float64], outcome: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the squared distance of the probabilities from what happened, summed over classes: 0 to 2 (Brier 1950).
+    """Return the squared distance of the probabilities from what happened (Brier 1950).
+
+    With two classes that of the second, 0 to 1; with more the sum over classes, 0 to 2.
 
     Examples
     --------
     >>> float(row_brier(np.array([[0.1, 0.2, 0.7]]), np.array([2]))[0].round(6))
     0.14
+    >>> float(row_brier(np.array([[0.1, 0.9]]), np.array([1]))[0].round(6))
+    0.01
     """
     happened = np.eye(probabilities.shape[1])[outcome]
-    squared: NDArray[np.float64] = ((probabilities - happened) ** 2).sum(axis=1)
+    judged = slice(1, None) if probabilities.shape[1] == 2 else slice(None)
+    squared: NDArray[np.float64] = ((probabilities - happened)[:, judged] ** 2).sum(axis=1)
     return squared
 
 
-class Ranking:
-    """Area under the ROC curve for many weightings of the same rows: sorted once, one pass per weighting.
-
-    The area is the probability that a random positive scores above a random negative, ties one half (Hanley and McNeil
-    1982); with three classes the mean of one class against the rest.
-
-    Examples
-    --------
-    >>> up = np.array([0.9, 0.8, 0.3, 0.8])
-    >>> Ranking(np.column_stack([1 - up, up]), np.array([1, 0, 0, 1])).area(np.ones(4))
-    0.875
-    """
-
-    def __init__(self, probabilities: NDArray[np.float64], outcome: NDArray[np.int64]) -> None:
-        self._classes = []
-        for k in range(probabilities.shape[1]):
-            order = np.argsort(probabilities[:, k], kind="stable")
-            score = probabilities[order, k]
-            starts = np.flatnonzero(np.concatenate([[True], score[1:] != score[:-1]]))
-            self._classes.append((order, starts, outcome[order] == k))
-
-    def area(self, weights: NDArray[np.float64]) -> float:
-        """Return the mean area over the classes; NaN when a class or its complement has no weight."""
-        areas = []
-        for order, starts, positive in self._classes:
-            weight = weights[order]
-            ups = np.add.reduceat(weight * positive, starts)
-            downs = np.add.reduceat(weight * ~positive, starts)
-            below = np.cumsum(downs) - downs
-            pairs = ups.sum() * downs.sum()
-            areas.append(float((ups * (below + 0.5 * downs)).sum() / pairs) if pairs > 0.0 else np.nan)
-        return float(np.mean(areas))
-
-
-def bootstrap_counts(
-    n_sessions: int, mean_block: float, replicates: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Return how often each session is drawn in each replicate of the stationary bootstrap.
+def row_qlike(log_volatility: NDArray[np.float64], answer: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the QLIKE loss of a variance forecast: ``ratio - ln ratio - 1`` of realised to expected variance.
 
     Parameters
     ----------
-    n_sessions
-        Length of the series.
-    mean_block
-        Mean of the geometric block lengths, in sessions; at least the horizon, since labels overlap (L-8.1).
-    replicates
-        Number of resampled series.
-    rng
-        The only source of randomness.
+    log_volatility, answer
+        Natural logarithm of the realised and of the expected volatility, shape (rows,).
+
+    References
+    ----------
+    Patton (2011).
+
+    Examples
+    --------
+    >>> row_qlike(np.log([0.2, 0.2]), np.log([0.2, 0.1])).round(6).tolist()
+    [0.0, 1.613706]
+    """
+    log_ratio = 2.0 * (log_volatility - answer)
+    loss: NDArray[np.float64] = np.expm1(log_ratio) - log_ratio
+    return loss
+
+
+def placements(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the share of rows of the other outcome that each row stands on the right side of, ties one half.
+
+    A positive row stands right above a negative one. The mean over the positive rows is the area under the ROC curve,
+    and so is the mean over the negative rows (DeLong, DeLong and Clarke-Pearson 1988).
+
+    Parameters
+    ----------
+    score, positive
+        Shape (rows,).
 
     Returns
     -------
     numpy.ndarray
-        Shape (replicates, n_sessions); each row sums to ``n_sessions``.
-
-    Notes
-    -----
-    Politis and Romano (1994): blocks of geometric length on the circle.
+        Shape (rows,); NaN when there is one outcome only.
 
     Examples
     --------
-    >>> bootstrap_counts(4, 2.0, 2, np.random.default_rng(1)).sum(axis=1).tolist()
-    [4.0, 4.0]
+    >>> placements(np.array([0.9, 0.8, 0.3, 0.8]), np.array([True, False, False, True])).tolist()
+    [1.0, 0.75, 1.0, 0.75]
     """
-    begins = rng.random((replicates, n_sessions)) < 1.0 / mean_block
-    begins[:, 0] = True
-    position = np.arange(n_sessions)
-    begun = np.maximum.accumulate(np.where(begins, position, 0), axis=1)
-    first = np.take_along_axis(rng.integers(0, n_sessions, (replicates, n_sessions)), begun, axis=1)
-    drawn = (first + position - begun) % n_sessions
-    flat = drawn + n_sessions * np.arange(replicates)[:, None]
-    return np.bincount(flat.ravel(), minlength=replicates * n_sessions).reshape(replicates, n_sessions).astype(float)
+    n_other = np.where(positive, (~positive).sum(), positive.sum())
+    if not n_other.all():
+        return np.full(score.size, np.nan)
+    place = np.empty(score.size)
+    for mine, sign in ((positive, 1.0), (~positive, -1.0)):
+        others = np.sort(sign * score[~mine])
+        asked = sign * score[mine]
+        place[mine] = np.searchsorted(others, asked, "left") + np.searchsorted(others, asked, "right")
+    return place / (2.0 * n_other)
 
 
-def reliability(probability: NDArray[np.float64], happened: NDArray[np.bool_], bins: int = 10) -> pl.DataFrame:
-    """Return predicted against observed frequency in bins of equal mass, with Wilson 95 % intervals (L-7.5).
+def auc(probabilities: NDArray[np.float64], outcome: NDArray[np.int64]) -> float:
+    """Return the probability that a random positive scores above a random negative, ties one half.
+
+    With two classes the second is the positive one; with more it is the mean of one class against the rest. NaN when a
+    class never or always happened (Hanley and McNeil 1982).
+
+    Examples
+    --------
+    >>> up = np.array([0.9, 0.8, 0.3, 0.8])
+    >>> auc(np.column_stack([1 - up, up]), np.array([1, 0, 0, 1]))
+    0.875
+    """
+    areas = [placements(probabilities[:, at], outcome == at)[outcome == at] for at in judged_classes(probabilities)]
+    return float(np.mean([area.mean() if area.size else np.nan for area in areas]))
+
+
+def judged_classes(probabilities: NDArray[np.float64]) -> list[int]:
+    """Return the classes that are judged one against the rest: of two the second says it all.
+
+    Examples
+    --------
+    >>> judged_classes(np.zeros((1, 2))), judged_classes(np.zeros((1, 3)))
+    ([1], [0, 1, 2])
+    """
+    n_classes = probabilities.shape[1]
+    return [1] if n_classes == 2 else list(range(n_classes))
+
+
+def daily_coefficients(
+    answer: NDArray[np.float64],
+    realised: NDArray[np.float64],
+    session: NDArray[np.int64],
+    symbol: NDArray[np.int64],
+    *,
+    ranked: bool = False,
+    fewest: int = FEWEST_SYMBOLS,
+) -> NDArray[np.float64]:
+    """Return, session by session, the correlation across symbols of answers with what was realised.
 
     Parameters
     ----------
-    probability, happened
-        Of one class, shape (rows,).
-    bins
-        Number of bins; equal probabilities stay in one bin, so there may be fewer.
+    answer, realised
+        Shape (rows,), no NaN.
+    session, symbol
+        Numbers from 0, shape (rows,); each pair once.
+    ranked
+        Spearman's correlation, average ranks for ties, in place of Pearson's.
+    fewest
+        Symbols that a session needs.
 
     Returns
     -------
-    polars.DataFrame
-        ``n``, ``predicted``, ``observed``, ``observed_low``, ``observed_high`` per bin in rising order.
+    numpy.ndarray
+        Shape (sessions,); NaN for sessions with fewer symbols or where a side does not vary.
 
     Examples
     --------
-    >>> reliability(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]), bins=2)["observed"].to_list()
-    [0.0, 1.0]
+    >>> answer = np.array([0.02, -0.01, 0.005, 0.03, -0.02, 0.01])
+    >>> realised = np.array([0.015, -0.005, -0.01, 0.02, -0.03, 0.0])
+    >>> one_day, symbols = np.zeros(6, dtype=int), np.arange(6)
+    >>> daily_coefficients(answer, realised, one_day, symbols, fewest=6).round(6).tolist()
+    [0.929509]
     """
-    order = np.argsort(probability, kind="stable")
-    # A group of ties goes where its first member belongs.
-    place = np.searchsorted(probability[order], probability, side="left") * bins // max(len(probability), 1)
-    z = 1.959963984540054
-    n, share = pl.col("n"), pl.col("observed")
-    half = z * (share * (1 - share) / n + z * z / (4 * n * n)).sqrt()
-    return (
-        pl.DataFrame({"bin": place, "p": probability, "y": happened.astype(np.float64)})
-        .sort("bin", "p", "y")
-        .group_by("bin", maintain_order=True)
-        .agg(n=pl.len(), predicted=pl.col("p").mean(), observed=pl.col("y").mean())
-        .with_columns(
-            observed_low=(share + z * z / (2 * n) - half) / (1 + z * z / n),
-            observed_high=(share + z * z / (2 * n) + half) / (1 + z * z / n),
-        )
-        .drop("bin")
-    )
+    from scipy.stats import rankdata
+
+    shape = (int(symbol.max(initial=-1)) + 1, int(session.max(initial=-1)) + 1)
+    sides = [np.full(shape, np.nan), np.full(shape, np.nan)]
+    for side, values in zip(sides, (answer, realised), strict=True):
+        side[symbol, session] = values
+    wide = np.flatnonzero(np.bincount(session, minlength=shape[1]) >= fewest)
+    daily = np.full(shape[1], np.nan)
+    if wide.size:
+        sides = [side[:, wide] for side in sides]
+        if ranked:
+            sides = [rankdata(side, axis=0, nan_policy="omit") for side in sides]
+        daily[wide] = column_correlations(*sides)
+    return daily
 
 
-def expected_calibration_error(probability: NDArray[np.float64], happened: NDArray[np.bool_], bins: int = 10) -> float:
-    """Return the mean distance of predicted from observed frequency over bins of equal mass (L-7.5).
+def information_ratio(daily: NDArray[np.float64]) -> float:
+    """Return the mean of the daily coefficients over their standard deviation (n - 1): the ICIR; NaN below two.
 
     Examples
     --------
-    >>> round(expected_calibration_error(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]), 2), 3)
-    0.15
+    >>> daily = np.array([0.05, 0.04, 0.02, -0.01, -0.03, -0.02, 0.01, 0.03, 0.05, 0.06])
+    >>> round(information_ratio(daily), 6)
+    0.632456
     """
-    table = reliability(probability, happened, bins)
-    distance = (table["predicted"] - table["observed"]).abs() * table["n"]
-    return float(distance.sum()) / len(probability)
+    known = daily[~np.isnan(daily)]
+    spread = float(known.std(ddof=1)) if known.size > 1 else 0.0
+    return float(known.mean()) / spread if spread > 0.0 else math.nan

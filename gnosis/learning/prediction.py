@@ -1,132 +1,116 @@
-"""Predictions: each session is answered by the newest model that was complete before its close, or by none."""
+"""Predictions: each session is answered by the model in force before its close, or refused with a reason."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from gnosis.learning import models
-from gnosis.learning.matrix import MAX_MISSING_SHARE, as_array, feature_list_sha256, feature_row_sha256
+from gnosis.learning.in_force import SERVED_HEAD, MissingChampionError, in_force
+from gnosis.learning.labels import DEAD_ZONE
+from gnosis.learning.matrix import KEY, as_array, feature_row_sha256
+from gnosis.learning.models import PUBLISHED
+from gnosis.learning.refusal import MOST_OUTSIDE, lacks_too_much, ood_score
+from gnosis.learning.serving import Served, ServedAnswer, ServingError, StaleModelError, require_todays_features
+from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+__all__ = ["MissingChampionError", "StaleModelError", "in_force", "predict"]
 
-class StaleModelError(ValueError):
-    """A stored model that was trained on other features than those it is asked about."""
+STALE_AFTER_SESSIONS = 2 * 63
+"""Age from which a model is stale: two test blocks of the walk-forward passed without a newer one in force."""
 
-
-def model_in_force(
-    sessions: pl.Series, trained: pl.DataFrame, horizon: int = 5, model_name: str = models.PUBLISHED
-) -> pl.DataFrame:
-    """Return for each session the model with the latest ``valid_from`` that is not after it.
-
-    Parameters
-    ----------
-    sessions
-        Dates, any order, repeats allowed.
-    trained
-        Rows of ``models.trained``.
-    horizon, model_name
-        Which models to consider.
-
-    Returns
-    -------
-    polars.DataFrame
-        In the order of ``sessions``: ``session``, ``fold``, ``model_version``, ``model_synthetic``; null before the
-        first model.
-    """
-    usable = (
-        trained.filter((pl.col("horizon_bars") == horizon) & (pl.col("model_name") == model_name))
-        .select(
-            pl.col("valid_from").alias("session"), "fold", "model_version", pl.col("synthetic").alias("model_synthetic")
-        )
-        .sort("session")
-    )
-    asked = sessions.unique().sort().alias("session").to_frame()
-    answered = asked.join_asof(usable, on="session", strategy="backward")
-    return sessions.alias("session").to_frame().join(answered, on="session", how="left", maintain_order="left")
-
-
-def _probabilities(
-    features: NDArray[np.float32], versions: pl.Series, refused: NDArray[np.bool_], trained: pl.DataFrame
-) -> NDArray[np.float64]:
-    """Probabilities of shape (rows, 3) by the model of each row, NaN where refused."""
-    probabilities = np.full((len(features), 3), np.nan)
-    version = versions.to_numpy()
-    used = trained.filter(pl.col("model_version").is_in(versions.unique().implode()))
-    for name, label, content in used.select("model_name", "model_version", "model_bytes").iter_rows():
-        rows = np.flatnonzero((version == label) & ~refused)
-        probabilities[rows] = models.load(name, content).predict_proba(features[rows])
-    return probabilities
+_TOLD = {
+    "model_version": pl.String,
+    "calibrator_id": pl.String,
+    "model_sha256": pl.String,
+    "model_synthetic": pl.Boolean,
+    "label_spec": pl.String,
+}
 
 
 def predict(
-    rows: pl.DataFrame, trained: pl.DataFrame, horizon: int = 5, model_name: str = models.PUBLISHED
+    features: pl.DataFrame,
+    trained: pl.DataFrame,
+    promotion: pl.DataFrame,
+    drift: pl.DataFrame,
+    sides: pl.DataFrame,
+    *,
+    horizon: int,
+    code_sha256: str,
 ) -> pl.DataFrame:
     """Return one out-of-sample prediction per feature row.
 
+    The model in force answers, see :func:`gnosis.learning.in_force.in_force`: the champion, or before there is one the
+    newest model of the direction. The other heads answer with the models of its fold.
+
     Parameters
     ----------
-    rows
+    features
         Result of :func:`gnosis.learning.matrix.feature_rows`, for the sessions to predict.
-    trained
-        Rows of ``models.trained``; later models than a session do not answer for it, so a backfill says what each
-        night said.
+    trained, promotion
+        Rows of ``models.trained`` and ``models.promotion``; what is later than a session does not change its rows, so a
+        backfill says bit for bit what each night said.
+    drift
+        Rows of ``models.drift``, at least those of the exchange session before each session.
+    sides
+        ``session``, ``symbol``, ``side`` of the primary rule and ``sigma_bar``, the volatility per square root of a
+        session, both known at the decision. Null or no row: there is no ``p_meta``, no ``r_hat``.
     horizon
         In sessions.
-    model_name
-        The published model, or a baseline to stand beside it in the evaluation.
+    code_sha256
+        Hash of the code that makes the prediction.
 
     Returns
     -------
     polars.DataFrame
-        ``models.predictions``, sorted by key. ``abstain_reason`` is set and the probabilities are null before the first
-        model (``no_model``) or when more than 30 % of the features are missing (``too_many_missing``, L-12.1).
+        ``models.predictions``, sorted by key. ``abstain_reason`` is set and all answers are null before the first model
+        (``no_model``), when ``as_of`` is not of the session's close (``stale_inputs``), when more than 30 % of the
+        features that carry 90 % of the importance are missing (``too_many_missing``, L-12.1), or when more than half of
+        the known features lie outside the range of training (``ood``); the first that applies. ``model_state`` is null
+        when drift was not measured for the model in the session before; ``stale`` stands before ``degraded``.
 
     Raises
     ------
-    StaleModelError
+    gnosis.learning.serving.StaleModelError
         When a model that would answer was trained on another list of features.
+    gnosis.learning.in_force.MissingChampionError
+        When the champion is not stored.
     """
     table = TABLES["models.predictions"]
-    rows = rows.sort("session", "symbol")
-    candidates = trained.filter((pl.col("horizon_bars") == horizon) & (pl.col("model_name") == model_name))
-    in_force = model_in_force(rows["session"], candidates, horizon, model_name)
-    answering = candidates.filter(pl.col("model_version").is_in(in_force["model_version"].unique().implode()))
-    stale = answering.filter(pl.col("feature_list_sha256") != feature_list_sha256())
-    if stale.height:
-        raise StaleModelError(
-            f"expected models of today's feature list, found {stale['model_version'].to_list()} of another; "
-            "train models.trained anew before predicting"
-        )
-    features = as_array(rows)
-    n_missing = np.isnan(features).sum(axis=1)
-    too_many = n_missing > MAX_MISSING_SHARE * features.shape[1]
-    refused = too_many | in_force["model_version"].is_null().to_numpy()
-    probabilities = _probabilities(features, in_force["model_version"], refused, answering)
-    predictions = rows.select("session", "symbol", "as_of", "known_at", "provider", "synthetic").with_columns(
-        in_force.select("model_version", "model_synthetic"),
-        horizon_bars=pl.lit(horizon, pl.Int64),
-        model_name=pl.lit(model_name),
-        **{
-            name: pl.Series(probabilities[:, at], nan_to_null=True)
-            for at, name in enumerate(("p_down", "p_flat", "p_up"))
-        },
-        n_missing=pl.Series(n_missing),
-        too_many=pl.Series(too_many),
-        feature_row_sha256=pl.Series(feature_row_sha256(features), dtype=pl.String),
+    rows = features.sort(KEY)
+    ours = trained.filter((pl.col("horizon_bars") == horizon) & (pl.col("model_name") == PUBLISHED))
+    chosen = in_force(rows["session"], ours, promotion, horizon=horizon)
+    require_todays_features(
+        ours.filter((pl.col("head") == SERVED_HEAD) & pl.col("model_version").is_in(chosen["model_version"].implode()))
     )
-    predictions = predictions.with_columns(
+    values = as_array(rows)
+    known = rows.select(KEY).join(sides, on=KEY, how="left", maintain_order="left", validate="1:1")
+    answers, told = _answers(rows, values, chosen, ours, _sigma_bar(known), horizon)
+    frame = pl.concat(
+        [
+            rows.select("session", "symbol", "as_of", "known_at", "provider", "synthetic", "confidence"),
+            chosen.select("model_version", "valid_from", "is_promoted"),
+            told,
+            pl.DataFrame(answers, schema=list(ServedAnswer._fields)).fill_nan(None),
+            known.select("side"),
+        ],
+        how="horizontal",
+    )
+    predictions = frame.with_columns(
+        horizon_bars=pl.lit(horizon, pl.Int64),
+        model_name=pl.lit(PUBLISHED),
+        p_meta=pl.when(pl.col("side").is_not_null()).then("p_meta"),
         synthetic=pl.col("synthetic") | pl.col("model_synthetic").fill_null(False),
-        abstain_reason=pl.when(pl.col("model_version").is_null())
-        .then(pl.lit("no_model"))
-        .when("too_many")
-        .then(pl.lit("too_many_missing")),
+        n_missing=pl.Series(np.isnan(values).sum(axis=1), dtype=pl.Int64),
+        model_state=_model_state(chosen, drift, horizon),
+        feature_row_sha256=pl.Series(feature_row_sha256(values), dtype=pl.String),
+        code_sha256=pl.lit(code_sha256),
     )
     return (
         predictions.with_columns(prediction_id=_prediction_ids(predictions))
@@ -134,6 +118,124 @@ def predict(
         .cast(table.polars_schema)
         .sort(table.key)
     )
+
+
+def _sigma_bar(known: pl.DataFrame) -> NDArray[np.float64]:
+    if "sigma_bar" not in known.columns:
+        return np.full(known.height, np.nan)
+    return known["sigma_bar"].cast(pl.Float64).fill_null(float("nan")).to_numpy(writable=True)
+
+
+def _answers(
+    rows: pl.DataFrame,
+    values: NDArray[np.float32],
+    chosen: pl.DataFrame,
+    ours: pl.DataFrame,
+    sigma_bar: NDArray[np.float64],
+    horizon: int,
+) -> tuple[NDArray[np.float64], pl.DataFrame]:
+    """Return the answers, NaN where refused, and what is told of each row beside them."""
+    answers = np.full((rows.height, len(ServedAnswer._fields)), np.nan)
+    score = np.full(rows.height, np.nan)
+    lacking = np.zeros(rows.height, dtype=np.bool_)
+    stale = _is_stale(rows)
+    version = chosen["model_version"].to_numpy()
+    used = [_described(name, ours, horizon) for name in chosen["model_version"].drop_nulls().unique().sort()]
+    for model in used:
+        which = np.flatnonzero(version == model["model_version"])
+        score[which] = ood_score(values[which], model["low"], model["high"])
+        lacking[which] = lacks_too_much(values[which], model["importance"])
+        asked = which[~(stale[which] | lacking[which] | (score[which] > MOST_OUTSIDE))]
+        answers[asked] = Served.of(model["rows"]).answers(values[asked], sigma_bar[asked])
+    reason = (
+        pl.when(pl.col("model_version").is_null())
+        .then(pl.lit("no_model"))
+        .when(pl.Series(stale))
+        .then(pl.lit("stale_inputs"))
+        .when(pl.Series(lacking))
+        .then(pl.lit("too_many_missing"))
+        .when(pl.Series(score > MOST_OUTSIDE))
+        .then(pl.lit("ood"))
+    )
+    of_models = pl.DataFrame([{name: model[name] for name in _TOLD} for model in used], schema=_TOLD)
+    told = chosen.select("model_version").join(of_models, on="model_version", how="left", maintain_order="left")
+    return answers, told.select(
+        pl.col("label_spec").fill_null(_label_spec(horizon, None)),
+        *("calibrator_id", "model_sha256", "model_synthetic"),
+        abstain_reason=reason,
+        ood_score=pl.Series(score, nan_to_null=True),
+    )
+
+
+def _described(version: str, ours: pl.DataFrame, horizon: int) -> dict[str, Any]:
+    """Return what serving needs of one model of the direction and of the other heads of its fold."""
+    served = ours.row(by_predicate=(pl.col("head") == SERVED_HEAD) & (pl.col("model_version") == version), named=True)
+    if served["importance"] is None or served["feature_low"] is None or served["feature_high"] is None:
+        raise ServingError(
+            f"expected importance and range of every feature beside {version}, found none; train models.trained anew"
+        )
+    rows = ours.filter(pl.col("fold") == served["fold"])
+    edges = rows.filter(pl.col("head") == "magnitude")["class_edges"].to_list()
+    return {
+        "model_version": version,
+        "calibrator_id": served["calibrator_id"],
+        "model_sha256": served["model_sha256"],
+        "model_synthetic": rows["synthetic"].any(),
+        "label_spec": _label_spec(horizon, edges[0] if edges else None),
+        "rows": rows,
+        "importance": np.array(served["importance"], dtype=np.float64),
+        "low": np.array(served["feature_low"], dtype=np.float64),
+        "high": np.array(served["feature_high"], dtype=np.float64),
+    }
+
+
+def _label_spec(horizon: int, edges: list[float] | None) -> str:
+    """Return what the answers are about.
+
+    Examples
+    --------
+    >>> _label_spec(5, [0.4, 0.9])
+    'h=5 sessions from the next open; s=sigma_bar*sqrt(h); direction: beyond 0.1 s; magnitude: |return|/s cut at 0.4 and
+    0.9; sigma_hat: median of the volatility; meta: the first of barriers at 1 s, after costs'
+    """
+    cuts = f"cut at {edges[0]!r} and {edges[1]!r}" if edges else "has no model"
+    return (
+        f"h={horizon} sessions from the next open; s=sigma_bar*sqrt(h); direction: beyond {DEAD_ZONE} s; "
+        f"magnitude: |return|/s {cuts}; sigma_hat: median of the volatility; meta: the first of barriers at 1 s, after "
+        "costs"
+    )
+
+
+def _is_stale(rows: pl.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows were known as of a moment before their own session: they are not about its close."""
+    opens = rows.select("session", "as_of").join(
+        schedule().select("session", "open_at"), on="session", how="left", maintain_order="left"
+    )
+    stale: NDArray[np.bool_] = opens.select(pl.col("as_of") < pl.col("open_at")).to_series().to_numpy()
+    return stale
+
+
+def _model_state(chosen: pl.DataFrame, drift: pl.DataFrame, horizon: int) -> pl.Series:
+    """Return the state of each row's model by its age and by its drift in the exchange session before."""
+    calendar = schedule()["session"]
+    number = calendar.search_sorted(chosen["session"]).cast(pl.Int64)
+    age = number - calendar.search_sorted(chosen["valid_from"]).cast(pl.Int64)
+    state = pl.col("model_state").cast(pl.String)
+    measured = (
+        drift.filter(pl.col("horizon_bars") == horizon)
+        .group_by(before="session", model_version="model_version")
+        .agg(
+            drifted=pl.when((state == "degraded").any())
+            .then(pl.lit("degraded"))
+            .when((state == "ok").any())
+            .then(pl.lit("ok"))
+        )
+    )
+    joined = chosen.select("model_version", before=calendar.gather(number - 1)).join(
+        measured, on=["before", "model_version"], how="left", maintain_order="left"
+    )
+    is_stale = chosen["model_version"].is_not_null() & (age > STALE_AFTER_SESSIONS)
+    return joined.select(pl.when(is_stale).then(pl.lit("stale")).otherwise("drifted")).to_series()
 
 
 def _prediction_ids(predictions: pl.DataFrame) -> pl.Series:

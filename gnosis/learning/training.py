@@ -2,100 +2,64 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
-from gnosis.learning import models
-from gnosis.learning.baselines import canonical_json
-from gnosis.learning.folds import meets
-from gnosis.learning.matrix import as_array, feature_list_sha256
+from gnosis.learning import fitting, models
+from gnosis.learning.canonical import canonical_json
+from gnosis.learning.heads import HEADS, Head
+from gnosis.learning.material import Material, dataset_sha256, trial
+from gnosis.learning.matrix import feature_list_sha256
+from gnosis.learning.tuning import Tuned, best_parameters
 from gnosis.sessions import NEW_YORK
 from gnosis.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from gnosis.backtest.trials import Recorder, Trial
     from gnosis.learning.folds import Fold
 
-STOPPING_SHARE = 0.2
+NIGHTLY = ("majority", "logistic", "ridge", "ewma", models.PUBLISHED)
+"""Families that a night fits: the published one beside its baselines."""
+EVERY = tuple(models.FAMILIES)
+"""Families that the weekly training fits, as far as their libraries are installed."""
+
+_IDENTITY = ("head", "fold", "model_name", "dataset_sha256", "parameters", "seed")
 
 
-def _target(rows: pl.DataFrame) -> NDArray[np.int64]:
-    return rows["y_dir"].cast(pl.Int64).to_numpy() + 1
+def roster_of(head: Head, names: Iterable[str]) -> list[str]:
+    """Return the families among ``names`` that can answer a head and are installed (L-5.3), the published one first.
 
-
-def stopping_slice(rows: pl.DataFrame, share: float = STOPPING_SHARE) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cut the training rows of a fold into earlier rows to fit and the last sessions to stop on (L-5.1).
-
-    Parameters
-    ----------
-    rows
-        Training rows sorted by session, with ``as_of`` and ``label_known_at``.
-    share
-        Share of the sessions in the later part.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Positions. An earlier row whose label was not known when the later part begins is in neither.
+    Examples
+    --------
+    >>> roster_of(HEADS["volatility"], NIGHTLY)
+    ['xgboost', 'majority', 'ewma', 'ridge']
     """
-    number = rows["session"].rle_id().to_numpy().astype(np.int64)
-    later = np.flatnonzero(number > number[-1] - round(share * (number[-1] + 1)))
-    if not later.size:
-        return later, later
-    decided = rows["as_of"].dt.epoch("us").to_numpy()
-    known = rows.select(pl.max_horizontal("t1", "label_known_at").dt.epoch("us")).to_series().to_numpy()
-    late = meets(decided, known, int(decided[later].min()))
-    return np.flatnonzero(~late), later
-
-
-def dataset_sha256(rows: pl.DataFrame, features: NDArray[np.float32]) -> str:
-    """Hash the sorted training rows: keys, features, labels and the instants that purging rests on (L-1.4)."""
-    digest = hashlib.sha256(feature_list_sha256().encode())
-    digest.update(np.ascontiguousarray(features, dtype="<f4").tobytes())
-    digest.update("\n".join(rows["symbol"]).encode() + b"\0")
-    for name in ("horizon_bars", "session", "as_of", "t1", "label_known_at", "y_dir"):
-        digest.update(rows[name].to_physical().cast(pl.Int64).to_numpy().astype("<i8").tobytes())
-    return digest.hexdigest()
-
-
-def _identity(horizon: int, fold: int, model_name: str, parameters: Mapping[str, Any]) -> tuple[str, int]:
-    """Parameters as canonical JSON, and the seed: with the data they are all that a model depends on."""
-    described = {
-        "model": dict(parameters),
-        "weights": "one per row",
-        "stopping_share": STOPPING_SHARE if model_name == "xgboost" else None,
-    }
-    seed = models.seed_of({"horizon_bars": horizon, "fold": fold, "model_name": model_name, "parameters": described})
-    return canonical_json(described), seed
-
-
-def due_folds(folds: Sequence[Fold], already_trained: pl.DataFrame | None) -> list[Fold]:
-    """Return the folds of which any model is missing from ``models.trained``.
-
-    A fold exists only once all labels of its training rows are known, so each of these can be trained now.
-    """
-    names = set(models.PARAMETERS)
-    if already_trained is None:
-        return list(folds)
-    stored: dict[tuple[int, int], set[str]] = {}
-    for horizon, fold, name in already_trained.select("horizon_bars", "fold", "model_name").iter_rows():
-        stored.setdefault((horizon, fold), set()).add(name)
-    return [fold for fold in folds if names - stored.get((fold.horizon_bars, fold.number), set())]
+    wanted = set(names)
+    able = [name for name in head.models if name in wanted and models.is_installed(name)]
+    return sorted(able, key=lambda name: (name != models.PUBLISHED, name == "stack", head.models.index(name)))
 
 
 def train(
-    rows: pl.DataFrame,
+    features: pl.DataFrame,
+    dataset: pl.DataFrame,
     folds: Sequence[Fold],
-    already_trained: pl.DataFrame | None = None,
     *,
+    horizon: int,
+    recorder: Recorder,
+    code_sha256: str,
+    already_trained: pl.DataFrame | None = None,
+    studies: pl.DataFrame | None = None,
+    families: Sequence[str] = NIGHTLY,
+    heads: Sequence[str] = tuple(HEADS),
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    threads: int = 2,
+    frozen: Collection[int] = (),
 ) -> pl.DataFrame:
     """Fit every model of every fold that is not stored yet and return all of them.
 
@@ -105,14 +69,28 @@ def train(
 
     Parameters
     ----------
-    rows
-        Result of :func:`gnosis.learning.matrix.dataset`, from which ``folds`` were cut.
+    features
+        Result of :func:`gnosis.learning.matrix.feature_rows`.
+    dataset
+        Rows of ``models.dataset``.
     folds
-        Folds to train.
-    already_trained
-        Rows of ``models.trained``.
+        Walk-forward folds cut from the rows of ``horizon`` in ``dataset``.
+    horizon
+        In sessions.
+    recorder
+        Trial ledger: every configuration is written there before it is fitted.
+    code_sha256
+        Hash of the code that trains.
+    already_trained, studies
+        Rows of ``models.trained`` and ``models.studies``. A study of the same rows decides the parameters.
+    families, heads
+        What to fit. Stored models of other families stay when their rows are unchanged.
     parameters
-        By model name, in place of :data:`gnosis.learning.models.PARAMETERS`; its keys are the models to train.
+        By family, in place of :data:`gnosis.learning.models.PARAMETERS`.
+    threads
+        Folds and heads fitted at a time; no result depends on it.
+    frozen
+        Folds whose stored models stay although their rows were revised: those of the champion, which goes on serving.
 
     Returns
     -------
@@ -120,68 +98,201 @@ def train(
         ``models.trained``, sorted by key. ``valid_from`` is the first session of the fold's test block: the model was
         complete before that session's close and serves until the next fold's model is valid.
     """
-    chosen = models.PARAMETERS if parameters is None else parameters
+    from threadpoolctl import threadpool_limits
+
     table = TABLES["models.trained"]
-    stored = {
-        tuple(row[name] for name in ("horizon_bars", "fold", "model_name", "dataset_sha256", "parameters", "seed")): row
-        for row in (already_trained if already_trained is not None else table.empty()).iter_rows(named=True)
-    }
-    trained: list[dict[str, Any]] = []
-    for fold in folds:
-        part = rows[fold.train]
-        features = as_array(part)
-        data = dataset_sha256(part, features)
-        for name, settings in chosen.items():
-            described, seed = _identity(fold.horizon_bars, fold.number, name, settings)
-            kept = stored.get((fold.horizon_bars, fold.number, name, data, described, seed))
-            if kept is None:
-                model = models.fit(
-                    name,
-                    features,
-                    _target(part),
-                    np.ones(part.height),
-                    seed=seed,
-                    parameters=settings,
-                    stopping=stopping_slice(part) if name == "xgboost" else None,
-                )
-                kept = _row(rows, fold, name, model.to_bytes(), data, described, seed)
-            trained.append(kept)
-    return pl.DataFrame(trained, schema=table.polars_schema).sort(table.key)
+    material = Material.of(features, dataset, horizon)
+    settings = models.PARAMETERS if parameters is None else parameters
+    stored = {} if already_trained is None else _by_identity(already_trained, horizon)
+    data = {fold.number: dataset_sha256(material, fold) for fold in folds}
+    jobs = [
+        _Job(
+            material,
+            fold,
+            HEADS[name],
+            data[fold.number],
+            settings,
+            studies,
+            stored,
+            recorder,
+            code_sha256,
+            is_frozen=fold.number in frozen,
+        )
+        for fold in folds
+        for name in heads
+    ]
+    # Sums of BLAS depend on the number of its threads; each model is fitted by one, several models at a time.
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        trained = [row for rows in pool.map(lambda job: job.rows(families), jobs) for row in rows]
+    others = [] if already_trained is None else _of_other_horizons(already_trained, horizon)
+    return pl.DataFrame([*trained, *others], schema=table.polars_schema).sort(table.key)
 
 
-def _row(
-    rows: pl.DataFrame, fold: Fold, name: str, content: bytes, data: str, described: str, seed: int
-) -> dict[str, Any]:
-    """Build one row of ``models.trained``."""
-    part = rows[fold.train]
-    digest = models.model_sha256(content)
-    return {
-        "horizon_bars": fold.horizon_bars,
-        "fold": fold.number,
-        "model_name": name,
-        "trained_through": part["t1"].dt.convert_time_zone(NEW_YORK.key).dt.date().max(),
-        "valid_from": rows["session"][int(fold.test[0])],
-        "model_version": f"h{fold.horizon_bars}-f{fold.number}-{digest[:12]}",
-        "model_sha256": digest,
-        "dataset_sha256": data,
-        "feature_list_sha256": feature_list_sha256(),
-        "n_train": part.height,
-        "seed": seed,
-        "parameters": described,
-        "model_bytes": content,
-        "synthetic": bool((part["synthetic"] | part["label_synthetic"]).any()),
-    }
+def _by_identity(trained: pl.DataFrame, horizon: int) -> dict[tuple[Any, ...], dict[str, Any]]:
+    rows = trained.filter(pl.col("horizon_bars") == horizon).iter_rows(named=True)
+    return {tuple(row[name] for name in _IDENTITY): row for row in rows}
+
+
+def _of_other_horizons(trained: pl.DataFrame, horizon: int) -> list[dict[str, Any]]:
+    return list(trained.filter(pl.col("horizon_bars") != horizon).iter_rows(named=True))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All families of one head of one fold."""
+
+    material: Material
+    fold: Fold
+    head: Head
+    data: str
+    settings: Mapping[str, Mapping[str, Any]]
+    studies: pl.DataFrame | None
+    stored: Mapping[tuple[Any, ...], dict[str, Any]]
+    recorder: Recorder
+    code_sha256: str
+    is_frozen: bool = False
+
+    def rows(self, families: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the rows of ``models.trained``: those asked for and those stored that are still true."""
+        part = fitting.Part.of(self.material.rows, self.material.inputs, self.fold.train, self.head)
+        if part is None:
+            return []
+        rows = self._still_true()
+        energy = rows[models.PUBLISHED]["energy_weight"] if models.PUBLISHED in rows else None
+        for name in roster_of(self.head, families):
+            if name in rows:
+                continue
+            identity = self._identity(name)
+            base = self._base(rows) if name == "stack" else None
+            trial = self._trial(name, identity)
+            self.recorder.begin(trial)
+            fitted = fitting.fit(name, part, identity.tuned.parameters, identity.seed, energy_weight=energy, base=base)
+            self.recorder.finish(trial, status="complete", loss=fitted.loss, n=part.fit.size)
+            energy = fitted.energy_weight if energy is None else energy
+            rows[name] = self._row(name, fitted, identity, part)
+        return [rows[name] for name in sorted(rows)]
+
+    def _still_true(self) -> dict[str, dict[str, Any]]:
+        """Stored models of this head and fold that the same rows, parameters and seed would give again."""
+        if self.is_frozen:
+            mine = [
+                row for row in self.stored.values() if (row["head"], row["fold"]) == (self.head.name, self.fold.number)
+            ]
+            return {row["model_name"]: row for row in mine}
+        identities = {name: self._identity(name) for name in self.head.models}
+        found = {
+            name: self.stored.get((self.head.name, self.fold.number, name, self.data, each.described, each.seed))
+            for name, each in identities.items()
+        }
+        return {name: row for name, row in found.items() if row is not None}
+
+    def _identity(self, name: str) -> _Identity:
+        tuned = best_parameters(
+            self.studies,
+            head=self.head.name,
+            horizon_bars=self.material.horizon,
+            fold=self.fold.number,
+            model_name=name,
+            dataset_sha256=self.data,
+        ) or Tuned(None, self.settings[name])
+        described = canonical_json({"model": dict(tuned.parameters), **fitting.DESCRIPTION})
+        seed = models.seed_of(
+            {
+                "horizon_bars": self.material.horizon,
+                "head": self.head.name,
+                "fold": self.fold.number,
+                "model_name": name,
+                "parameters": described,
+            }
+        )
+        return _Identity(tuned, described, seed)
+
+    def _base(self, rows: Mapping[str, dict[str, Any]]) -> dict[str, fitting.Base]:
+        """Return the models that the stack is made of: every one of this fold that is no baseline rate."""
+        return {
+            name: fitting.Base(
+                models.load(name, row["model_bytes"]), self._identity(name).tuned.parameters, row["seed"]
+            )
+            for name, row in rows.items()
+            if name not in ("majority", "ewma", "stack")
+        }
+
+    def _trial(self, name: str, identity: _Identity) -> Trial:
+        """Return the ledger's entry: one configuration is one trial, however many folds and nights it is fitted to."""
+        first = self.material.rows["session"][0]
+        configuration = {"model_name": name, "fit": json.loads(identity.described)}
+        data = feature_list_sha256()
+        return trial(
+            self.material,
+            self.head.name,
+            "training",
+            configuration,
+            data_sha256=data,
+            code_sha256=self.code_sha256,
+            last=first,
+        )
+
+    def _row(self, name: str, fitted: fitting.Fitted, identity: _Identity, part: fitting.Part) -> dict[str, Any]:
+        """Build one row of ``models.trained``."""
+        content = fitted.model.to_bytes()
+        digest = models.model_sha256(content)
+        first_test = self.material.rows["session"][int(self.fold.test[0])]
+        is_served = name == models.PUBLISHED and self.head.name == "direction"
+        low, high = fitting.known_ranges(part) if is_served else (None, None)
+        ends = part.rows.select(pl.max_horizontal(self.head.label_end, "label_known_at")).to_series()
+        return {
+            "horizon_bars": self.material.horizon,
+            "head": self.head.name,
+            "fold": self.fold.number,
+            "model_name": name,
+            "trained_through": ends.dt.convert_time_zone(NEW_YORK.key).dt.date().max(),
+            "valid_from": first_test,
+            "model_version": f"{self.head.name}-h{self.material.horizon}-f{self.fold.number}-{digest[:12]}",
+            "model_sha256": digest,
+            "dataset_sha256": self.data,
+            "feature_list_sha256": feature_list_sha256(),
+            "code_sha256": self.code_sha256,
+            "n_train": part.rows.height,
+            "n_fit": part.fit.size,
+            "n_calibration": part.calibration.size,
+            "n_effective": fitted.n_effective,
+            "energy_weight": fitted.energy_weight,
+            "seed": identity.seed,
+            "study_name": identity.tuned.study_name,
+            "parameters": identity.described,
+            "class_edges": list(part.edges) if part.edges else None,
+            "calibrator_id": fitted.calibrator.calibrator_id if fitted.calibrator else None,
+            "calibrator": fitted.calibrator.to_json() if fitted.calibrator else None,
+            "residual_error": fitted.residual_error,
+            "importance": fitting.importance(part, fitted.model, identity.seed) if is_served else None,
+            "feature_low": low,
+            "feature_high": high,
+            "model_bytes": content,
+            "synthetic": bool((part.rows["synthetic"] | part.rows["label_synthetic"]).any()),
+        }
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """With the data, all that a model depends on: parameters, all that they mean as canonical JSON, and the seed."""
+
+    tuned: Tuned
+    described: str
+    seed: int
 
 
 def configuration_of(trained: pl.DataFrame) -> dict[str, Any]:
-    """Return the resolved configuration of each model in ``models.trained``, as logged with a training.
+    """Return the resolved configuration of each head and model in ``models.trained``, as logged with a training.
 
-    Raises
-    ------
-    ValueError
-        When the folds of one model were trained with different parameters.
+    Where a study gave each fold its own parameters they are listed by fold.
     """
-    distinct = trained.select("model_name", "parameters").unique().sort("model_name", "parameters")
-    if distinct["model_name"].is_duplicated().any():
-        raise ValueError("expected one set of parameters per model, found several; train all folds anew")
-    return {name: json.loads(described) for name, described in distinct.iter_rows()}
+    found: dict[str, Any] = {}
+    rows = trained.select("head", "model_name", "fold", "parameters").sort("head", "model_name", "fold")
+    for (head, name), part in rows.group_by("head", "model_name", maintain_order=True):
+        distinct = part["parameters"].unique()
+        found[f"{head}.{name}"] = (
+            json.loads(distinct[0])
+            if len(distinct) == 1
+            else {f"fold_{fold}": json.loads(text) for fold, text in part.select("fold", "parameters").iter_rows()}
+        )
+    return found

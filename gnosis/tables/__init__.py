@@ -16,6 +16,7 @@ from gnosis.tables.backtests import (
     BacktestsFills,
     BacktestsMetrics,
     BacktestsRuns,
+    BacktestsTrials,
 )
 from gnosis.tables.dictionary import Table, quarantine_table, superseded_table
 from gnosis.tables.engines import (
@@ -36,14 +37,21 @@ from gnosis.tables.greeks import (
     GreeksSurface,
     GreeksSurfaceCertificate,
 )
-from gnosis.tables.models import (
+from gnosis.tables.model_scores import (
+    ModelsDrift,
     ModelsEvaluation,
     ModelsFeatureReport,
+    ModelsGates,
+    ModelsPromotion,
+)
+from gnosis.tables.models import (
+    ModelsDataset,
     ModelsFolds,
     ModelsLabels,
-    ModelsPredictions,
+    ModelsStudies,
     ModelsTrained,
 )
+from gnosis.tables.predictions import ModelsPredictions
 from gnosis.tables.raw import (
     RawCryptoBars,
     RawCryptoTickers,
@@ -102,16 +110,22 @@ TABLES: dict[str, Table] = {
         Table("features.matrix", FeaturesMatrix, period="month"),
         Table("features.categories", FeaturesCategories, period="all"),
         Table("models.labels", ModelsLabels, period="month"),
+        Table("models.dataset", ModelsDataset, period="all"),
         Table("models.folds", ModelsFolds, period="all"),
         Table("models.trained", ModelsTrained, period="all"),
+        Table("models.studies", ModelsStudies, period="all"),
         Table("models.evaluation", ModelsEvaluation, period="all"),
         Table("models.feature_report", ModelsFeatureReport, period="all"),
         Table("models.predictions", ModelsPredictions, period="month", is_published_once=True),
+        Table("models.drift", ModelsDrift, period="month"),
+        Table("models.gates", ModelsGates, period="all"),
+        Table("models.promotion", ModelsPromotion, period="all"),
         Table("trades.ideas", TradesIdeas, period="month", is_published_once=True),
         Table("backtests.runs", BacktestsRuns, period="all"),
         Table("backtests.fills", BacktestsFills, period="all"),
         Table("backtests.equity", BacktestsEquity, period="all"),
         Table("backtests.metrics", BacktestsMetrics, period="all"),
+        Table("backtests.trials", BacktestsTrials, period="all"),
     )
 }
 _OF_THE_HOUSE = tuple(TABLES.values())

@@ -97,3 +97,28 @@ class BacktestsMetrics(dy.Schema):
     reason = text("why the value is null", nullable=True)
     n = count("returns behind the value", nullable=False)
     synthetic = flag("true when any input was generated")
+
+
+class BacktestsTrials(dy.Schema):
+    """The ledger of everything that was ever tried: appended, chained by hashes, never thinned."""
+
+    sequence = count("position in the ledger, from 1", nullable=False, min=1, primary_key=True)
+    trial_id = text("hash of what was tried: family, origin, parameters, data, code and period")
+    family = text("universe, horizon and strategy or head: what trials are counted within")
+    origin = label(
+        ["training", "optuna", "sweep", "walk_forward", "backtest", "placebo", "vault"], "what tried it", nullable=False
+    )
+    parameters = text("what was tried, as canonical JSON")
+    data_sha256 = text("hash of the data it was tried on")
+    code_sha256 = text("hash of the code that tried it")
+    period_first = day("first session of the data")
+    period_last = day("last session of the data")
+    status = label(["begun", "complete", "pruned", "failed"], "how far it came", nullable=False)
+    n = count("returns or rows that the figures rest on")
+    sharpe_per_period = number("ratio", "mean over standard deviation of the returns, not annualised")
+    skewness = number("ratio", "of the returns")
+    kurtosis = number("ratio", "of the returns, raw: 3 for the normal")
+    loss = number("nats, or squared target", "what a trained model was judged by")
+    returns_sha256 = text("hash of the returns per session, which are kept beside the ledger", nullable=True)
+    previous_sha256 = text("row_sha256 of the row before; 64 zeros for the first")
+    row_sha256 = text("hash of this row with previous_sha256")

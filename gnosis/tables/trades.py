@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gnosis.tables.dictionary import Origin, SymbolSession, instant, label, number, text
 
-VETOES = ["no_prediction", "no_volatility", "no_edge", "storm", "low_confidence"]
+VETOES = ["no_prediction", "stale_model", "no_volatility", "no_edge", "storm", "low_confidence"]
 
 
 class TradesIdeas(SymbolSession, Origin):
@@ -30,6 +30,7 @@ class TradesIdeas(SymbolSession, Origin):
     sigma_d = number("1/sqrt(session)", "daily volatility known at the decision", min=0)
     volatility_scale = number("ratio", "target volatility over the symbol's volatility, capped", min=0)
     energy_scale = number("ratio", "median movement energy over today's, between 0.5 and 1", min=0, max=1)
+    model_scale = number("ratio", "0.5 while the model is degraded by drift, else 1", min=0, max=1)
     target_weight = number("share of equity", "signed position to hold from the next open", nullable=False)
     rationale = text("one sentence for a person")
     model_version = text("version of the model behind the odds", nullable=True)

@@ -7,6 +7,7 @@ Examples
 0.05
 """
 
-from gnosis.trading.ideas import BARS_LOOKBACK_SESSIONS, ENERGY_LOOKBACK_SESSIONS, IdeaParameters, ideas
+from gnosis.trading.ideas import BARS_LOOKBACK_SESSIONS, ENERGY_LOOKBACK_SESSIONS, ideas
+from gnosis.trading.parameters import IdeaParameters
 
 __all__ = ["BARS_LOOKBACK_SESSIONS", "ENERGY_LOOKBACK_SESSIONS", "IdeaParameters", "ideas"]

@@ -8,89 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 
 import polars as pl
 
 from gnosis.sessions import schedule
 from gnosis.tables import TABLES
+from gnosis.trading.parameters import IdeaParameters
+from gnosis.trading.rationale import rationale
 from gnosis.trading.trailing import VOLATILITY_RETURNS, trailing_sigma_d
 
 SESSIONS_PER_YEAR = 252
 MAX_WINDOW_DAYS = 45
+DEGRADED_SCALE = 0.5
+"""Size while the model in force is degraded by drift."""
 BARS_LOOKBACK_SESSIONS = 40
 """Sessions of ``raw.equity_bars`` read before a prediction: a window of 45 days ending on a bar up to 7 days old."""
-
-
-@dataclass(frozen=True)
-class IdeaParameters:
-    """Thresholds and limits of the ideas.
-
-    Attributes
-    ----------
-    horizon_bars
-        Horizon of the predictions to use; None when they have only one.
-    edge_threshold
-        p_up - p_down must be beyond this, probability.
-    confidence_floor
-        Least confidence of the movement energy of the elasticity row, the smaller of those of its chain and of market
-        depth. The proxy for depth caps it, so the floor is low.
-    requires_elasticity
-        True: a symbol without a known elasticity row stays flat with ``low_confidence``. False: it may be traded, with
-        an energy scale of 1 that the rationale mentions.
-    target_volatility_per_year
-        Volatility that each position aims at before it is shared out, 1/sqrt(year).
-    max_volatility_scale
-        Cap of target volatility over the symbol's volatility; at 1 the gross of all positions stays within equity.
-    max_bar_age_days
-        Calendar days after which the last known bar no longer tells today's volatility.
-    energy_sessions, energy_min_sessions
-        Exchange sessions before today whose median movement energy is the reference, and the least number of values.
-    min_energy_scale
-        Lower end of the energy scale; the upper end is 1.
-    max_weight
-        Largest share of equity in one name.
-
-    Raises
-    ------
-    ValueError
-        For a value outside its range.
-
-    Examples
-    --------
-    >>> IdeaParameters(edge_threshold=1.5)
-    Traceback (most recent call last):
-    ValueError: expected edge_threshold between 0 and 1, found 1.5
-    """
-
-    horizon_bars: int | None = None
-    edge_threshold: float = 0.05
-    confidence_floor: float = 0.1
-    requires_elasticity: bool = True
-    target_volatility_per_year: float = 0.10
-    max_volatility_scale: float = 1.0
-    max_bar_age_days: int = 7
-    energy_sessions: int = 252
-    energy_min_sessions: int = 20
-    min_energy_scale: float = 0.5
-    max_weight: float = 0.10
-
-    def __post_init__(self) -> None:
-        limits = {
-            "edge_threshold": (0, 1),
-            "confidence_floor": (0, 1),
-            "target_volatility_per_year": (0, 10),
-            "max_volatility_scale": (0, 10),
-            "max_bar_age_days": (0, 7),
-            "energy_sessions": (1, 2520),
-            "energy_min_sessions": (1, self.energy_sessions),
-            "min_energy_scale": (0, 1),
-            "max_weight": (0, 10),
-        }
-        values = asdict(self)
-        for name, (low, high) in limits.items():
-            if not (math.isfinite(values[name]) and low <= values[name] <= high):
-                raise ValueError(f"expected {name} between {low} and {high}, found {values[name]}")
 
 
 DEFAULT_PARAMETERS = IdeaParameters()
@@ -106,11 +38,12 @@ def ideas(
 ) -> pl.DataFrame:
     """Return one idea per session and symbol of the predictions.
 
-    ``target_weight = side x share x volatility scale x energy scale``, limited to ``max_weight``: the share is one over
-    the number of predicted symbols of the session, the volatility scale is target volatility over the symbol's
-    (``sigma_d sqrt(252)``), capped, and the energy scale is the trailing median of movement energy over today's,
-    between ``min_energy_scale`` and 1. Size does not depend on the edge beyond its threshold. The first veto that
-    applies counts: no_prediction, no_volatility, storm, low_confidence, no_edge.
+    ``target_weight = side x share x volatility scale x energy scale x model scale``, limited to ``max_weight``: the
+    share is one over the number of predicted symbols of the session, the volatility scale is target volatility over the
+    symbol's (``sigma_d sqrt(252)``), capped, the energy scale is the trailing median of movement energy over today's,
+    between ``min_energy_scale`` and 1, and the model scale is one half while the model is degraded by drift. Size does
+    not depend on the edge beyond its threshold. The first veto that applies counts: no_prediction, stale_model,
+    no_volatility, storm, low_confidence, no_edge.
 
     Parameters
     ----------
@@ -277,11 +210,15 @@ def _decide(rows: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
     schema = TABLES["trades.ideas"].polars_schema
     low = parameters.min_energy_scale
     edge = pl.col("p_up") - pl.col("p_down")
+    is_stale = pl.col("model_state").cast(pl.String).eq_missing("stale")
+    is_degraded = pl.col("model_state").cast(pl.String).eq_missing("degraded")
     confidence = pl.col("elasticity_confidence").fill_null(0.0 if parameters.requires_elasticity else 1.0)
     frame = rows.with_columns(
         edge=edge,
         veto=pl.when(edge.is_null())
         .then(pl.lit("no_prediction"))
+        .when(is_stale)
+        .then(pl.lit("stale_model"))
         .when(pl.col("sigma_d").is_null() | (pl.col("sigma_d") <= 0))
         .then(pl.lit("no_volatility"))
         .when(pl.col("amplification_regime") == "storm")
@@ -308,12 +245,13 @@ def _decide(rows: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
             )
         ),
         energy_scale=pl.col("energy_ratio").clip(low, 1.0).fill_null(1.0),
+        model_scale=pl.when(is_degraded).then(DEGRADED_SCALE).otherwise(1.0),
     )
-    size = pl.col("share") * pl.col("volatility_scale") * pl.col("energy_scale")
+    size = pl.col("share") * pl.col("volatility_scale") * pl.col("energy_scale") * pl.col("model_scale")
     sign = pl.col("side").replace_strict({"long": 1.0, "flat": 0.0, "short": -1.0}, return_dtype=pl.Float64)
     return (
         frame.with_columns(target_weight=(sign * size.clip(upper_bound=parameters.max_weight)).fill_null(0.0))
-        .with_columns(rationale=_rationale(parameters), **_origin())
+        .with_columns(rationale=rationale(parameters), **_origin())
         .select(list(schema))
         .cast(schema)
         .sort("session", "symbol")
@@ -338,64 +276,3 @@ def _origin() -> dict[str, pl.Expr]:
             pl.col("elasticity_synthetic").fill_null(False),
         ),
     }
-
-
-def _rationale(parameters: IdeaParameters) -> pl.Expr:
-    """Return the sentence for a person, every figure with its unit."""
-
-    def percent(value: pl.Expr) -> pl.Expr:
-        return (value * 100).round(1).cast(pl.String)
-
-    odds = pl.format(
-        "P(up) {} % against P(down) {} % over {} sessions",
-        percent(pl.col("p_up")),
-        percent(pl.col("p_down")),
-        pl.col("horizon_bars"),
-    )
-    energy = (
-        pl.when(pl.col("energy_ratio").is_not_null())
-        .then(
-            pl.format(
-                "movement energy {} against a median of {} over {} earlier sessions (size x {})",
-                pl.col("hedge_movement_energy").round(4).cast(pl.String),
-                pl.col("energy_median").round(4).cast(pl.String),
-                pl.col("n_energies"),
-                pl.col("energy_scale").round(2).cast(pl.String),
-            )
-        )
-        .otherwise(pl.lit("movement energy or its history unknown, so it does not change the size"))
-    )
-    held = pl.format(
-        "{} {} % of equity from the next open: {}; volatility {} % a year (size x {}); {}.",
-        pl.when(pl.col("side") == "long").then(pl.lit("Long")).otherwise(pl.lit("Short")),
-        (pl.col("target_weight").abs() * 100).round(2).cast(pl.String),
-        odds,
-        percent(pl.col("volatility_per_year")),
-        pl.col("volatility_scale").round(2).cast(pl.String),
-        energy,
-    )
-    floor = f"{parameters.confidence_floor:g}"
-    reasons = {
-        "no_prediction": pl.format(
-            "Flat: there is no prediction ({}).", pl.col("abstain_reason").cast(pl.String).fill_null("no probabilities")
-        ),
-        "no_volatility": pl.lit(
-            f"Flat: no volatility from {VOLATILITY_RETURNS} daily returns known at the decision and not older than "
-            f"{parameters.max_bar_age_days} days."
-        ),
-        "storm": pl.lit("Flat: dealer hedging feeds moves so strongly (regime storm) that odds do not hold."),
-        "low_confidence": pl.format(
-            "Flat: confidence in the elasticity row is {}, below the floor of " + floor + ".",
-            pl.col("elasticity_confidence").round(3).cast(pl.String).fill_null("unknown"),
-        ),
-        "no_edge": pl.format(
-            "Flat: {}, a difference of {} points, inside the threshold of "
-            + f"{parameters.edge_threshold * 100:g} points.",
-            odds,
-            percent(pl.col("edge")),
-        ),
-    }
-    sentence = held
-    for veto, reason in reasons.items():
-        sentence = pl.when(pl.col("veto") == veto).then(reason).otherwise(sentence)
-    return sentence

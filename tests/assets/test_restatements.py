@@ -15,11 +15,12 @@ import pytest
 from assets.features import technical
 from assets.night import AGAIN_TAG, CORRECT_TAG, Night, TableRows
 from assets.table_asset import key_of, table_asset
-from gnosis.backtest import Configuration, run
+from gnosis.backtest import Configuration
 from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 from jobs.nightly import NIGHTLY
 from resources.lake import Correction, Lake
+from tests.gnosis.backtest.recorded import run
 
 BARS = "raw.equity_bars"
 CALENDAR = schedule().filter(pl.col("session") >= dt.date(2012, 1, 3)).head(60)

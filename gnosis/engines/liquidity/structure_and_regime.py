@@ -10,16 +10,17 @@ from gnosis.engines.indicators import close_location, rolling_sum
 from gnosis.engines.intraday_bars import SeenBars
 from gnosis.engines.liquidity.impact_and_lambda import amihud_of
 from gnosis.engines.liquidity.inputs import WINDOW, LiquidityInputs
+from gnosis.engines.liquidity.known_bars import KnownBars
 from gnosis.engines.liquidity.parameters import LiquidityParameters
 from gnosis.engines.points import Floats, Integers, Panel, Points
 from gnosis.engines.protocol import Bools, ProcessorResult
 from gnosis.engines.regimes import WyckoffPhase
 from gnosis.engines.trailing import YEAR, History, Series, least
 from gnosis.engines.volume_profile import (
+    BINS,
     HIGH_VOLUME,
     LOW_VOLUME,
     VolumeProfile,
-    median_volume,
     value_areas,
     volume_profiles,
 )
@@ -48,10 +49,12 @@ def liquidity_score(*ranks: Floats) -> Floats:
     >>> liquidity_score(np.array([0.2, 0.2]), np.array([0.4, np.nan]), np.array([0.6, 0.6])).round(12).tolist()
     [0.6, nan]
     """
-    stacked = np.stack(ranks)
-    known = (~np.isnan(stacked)).sum(axis=0)
-    mean = np.nansum(stacked, axis=0) / np.maximum(known, 1)
-    return np.where(known >= FEWEST_COMPONENTS, 1.0 - mean, np.nan)
+    known, total = np.zeros(ranks[0].shape), np.zeros(ranks[0].shape)
+    for rank in ranks:
+        is_known = ~np.isnan(rank)
+        known += is_known
+        total += np.where(is_known, rank, 0.0)
+    return np.where(known >= FEWEST_COMPONENTS, 1.0 - total / np.maximum(known, 1), np.nan)
 
 
 def score_regime(score: Floats) -> Floats:
@@ -62,8 +65,10 @@ def score_regime(score: Floats) -> Floats:
     >>> score_regime(np.array([0.8, 0.79, 0.1, np.nan])).tolist()
     [0.0, 1.0, 4.0, nan]
     """
-    code = np.sum([score < cut for cut in CUTS], axis=0).astype(np.float64)
-    return np.where(np.isnan(score), np.nan, code)
+    code = np.where(np.isnan(score), np.nan, 0.0)
+    for cut in CUTS:
+        code += score < cut
+    return code
 
 
 def distance_to_cut(score: Floats) -> Floats:
@@ -74,7 +79,10 @@ def distance_to_cut(score: Floats) -> Floats:
     >>> distance_to_cut(np.array([0.8, 0.75])).round(12).tolist()
     [0.0, 0.05]
     """
-    return np.abs(score[:, None] - np.array(CUTS)).min(axis=1)
+    nearest = np.abs(score - CUTS[0])
+    for cut in CUTS[1:]:
+        nearest = np.minimum(nearest, np.abs(score - cut))
+    return nearest
 
 
 def process(
@@ -95,9 +103,11 @@ def process(
         covered = inputs.intraday5.coverage(PROFILE_SESSIONS)
     daily = inputs.daily_coverage(PROFILE_SESSIONS)
     found = inputs.bars.compute_all(daily_structure)
-    profile = _profile(inputs, covered >= LEAST_SHARE, found)
     values = {name: found[name] for name in found if name.startswith("liq_")}
-    values |= profile_structure(profile, found["close"], found["atr14"])
+    is_intraday = covered >= LEAST_SHARE
+    if is_intraday.any():
+        shape = profile_structure(_intraday_profile(inputs, is_intraday), found["close"], found["atr14"])
+        values |= {name: np.where(is_intraday, shape[name], values[name]) for name in shape}
     ranks = [
         history.series(name, np.asarray(earlier[processor].values[name])).percentile_rank()
         for processor, name in (("slippage_field", "liq_friction_cost"), ("impact_and_lambda", "liq_kyle_lambda"))
@@ -150,25 +160,21 @@ def profile_structure(profile: VolumeProfile, close: Floats, atr14: Floats) -> d
     >>> {name.removeprefix("liq_"): value.item() for name, value in found.items()}
     {'n_absorption_zones': 2.0, 'n_displacement_zones': 2.0, 'hvn_lvn_balance': 0.0, 'polr_direction': 0.0}
     """
-    from gnosis.engines.liquidity.profile_shape_kernel import MEASURES, shapes
+    from gnosis.engines.liquidity.profile_shape_kernel import shapes
 
-    found = dict(
-        zip(
-            MEASURES,
-            shapes(
-                np.ascontiguousarray(profile.volume), profile.low, profile.high, median_volume(profile), close, atr14,
-                HIGH_VOLUME, LOW_VOLUME, NEAR,
-            ),
-            strict=True,
-        )
-    )  # fmt: skip
-    heavy_below, below = found["heavy_below"], found["below"]
-    to_cross_up, to_cross_down = found["below_up"] - below, below - found["below_down"]
+    volume = np.ascontiguousarray(profile.volume)
+    return _structure(*shapes(volume, profile.low, profile.high, close, atr14, HIGH_VOLUME, LOW_VOLUME, NEAR))
+
+
+def _structure(
+    near: Floats, thin: Floats, heavy_below: Floats, heavy: Floats, down: Floats, below: Floats, up: Floats
+) -> dict[str, Floats]:
+    """Return the columns of :func:`profile_structure` from the measures of the profiles."""
     return {
-        "liq_n_absorption_zones": np.minimum(found["near_clusters"], MOST),
-        "liq_n_displacement_zones": np.minimum(found["thin_clusters"], MOST),
-        "liq_hvn_lvn_balance": _balance(heavy_below, found["heavy"] - heavy_below),
-        "liq_polr_direction": np.tanh(2.0 * _balance(to_cross_down, to_cross_up)),
+        "liq_n_absorption_zones": np.minimum(near, MOST),
+        "liq_n_displacement_zones": np.minimum(thin, MOST),
+        "liq_hvn_lvn_balance": _balance(heavy_below, heavy - heavy_below),
+        "liq_polr_direction": np.tanh(2.0 * _balance(below - down, up - below)),
     }
 
 
@@ -194,53 +200,25 @@ def _balance(a: Floats, b: Floats) -> Floats:
     return np.clip((a - b) / np.where(total > 0.0, total, np.nan), -1.0, 1.0)
 
 
-def _profile(inputs: LiquidityInputs, from_intraday: np.ndarray, daily: Mapping[str, Floats]) -> VolumeProfile:
-    volume, low, high = (daily[f"profile_{name}"] for name in ("volume", "low", "high"))
-    if inputs.intraday5 is None or not from_intraday.any():
-        return VolumeProfile(volume, low, high)
+def _intraday_profile(inputs: LiquidityInputs, wanted: np.ndarray) -> VolumeProfile:
+    """Return the profiles of 5-minute bars of the wanted points; unknown for the others."""
+    assert inputs.intraday5 is not None
 
     def of(seen: SeenBars, panel: Panel) -> dict[str, Floats]:
         factor = seen.factor(panel)
         # Without its volume or its factor a bar has no place in the profile.
-        starts, ends, (lows, highs, volumes) = _known_only(
-            *seen.last(PROFILE_SESSIONS), seen.low * factor, seen.high * factor, seen.volume / factor
-        )
-        found = volume_profiles(lows, highs, volumes, starts, np.where(from_intraday[seen.at], ends, starts))
+        bars = KnownBars.of(seen.low * factor, seen.high * factor, seen.volume / factor)
+        starts, ends = bars.places(*seen.last(PROFILE_SESSIONS))
+        found = volume_profiles(bars.low, bars.high, bars.volume, starts, np.where(wanted[seen.at], ends, starts))
         return {"volume": found.volume, "low": found.low, "high": found.high}
 
     found = inputs.intraday5.compute_with(inputs.bars, of)
-    return VolumeProfile(
-        np.where(from_intraday[:, None], found["volume"], volume),
-        np.where(from_intraday, found["low"], low),
-        np.where(from_intraday, found["high"], high),
-    )
-
-
-def _known_only(starts: Integers, ends: Integers, *bars: Floats) -> tuple[Integers, Integers, list[Floats]]:
-    """Return slices and bars without those of which something is unknown."""
-    known = ~np.isnan(np.sum(bars, axis=0))
-    place = np.concatenate([[0], np.cumsum(known)])
-    return place[starts], place[ends], [part[known] for part in bars]
-
-
-DailyWindows = tuple[Floats, Floats, Floats, Integers, Integers]
-
-
-def _daily_windows(
-    panel: Panel, symbol: Integers, column: Integers, window: int, without: int, fewest: int
-) -> DailyWindows:
-    """Return known daily bars and, for each point, those of a window less its last bars; none of too few."""
-    width = panel.close.shape[1]
-    starts = symbol * width + np.maximum(column - window + 1, 0)
-    ends = symbol * width + np.maximum(column - without + 1, 0)
-    starts, ends, (low, high, volume) = _known_only(
-        starts, np.maximum(starts, ends), *(side.reshape(-1) for side in (panel.low, panel.high, panel.adjusted_volume))
-    )
-    return low, high, volume, starts, np.where(ends - starts >= fewest, ends, starts)
+    return VolumeProfile(found["volume"], found["low"], found["high"])
 
 
 def daily_structure(panel: Panel, points: Points) -> dict[str, Floats]:
     """Return the features of daily bars, and what the others need of them."""
+    from gnosis.engines.liquidity.profile_shape_kernel import shapes_of_bars
     from gnosis.engines.liquidity.structure_kernel import closes_inside, open_gaps
 
     symbol, column = points.symbol, points.position - panel.first
@@ -265,11 +243,18 @@ def daily_structure(panel: Panel, points: Points) -> dict[str, Floats]:
         name: at(rolling_sum(np.where(np.isnan(location), np.nan, volume * chosen), EFFORT_BARS))
         for name, chosen in (("liq_buying_effort", location > EFFORT), ("liq_selling_effort", location < -EFFORT))
     }
-    profile = volume_profiles(*_daily_windows(panel, symbol, column, PROFILE_SESSIONS, 0, least(PROFILE_SESSIONS)))
+    own_close, own_atr = at(close), at(atr14)
+    bars = KnownBars.of(*(np.ravel(side) for side in (low, high, volume)))
+    first = symbol * close.shape[1]
+    shape = shapes_of_bars(
+        *bars.windows(first, column, PROFILE_SESSIONS, 0, least(PROFILE_SESSIONS)), BINS, own_close, own_atr,
+        HIGH_VOLUME, LOW_VOLUME, NEAR,
+    )  # fmt: skip
 
     def range_without(last: int, some: Integers | slice) -> Range:
-        place = symbol[some], column[some]
-        return Range(*value_areas(*_daily_windows(panel, *place, WYCKOFF_WINDOW, last, WYCKOFF_WINDOW - last)))
+        return Range(
+            *value_areas(*bars.windows(first[some], column[some], WYCKOFF_WINDOW, last, WYCKOFF_WINDOW - last))
+        )
 
     area = range_without(LAST_BARS, slice(None))
     phase = wyckoff_phase(
@@ -280,15 +265,13 @@ def daily_structure(panel: Panel, points: Points) -> dict[str, Floats]:
     # Without any volume in the window of the earlier edges there are none.
     phase[at(rolling_sum(volume, WYCKOFF_WINDOW - TEST_BARS), TEST_BARS) == 0.0] = UNKNOWN
     inside = closes_inside(close, symbol, column, area.low, area.high, WYCKOFF_WINDOW) / WYCKOFF_WINDOW
+    amihud = series(amihud_of(panel))
     adv_usd = _mean_before(panel.traded_close * panel.volume)
-    own_atr = at(atr14)
-    return {
-        "close": at(close),
+    return _structure(*shape) | {
+        "close": own_close,
         "atr14": own_atr,
-        "profile_volume": profile.volume,
-        "profile_low": profile.low,
-        "profile_high": profile.high,
-        "amihud_rank": series(amihud_of(panel)).percentile_rank(YEAR),
+        "amihud": amihud.values,
+        "amihud_rank": amihud.percentile_rank(YEAR),
         "scarcity_rank": series(1.0 / np.where(adv_usd > 0.0, adv_usd, np.nan)).percentile_rank(YEAR),
         "liq_n_voids": open_gaps(
             high, low, close, symbol, column, GAP_IN_ATR * own_atr, PROFILE_SESSIONS, NEAR, MOST

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+BLOCK = 128
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def is_covered(bottom: float, top: float, low: np.ndarray, high: np.ndarray) -> bool:
@@ -70,35 +72,39 @@ def open_gaps(
 ) -> np.ndarray:
     """Return how many gaps between neighbouring sessions each point sees open near its close."""
     out = np.full(symbol.size, np.nan)
-    gaps = np.empty(high.shape[1], np.int64)
-    bottoms, tops = np.empty(high.shape[1]), np.empty(high.shape[1])
-    covered = np.empty(0, np.int64)
-    n, own = 0, -1
-    for i in range(symbol.size):
-        if symbol[i] != own:
-            own, n = symbol[i], 0
-            covered = covered_after(high[own], low[own], sessions)
-            for j in range(1, high.shape[1]):
-                if covered[j] > 0:
-                    gaps[n] = j
-                    bottoms[n], tops[n] = gap_before(high[own], low[own], j)
-                    n += 1
-        t = column[i]
-        c = close[own, t]
-        if np.isnan(c + narrowest[i]) or t < sessions:
-            continue
-        count = 0
-        for g in range(np.searchsorted(gaps[:n], t - sessions + 1), n):
-            if gaps[g] > t:
-                break
-            if gaps[g] + covered[gaps[g]] <= t:
-                continue
-            bottom, top = bottoms[g], tops[g]
-            is_near = bottom >= (1.0 - within) * c and top <= (1.0 + within) * c
-            if is_near and top - bottom > narrowest[i]:
-                count += 1
-        out[i] = min(count, most)
+    width = high.shape[1]
+    narrow, count = np.empty(width), np.empty(width)
+    first = 0
+    while first < symbol.size:
+        own, end = symbol[first], first
+        narrow[:] = np.inf
+        while end < symbol.size and symbol[end] == own:
+            narrow[column[end]] = narrowest[end]
+            end += 1
+        covered = covered_after(high[own], low[own], sessions)
+        count[:] = 0.0
+        for j in range(1, width):
+            if covered[j] > 0:
+                bottom, top = gap_before(high[own], low[own], j)
+                after = min(j + covered[j], width)
+                _count_near(close[own, j:after], narrow[j:after], bottom, top, within, count[j:after])
+        for i in range(first, end):
+            t = column[i]
+            if not np.isnan(close[own, t] + narrowest[i]) and t >= sessions:
+                out[i] = min(count[t], most)
+        first = end
     return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _count_near(
+    close: np.ndarray, narrow: np.ndarray, bottom: float, top: float, within: float, count: np.ndarray
+) -> None:
+    """Count a gap in the sessions in which it is open, where it is near the close and wide enough."""
+    width = top - bottom
+    for t in range(count.size):
+        is_near = (bottom >= (1.0 - within) * close[t]) & (top <= (1.0 + within) * close[t])
+        count[t] += 1.0 if is_near & (width > narrow[t]) else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -107,14 +113,46 @@ def closes_inside(
 ) -> np.ndarray:
     """Return how many of the last closes up to each point lie in its range; NaN where one of them is unknown."""
     out = np.full(symbol.size, np.nan)
-    for i in range(symbol.size):
-        first = column[i] - sessions + 1
-        if first < 0:
-            continue
-        inside, known = 0, 0
-        for c in close[symbol[i], first : column[i] + 1]:
-            known += c == c
-            inside += (c >= low[i]) & (c <= high[i])
-        if known == sessions:
-            out[i] = inside
+    known = np.zeros(close.shape[1] + 1)
+    first = 0
+    while first < symbol.size:
+        own, end = close[symbol[first]], first + 1
+        while end < symbol.size and symbol[end] == symbol[first] and column[end] == column[end - 1] + 1:
+            end += 1
+        for t in range(own.size):
+            known[t + 1] = known[t] + (1.0 if own[t] == own[t] else 0.0)
+        start = max(first, first + sessions - 1 - column[first])
+        while start < end:
+            # Neighbouring points step through their windows together.
+            last = min(start + BLOCK, end)
+            oldest = column[start] - sessions + 1
+            out[start:last] = 0.0
+            whole = sessions - sessions % 4
+            for k in range(oldest, oldest + whole, 4):
+                _count_inside(own[k : k + last - start + 3], 4, low[start:last], high[start:last], out[start:last])
+            for k in range(oldest + whole, oldest + sessions):
+                _count_inside(own[k : k + last - start], 1, low[start:last], high[start:last], out[start:last])
+            for i in range(start, last):
+                if known[column[i] + 1] - known[column[i] + 1 - sessions] < sessions:
+                    out[i] = np.nan
+            start = last
+        first = end
     return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _count_inside(close: np.ndarray, closes: int, low: np.ndarray, high: np.ndarray, count: np.ndarray) -> None:
+    """Count, for neighbouring points, how many of one or four neighbouring closes lie in the point's range."""
+    if closes == 1:
+        for lane in range(count.size):
+            count[lane] += _is_inside(close[lane], low[lane], high[lane])
+        return
+    for lane in range(count.size):
+        bottom, top = low[lane], high[lane]
+        two = _is_inside(close[lane], bottom, top) + _is_inside(close[lane + 1], bottom, top)
+        count[lane] += two + (_is_inside(close[lane + 2], bottom, top) + _is_inside(close[lane + 3], bottom, top))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _is_inside(x: float, low: float, high: float) -> float:
+    return 1.0 if (x >= low) & (x <= high) else 0.0

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gnosis.engines.indicators import close_location, previous, rolling_mean, rolling_sd, rolling_sum
+from gnosis.engines.indicators import close_location, previous, rolling_mean, rolling_sum
 from gnosis.engines.intraday_bars import SeenBars, expected_bars
 from gnosis.engines.order_books import MINUTE_US, OrderBooks
 from gnosis.engines.points import Floats, Panel, Points
@@ -26,7 +26,6 @@ MINUTES = 30
 REGULAR_MINUTES = 390
 SIGMA_SESSIONS = 20
 DAILY_BARS = 10
-DAILY_SIGMA = 60
 LONGEST_MID_US = 5 * MINUTE_US
 SECOND_US = 1_000_000
 
@@ -93,7 +92,7 @@ def daily_pressure(panel: Panel, points: Points) -> dict[str, Floats]:
     deviation of the 60 changes before it.
     """
     changes, volume = panel.returns, panel.adjusted_volume
-    share = buy_share(changes, previous(rolling_sd(changes, DAILY_SIGMA)))
+    share = buy_share(changes, previous(panel.sd60))
     counted = np.where(np.isnan(share), np.nan, volume)
     total = positive(panel.at(points, rolling_sum(counted, DAILY_BARS)))
     parts = (np.where(share > 0.6, counted, 0.0), np.where(share < 0.4, counted, 0.0), counted * (2.0 * share - 1.0))

@@ -51,7 +51,8 @@ class CutOffs:
         self.frame = frame.select("session", as_of).unique().sort("session", "as_of")
         position = session_ranks(self.frame["session"], "cut-offs")
         self.as_of = self.frame["as_of"].dt.epoch("us").to_numpy().astype(np.int64)
-        self.first = max(int(position.min(initial=lookback)) - lookback + 1, 0)
+        earliest_session = int(position.min()) if position.size else 0
+        self.first = max(earliest_session - lookback + 1, 0)
         self.column = position - self.first
         self.width = int(self.column.max(initial=0)) + 1
         # What was known at the earliest cut-off of a session and all later ones, all of them see.

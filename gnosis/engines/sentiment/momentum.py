@@ -34,7 +34,8 @@ def momentum(daily: DailyValues) -> dict[str, Floats]:
 
     sd14, sd120 = at(bars.rolling_sd(returns, 14)), at(bars.rolling_sd(returns, 120), 14)
     usual = at(bars.rolling_mean(volume, 120), 14)
-    votes = [_vote(at(bars.rolling_sum(returns, n)), at(bars.rolling_sd(returns, 60)), n) for n in PERIODS]
+    sd60 = at(daily.panel.sd60)
+    votes = [_vote(at(bars.rolling_sum(returns, n)), sd60, n) for n in PERIODS]
     regime = multi_period_regime(*votes)
     regime[np.isnan(at(daily.panel.close))] = np.nan
     return {
@@ -61,13 +62,14 @@ def multi_period_regime(vote10: Floats, vote20: Floats, vote50: Floats) -> Float
     >>> [list(MultiPeriodRegime)[int(code)].value for code in multi_period_regime(*map(np.array, votes))]
     ['bullish_consensus', 'mixed', 'bearish_consensus', 'unknown']
     """
-    votes = np.stack([vote10, vote20, vote50])
-    up, down = (votes > 0.0).sum(axis=0), (votes < 0.0).sum(axis=0)
+    votes = (vote10, vote20, vote50)
+    # Sums of few arrays one after the other: numpy takes long over a short axis.
+    up, down = (sum((side(vote, 0.0).astype(np.int8) for vote in votes), np.int8(0)) for side in (np.greater, np.less))
     labels = list(MultiPeriodRegime)
     found = np.full(vote10.shape, float(labels.index(MultiPeriodRegime.MIXED)))
     found[(up >= 2) & (down == 0)] = labels.index(MultiPeriodRegime.BULLISH_CONSENSUS)
     found[(down >= 2) & (up == 0)] = labels.index(MultiPeriodRegime.BEARISH_CONSENSUS)
-    found[np.isnan(votes).any(axis=0)] = labels.index(MultiPeriodRegime.UNKNOWN)
+    found[np.isnan(vote10 + vote20 + vote50)] = labels.index(MultiPeriodRegime.UNKNOWN)
     return found
 
 

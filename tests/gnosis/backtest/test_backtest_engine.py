@@ -14,10 +14,10 @@ from gnosis.backtest import (
     View,
     buy_and_hold,
     model_long_flat_short,
-    run,
     tradable_symbols,
 )
 from gnosis.tables import TABLES
+from tests.gnosis.backtest.recorded import run
 
 MakeBars = Callable[..., pl.DataFrame]
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnosis.backtest import Configuration, Result, run
+from gnosis.backtest import Configuration, Result
+from tests.gnosis.backtest.recorded import run
 
 MakeBars = Callable[..., pl.DataFrame]
 

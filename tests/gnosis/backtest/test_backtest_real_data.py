@@ -7,8 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gnosis.backtest import Configuration, run
+from gnosis.backtest import Configuration
 from gnosis.sessions import schedule
+from tests.gnosis.backtest.recorded import run
 
 FREE = Configuration(
     initial_cash_usd=100_000_000.0, slippage="proportional", slippage_bps=0.0, fee_bps=0.0, participation=None,

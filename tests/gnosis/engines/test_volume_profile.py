@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnosis.engines.volume_profile import VolumeProfile, bin_kinds, clusters, value_area, volume_profiles
+from gnosis.engines.volume_profile import (
+    VolumeProfile,
+    bin_kinds,
+    clusters,
+    median_volume,
+    value_area,
+    value_areas,
+    volume_profiles,
+)
 
 
 def profile_of(low, high, volume, bins=50):
@@ -82,6 +90,31 @@ def test_many_windows_are_each_their_own():
         own = profile_of(*(side[starts[number] : ends[number]] for side in bars))
         assert many.volume[number].tobytes() == own.volume[0].tobytes()
     assert np.isnan(many.volume[2]).all() and np.isnan(many.low[2])
+
+
+def test_neighbouring_windows_have_the_bits_they_have_alone():
+    """One after the other they share bins and units; a largest volume that leaves or comes changes the units."""
+    low, high, _ = random_bars(5, n=400)
+    rng = np.random.default_rng(6)
+    volume = np.exp(rng.normal(0.0, 3.0, 400)) * (rng.random(400) < 0.9)
+    volume[100:140] = 0.0
+    starts = np.arange(380)
+    many = volume_profiles(low, high, volume, starts, starts + 20)
+    for start in starts:
+        own = profile_of(*(side[start : start + 20] for side in (low, high, volume)))
+        assert many.volume[start].tobytes() == own.volume[0].tobytes()
+    assert (many.volume[100:121] == 0.0).all()
+    areas = np.array(value_areas(low, high, volume, starts, starts + 20))
+    np.testing.assert_array_equal(areas, np.array(value_area(many)))
+
+
+def test_the_median_is_that_of_the_bins_that_are_not_empty():
+    rng = np.random.default_rng(7)
+    volume = rng.lognormal(0.0, 1.0, (150, 50)) * (rng.random((150, 50)) < rng.random((150, 1)))
+    volume[3] = 0.0
+    found = median_volume(VolumeProfile(volume, np.zeros(150), np.ones(150)))
+    expected = [np.median(row[row > 0.0]) if (row > 0.0).any() else np.nan for row in volume]
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_bars_without_range():

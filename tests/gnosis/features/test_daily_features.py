@@ -20,7 +20,7 @@ from gnosis.engines.pairwise_kernel import trailing_correlation, trailing_deviat
 from gnosis.engines.points import daily_points, visible_panels
 from gnosis.engines.sentiment import sentiment
 from gnosis.engines.trailing import Series
-from gnosis.engines.volume_profile import VolumeProfile, bin_kinds, clusters, median_volume
+from gnosis.engines.volume_profile import VolumeProfile, bin_kinds, clusters
 from gnosis.features.codes import coded
 from gnosis.features.daily import DAILY, daily_features
 from gnosis.features.daily_forms import LOOKBACK
@@ -246,7 +246,7 @@ def test_compiled_shape_of_a_profile_is_that_of_its_readable_form():
     profile = VolumeProfile(volume, rng.uniform(10, 11, 300), rng.uniform(12, 13, 300))
     close, step = rng.uniform(9.5, 13.5, 300), rng.uniform(0.0, 1.0, 300)
     near, thin, heavy_below, heavy, down, here, up = shapes(
-        volume, profile.low, profile.high, median_volume(profile), close, step, 1.5, 0.5, 0.1
+        volume, profile.low, profile.high, close, step, 1.5, 0.5, 0.1
     )
     kinds = bin_kinds(profile)
     full = VolumeProfile(np.where(kinds == 1, volume, 0.0), profile.low, profile.high)

@@ -1,4 +1,4 @@
-"""Drift: the population stability index by hand, of categories, flags, counts and numbers with atoms."""
+"""Drift: the population stability index by hand, distances of distributions and many tests at once (V11)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
-from gnosis.learning.drift import population_stability, status
+from gnosis.learning.drift import (
+    LARGEST_EXACT,
+    holm,
+    kolmogorov_smirnov,
+    population_stability,
+    stability_of_counts,
+    status,
+)
 from gnosis.tables import TABLES
-from gnosis.tables.models import DriftStatus
+from gnosis.tables.model_scores import DriftStatus
 
 
 def by_hand(reference, actual):
@@ -93,3 +101,65 @@ def test_every_status_has_its_label_in_the_table():
     found = [status(index) for index in (0.0, 0.1, 0.3, math.nan)]
     assert found == list(get_args(DriftStatus))
     assert TABLES["models.feature_report"].polars_schema["drift"].categories.to_list() == found
+
+
+class TestVectorsOfTheContract:
+    """V11."""
+
+    @pytest.mark.parametrize(
+        ("shares", "expected"),
+        [
+            ([0.05, 0.05, *[0.1] * 6, 0.15, 0.15], 0.10986122886681095),
+            ([0.02, 0.03, 0.05, 0.1, 0.1, 0.1, 0.1, 0.15, 0.15, 0.2], 0.3575517171923518),
+        ],
+    )
+    def test_plain_shares(self, shares, expected):
+        found = stability_of_counts(np.full(10, 0.1), np.array(shares), pseudo_count=0.0)
+        assert found == pytest.approx(expected, rel=1e-9)
+
+    def test_smoothed_counts(self):
+        found = stability_of_counts(np.full(10, 20.0), np.array([0.0, 10, 20, 20, 20, 20, 20, 20, 30, 40]))
+        assert found == pytest.approx(0.4807438895509642, rel=1e-9)
+
+    def test_distance_of_two_samples(self):
+        distance, p = kolmogorov_smirnov(np.arange(1.0, 11.0), np.arange(4.0, 14.0))
+        assert distance == pytest.approx(0.3, rel=1e-12)
+        assert p == pytest.approx(0.7869297884777761, rel=1e-9)
+
+    def test_many_tests_at_once(self):
+        found = holm(np.array([0.001, 0.01, 0.02, 0.04, 0.2]))
+        assert found.tolist() == pytest.approx([0.005, 0.04, 0.06, 0.08, 0.2], rel=1e-12)
+
+
+class TestKolmogorovSmirnov:
+    @pytest.mark.parametrize(("m", "n"), [(1, 1), (7, 3), (40, 13), (100, 100), (199, 50)])
+    @pytest.mark.parametrize("shift", [0.0, 0.7, 3.0])
+    def test_is_exact_for_small_samples(self, m, n, shift):
+        rng = np.random.default_rng(m * n)
+        reference, actual = rng.normal(size=m), rng.normal(size=n) + shift
+        expected = ks_2samp(reference, actual, method="exact")
+        found = kolmogorov_smirnov(reference, actual)
+        assert found == (pytest.approx(expected.statistic, rel=1e-12), pytest.approx(expected.pvalue, rel=1e-9))
+
+    def test_takes_the_limit_for_large_ones(self):
+        rng = np.random.default_rng(5)
+        reference, actual = rng.normal(size=2000), rng.normal(size=400) + 0.06
+        assert reference.size * actual.size > LARGEST_EXACT
+        expected = ks_2samp(reference, actual, method="exact")
+        distance, p = kolmogorov_smirnov(reference, actual)
+        assert distance == pytest.approx(expected.statistic, rel=1e-12)
+        assert expected.pvalue < p < 1.1 * expected.pvalue
+
+    def test_counts_equal_values_once(self):
+        reference, actual = np.repeat([0.0, 1.0], [30, 10]), np.repeat([0.0, 1.0, 2.0], [10, 5, 5])
+        assert kolmogorov_smirnov(reference, actual)[0] == pytest.approx(ks_2samp(reference, actual).statistic)
+
+    def test_says_nothing_without_values(self):
+        assert np.isnan(kolmogorov_smirnov(np.empty(0), np.arange(3.0))).all()
+
+
+def test_holm_leaves_out_what_was_not_tested():
+    p = np.array([0.04, np.nan, 0.01, 0.9])
+    found = holm(p)
+    assert math.isnan(found[1])
+    assert found[[2, 0, 3]].tolist() == pytest.approx([0.03, 0.08, 0.9])

@@ -1,4 +1,4 @@
-"""Folds: section 4 and vectors V7 and V9 of the learning specification."""
+"""Folds: section 4 and vector V9 of the learning specification."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnosis.learning.folds import FoldsError, folds_frame, meets, walk_forward
+from gnosis.learning.folds import FoldsError, folds_frame, walk_forward
+from gnosis.learning.purging import meets
 from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 
@@ -45,17 +46,8 @@ def test_walk_forward_of_the_specification() -> None:
     anchored = walk_forward(rows_of(1000), 500, 100, 100, anchored=True)
     assert spans(anchored, "train") == [(0, 494), (0, 594), (0, 694), (0, 794), (0, 894)]
     assert [fold.n_purged for fold in rolling] == [5] * 5
+    assert [fold.n_embargoed for fold in rolling] == [0] * 5
     assert [fold.is_complete for fold in rolling] == [True] * 4 + [False]
-
-
-def test_purge_of_the_specification() -> None:
-    """V7, third fold: nothing lies after the test block, so there is no embargo; training rows are 0 to 5."""
-    start = np.arange(12)
-    end = start + 2
-    late = meets(start, end, hull_start=8, hull_end=13)
-    assert np.flatnonzero(~late & (start < 8)).tolist() == [0, 1, 2, 3, 4, 5]
-    # First fold, before the embargo of one session takes row 6.
-    assert np.flatnonzero(~meets(start, end, hull_start=0, hull_end=5)).tolist() == [6, 7, 8, 9, 10, 11]
 
 
 @settings(max_examples=40, deadline=None)
@@ -86,7 +78,7 @@ def test_new_sessions_append_and_never_move(n_sessions: int = 200) -> None:
     whole = rows_of(n_sessions, n_symbols=2)
     days = whole["session"].unique().sort()
     frame = folds_frame(whole, walk_forward(whole, 60, 20, 20))
-    fixed = ["fold", "train_first", "train_last", "test_first", "n_train", "n_purged", "n_null"]
+    fixed = ["fold", "train_first", "train_last", "test_first", "n_train", "n_purged", "n_embargoed", "n_null"]
     for at in range(60, n_sessions):
         rows = rows_of(at + 1, n_symbols=2)
         night = folds_frame(rows, walk_forward(rows, 60, 20, 20))

@@ -1,37 +1,66 @@
-"""From bars to predictions: what is trained when, what may be seen, and that nights add up to the backfill."""
+"""From bars to trained models: what is trained when, what may be seen, and that nights add up to the backfill."""
 
 from __future__ import annotations
 
-import datetime as dt
+import json
 
 import numpy as np
 import polars as pl
 import pytest
 
-from gnosis.features.registry import features_of
+from gnosis.backtest.trials import MemoryLedger, count_trials
+from gnosis.features.registry import FEATURES
 from gnosis.learning import (
     FeatureRowsError,
     LookAheadError,
-    StaleModelError,
     dataset,
-    due_folds,
     feature_rows,
+    fitting,
     folds_frame,
-    predict,
+    models,
     train,
+    tune,
     walk_forward,
 )
+from gnosis.learning.heads import HEADS
 from gnosis.learning.labels import labels
+from gnosis.learning.material import Material, trial_family
 from gnosis.learning.matrix import CATEGORIES, FEATURE_NAMES, as_array, feature_row_sha256
-from gnosis.learning.training import configuration_of, stopping_slice
+from gnosis.learning.training import configuration_of, roster_of
+from gnosis.learning.tuning import best_parameters
 from gnosis.tables import TABLES
+
+CODE = "0" * 64
+XGBOOST = models.PARAMETERS["xgboost"] | {"max_rounds": 12, "eta": 0.2}
+FEW_ROUNDS = models.PARAMETERS | {"xgboost": XGBOOST}
+
+
+def fit_again(learned, **options):
+    asked = {
+        "horizon": 5,
+        "recorder": MemoryLedger(),
+        "code_sha256": CODE,
+        "heads": ("direction",),
+        "parameters": FEW_ROUNDS,
+        "folds": learned.folds,
+        "rows": learned.rows,
+        "features": learned.features,
+    } | options
+    return train(asked.pop("features"), asked.pop("rows"), asked.pop("folds"), **asked)
+
+
+def part_of(learned, head: str = "direction") -> fitting.Part:
+    material = Material.of(learned.features, learned.rows, 5)
+    part = fitting.Part.of(material.rows, material.inputs, learned.folds[0].train, HEADS[head])
+    assert part is not None
+    return part
 
 
 def test_matrix_follows_the_registry(learned) -> None:
-    order = [feature.name for group in ("technical", "regime", "macro") for feature in features_of(group)]
-    assert list(FEATURE_NAMES) == order and len(order) == 27
+    order = [feature.name for feature in FEATURES]
+    assert list(FEATURE_NAMES) == order and len(order) == 141
     values = as_array(learned.features)
-    assert values.dtype == np.float32 and values.shape == (learned.features.height, 27)
+    assert values.dtype == np.float32 and values.shape == (learned.features.height, 141)
     assert np.array_equal(np.isnan(values), learned.features.select(order).select(pl.all().is_null()).to_numpy())
     for at, names in CATEGORIES.items():
         present = values[~np.isnan(values[:, at]), at]
@@ -44,7 +73,7 @@ def test_row_hash_sees_every_value_and_no_neighbour(learned) -> None:
     assert len(set(base)) == 50
     assert feature_row_sha256(values[7:8]) == base[7:8]
     changed = values.copy()
-    changed[7, 26] = np.nan if not np.isnan(changed[7, 26]) else 0.0
+    changed[7, 140] = np.nan if not np.isnan(changed[7, 140]) else 0.0
     assert [at for at, (one, two) in enumerate(zip(base, feature_row_sha256(changed), strict=True)) if one != two] == [
         7
     ]
@@ -86,7 +115,24 @@ def test_trained_table(learned) -> None:
     assert (trained["trained_through"] < trained["valid_from"]).all()
     assert trained["model_version"].n_unique() == trained.height
     assert trained["synthetic"].all()
-    assert set(configuration_of(trained)) == {"majority", "logistic", "xgboost"}
+    assert set(configuration_of(trained)) == {"direction.majority", "direction.logistic", "direction.xgboost"}
+    served = trained.filter(pl.col("model_name") == "xgboost")
+    assert served["importance"].list.len().to_list() == [141] * served.height
+    assert (served["n_fit"] + served["n_calibration"] < served["n_train"]).all()
+
+
+def test_every_head_is_trained_on_what_it_is_asked(learned) -> None:
+    trained = fit_again(learned, folds=learned.folds[:1], heads=tuple(HEADS))
+    TABLES["models.trained"].schema.validate(trained)
+    found = {head: set(part["model_name"]) for (head,), part in trained.group_by("head")}
+    assert found["direction"] == found["magnitude"] == found["meta"] == {"majority", "logistic", "xgboost"}
+    assert found["volatility"] == {"majority", "ewma", "ridge", "xgboost"}
+    assert found["return"] == {"majority", "ridge", "xgboost"}
+    numbers = pl.col("head").is_in(["volatility", "return"])
+    assert trained.filter(numbers)["calibrator"].null_count() == 7
+    assert trained.filter(~numbers)["calibrator"].null_count() == 0
+    assert trained.filter(~numbers)["residual_error"].null_count() == 9
+    assert trained.filter(pl.col("head") == "magnitude")["class_edges"].list.len().to_list() == [2, 2, 2]
 
 
 def test_everything_a_model_saw_was_known_before_it_was_valid(learned) -> None:
@@ -96,47 +142,78 @@ def test_everything_a_model_saw_was_known_before_it_was_valid(learned) -> None:
         assert seen["t1"].max() < asked and seen["label_known_at"].max() < asked
 
 
-def test_stopping_slice_is_purged(learned) -> None:
-    rows = learned.rows[learned.folds[0].train]
-    earlier, later = stopping_slice(rows)
-    assert rows["label_known_at"].gather(earlier).max() < rows["as_of"].gather(later).min()
-    assert not set(earlier) & set(later)
-    assert later.size / rows.height == pytest.approx(0.2, abs=0.01)
-    assert rows.height - earlier.size - later.size == 5 * 6
+def test_calibration_and_stopping_rows_were_never_fitted(learned) -> None:
+    part = part_of(learned)
+    rows = part.rows
+    assert rows["label_known_at"].gather(part.fit).max() < rows["as_of"].gather(part.calibration).min()
+    assert part.calibration.size / rows.height == pytest.approx(0.2, abs=0.01)
+    assert rows.height - part.fit.size - part.calibration.size == 5 * 6
+    problem = part.problem(part.fit, part.weights(with_energy=False), {}, 1)
+    earlier, later = problem.rows[problem.earlier], problem.rows[problem.later]
+    assert learned.rows["label_known_at"].gather(earlier).max() < learned.rows["as_of"].gather(later).min()
+
+
+def test_out_of_fold_answers_come_from_models_of_other_rows(learned, monkeypatch) -> None:
+    part = part_of(learned)
+    seen = []
+    real = models.fit
+
+    def watched(name, problem):
+        seen.append(problem.rows)
+        return real(name, problem)
+
+    monkeypatch.setattr(models, "fit", watched)
+    weights = part.weights(with_energy=False)
+    answers = fitting.out_of_fold("majority", part, {}, 1, weights)
+    assert np.isfinite(answers).all() and len(seen) == fitting.INNER_FOLDS
+    t0, t1 = (instants[part.fit] for instants in part.times)
+    at = {position: number for number, position in enumerate(part.positions[part.fit])}
+    for rows in seen:
+        used = np.array([at[row] for row in rows])
+        asked = np.setdiff1d(np.arange(part.fit.size), used)
+        # What was not used is the inner test block, the rows that overlap it and the embargo.
+        assert asked.size > part.fit.size / 6
+        block = asked[(t0[asked] > t0[asked].min()) & (t1[asked] < t1[asked].max())]
+        assert not set(block) & set(used)
 
 
 def test_only_what_is_missing_is_trained(learned, monkeypatch) -> None:
     stored = learned.trained.filter(pl.col("fold") < len(learned.folds) - 1)
-    due = due_folds(learned.folds, stored)
-    assert [fold.number for fold in due] == [len(learned.folds) - 1]
-    assert due_folds(learned.folds, learned.trained) == []
-    assert due_folds(learned.folds, None) == learned.folds
     fits = []
-    from gnosis.learning import models
-
     real = models.fit
-    monkeypatch.setattr(models, "fit", lambda name, *rest, **named: fits.append(name) or real(name, *rest, **named))
-    assert train(learned.rows, learned.folds, stored).equals(learned.trained)
-    assert fits == ["majority", "logistic", "xgboost"]
+    monkeypatch.setattr(models, "fit", lambda name, problem: fits.append(name) or real(name, problem))
+    assert fit_again(learned, already_trained=stored).equals(learned.trained)
+    # The published family is also fitted with and without the energy weight, to choose.
+    assert sorted(fits) == ["logistic", "majority", "xgboost", "xgboost", "xgboost"]
+
+
+def test_threads_change_no_byte(learned) -> None:
+    both = [fit_again(learned, folds=learned.folds[:2], threads=threads) for threads in (1, 2)]
+    assert both[0].equals(both[1])
 
 
 def test_revised_rows_or_parameters_are_trained_anew(learned) -> None:
-    (fold,) = learned.folds[:1]
-    only = {"majority": {}}
-    stored = train(learned.rows, [fold], parameters=only)
-    moved = int(fold.train[0])
+    only = {"folds": learned.folds[:1], "families": ("majority",)}
+    stored = fit_again(learned, **only)
+    moved = int(learned.folds[0].train[0])
     revised = learned.rows.with_columns(
         y_dir=pl.when(pl.int_range(pl.len()) == moved)
         .then(-pl.col("y_dir") - (pl.col("y_dir") == 0))
         .otherwise("y_dir")
-    ).with_columns(pl.col("y_dir").cast(pl.Int8))
-    again = train(revised, [fold], stored, parameters=only)
+        .cast(pl.Int8)
+    )
+    again = fit_again(learned, rows=revised, already_trained=stored, **only)
     assert again["dataset_sha256"].item() != stored["dataset_sha256"].item()
     assert again["model_sha256"].item() != stored["model_sha256"].item()
 
 
+def test_rows_of_other_features_are_refused(learned) -> None:
+    with pytest.raises(FeatureRowsError, match=r"materialise models\.dataset anew"):
+        fit_again(learned, features=learned.features.tail(600))
+
+
 def test_nights_add_up_to_the_backfill(market, learned) -> None:
-    """Folds, models and predictions made night by night are those of one backfill, bit for bit."""
+    """Folds and models made night by night are those of one backfill, bit for bit."""
     bars, features = market
     days = features["session"].unique().sort()
     first = learned.folds_table["test_first"]
@@ -144,82 +221,63 @@ def test_nights_add_up_to_the_backfill(market, learned) -> None:
     checked = [days.index_of(first[0]) - 1, days.index_of(first[0]), days.index_of(first[1]) + 3, len(days) - 1]
     for at in checked:
         until = pl.col("session") <= days[at]
-        rows = dataset(features.filter(until), labels(bars.filter(until), horizons=(5,)))
+        known = features.filter(until)
+        rows = dataset(known, labels(bars.filter(until), horizons=(5,)))
         folds = walk_forward(rows)
-        stored = train(rows, folds, stored)
+        stored = fit_again(learned, features=known, rows=rows, folds=folds, already_trained=stored)
         done = folds_frame(rows, folds).filter("is_complete")
         assert done.equals(learned.folds_table.head(done.height))
         assert stored.equals(learned.trained.filter(pl.col("valid_from") <= days[at]))
-        tonight = predict(features.filter(pl.col("session") == days[at]), stored)
-        whole = predict(features, learned.trained).filter(pl.col("session") == days[at])
-        assert tonight.equals(whole)
 
 
-def test_predictions_before_the_first_model_abstain(learned) -> None:
-    predictions = predict(learned.features, learned.trained)
-    TABLES["models.predictions"].schema.validate(predictions)
-    before = predictions.filter(pl.col("session") < learned.trained["valid_from"].min())
-    assert (before["abstain_reason"] == "no_model").all()
-    assert before.select("p_down", "p_flat", "p_up", "model_version").null_count().row(0) == (before.height,) * 4
-    after = predictions.filter(pl.col("session") >= learned.trained["valid_from"].min())
-    answered = after.filter(pl.col("abstain_reason").is_null())
-    assert answered.height > 0.9 * after.height
-    total = answered.select(pl.sum_horizontal("p_down", "p_flat", "p_up")).to_series()
-    assert (total - 1).abs().max() < 1e-9
-    assert predictions["prediction_id"].n_unique() == predictions.height
-
-
-@pytest.mark.parametrize(("n_missing", "reason"), [(8, None), (9, "too_many_missing")])
-def test_rows_with_too_little_in_them_abstain(learned, n_missing: int, reason: str | None) -> None:
-    """30 % of 27 features are 8.1."""
-    complete = learned.features.filter(~pl.any_horizontal(pl.col(FEATURE_NAMES).is_null())).tail(1)
-    row = complete.with_columns(pl.lit(None).alias(name) for name in FEATURE_NAMES[:n_missing])
-    prediction = predict(row, learned.trained).row(0, named=True)
-    assert prediction["n_missing"] == n_missing
-    assert prediction["abstain_reason"] == reason
-    assert (prediction["p_up"] is None) == (reason is not None)
-    assert prediction["model_version"] is not None
-
-
-def test_the_newest_valid_model_answers(learned) -> None:
-    predictions = predict(learned.features, learned.trained).filter(pl.col("model_version").is_not_null())
-    trees = learned.trained.filter(pl.col("model_name") == "xgboost")
-    for row in trees.iter_rows(named=True):
-        served = predictions.filter(pl.col("model_version") == row["model_version"])
-        assert served["session"].min() == row["valid_from"]
-
-
-def test_one_row_equals_many_and_order_does_not_matter(learned) -> None:
-    rows = learned.features.tail(40)
-    many = predict(rows, learned.trained)
-    assert predict(rows.sample(fraction=1.0, shuffle=True, seed=4), learned.trained).equals(many)
-    for at in (0, 13, 39):
-        one = rows[at : at + 1]
-        key = (pl.col("session") == one["session"].item()) & (pl.col("symbol") == one["symbol"].item())
-        assert predict(one, learned.trained).equals(many.filter(key))
-
-
-def test_the_future_of_features_and_models_does_not_reach_a_prediction(learned) -> None:
-    day = learned.folds_table["test_first"][1]
-    past = pl.col("session") <= day
-    expected = predict(learned.features, learned.trained).filter(past)
-    poisoned = learned.features.with_columns(
-        pl.when(past).then(pl.col("tech_momentum_zscore")).otherwise(1e9).alias("tech_momentum_zscore")
+def test_every_configuration_is_a_trial_whatever_the_number_of_folds(learned) -> None:
+    family = trial_family(learned.rows["symbol"], 5, "direction")
+    rows = learned.ledger.rows()
+    assert count_trials(rows, family) == 3
+    ledger = MemoryLedger()
+    fit_again(
+        learned,
+        recorder=ledger,
+        folds=learned.folds[:1],
+        parameters=FEW_ROUNDS | {"xgboost": XGBOOST | {"max_rounds": 3}},
     )
-    assert predict(poisoned, learned.trained).filter(past).equals(expected)
-    known = learned.trained.filter(pl.col("valid_from") <= day)
-    assert predict(learned.features.filter(past), known).equals(expected)
+    fit_again(learned, recorder=ledger, folds=learned.folds[:1])
+    assert count_trials(ledger.rows(), family) == 4
 
 
-def test_models_of_another_feature_list_are_refused(learned) -> None:
-    other = learned.trained.with_columns(feature_list_sha256=pl.lit("0" * 64))
-    with pytest.raises(StaleModelError, match=r"train models\.trained anew"):
-        predict(learned.features.tail(4), other)
+def test_a_study_decides_the_parameters(learned) -> None:
+    table = TABLES["models.studies"]
+    ledger = MemoryLedger()
+    few = XGBOOST | {"max_rounds": 3}
+    asked = {"horizon": 5, "recorder": ledger, "code_sha256": CODE, "n_trials": 3, "parameters": few}
+    fold = learned.folds[:1]
+    studies = tune(learned.features, learned.rows, fold, stored=table.empty(), **asked)
+    table.schema.validate(studies)
+    assert studies.height == 3 and studies["is_best"].sum() == 1
+    best = studies.filter("is_best")
+    assert best["loss"].item() == studies.filter(pl.col("state") == "complete")["loss"].min()
+    assert count_trials(ledger.rows(), trial_family(learned.rows["symbol"], 5, "direction")) == 3
+    # A finished study of the same name is reused; the same study is the same trials.
+    assert tune(learned.features, learned.rows, fold, stored=studies, **asked).equals(studies)
+    assert tune(learned.features, learned.rows, fold, stored=table.empty(), **asked).equals(studies)
+    trained = fit_again(learned, folds=fold, studies=studies).filter(pl.col("model_name") == "xgboost")
+    assert trained["study_name"].item() == best["study_name"].item()
+    assert json.loads(trained["parameters"].item())["model"] == json.loads(best["parameters"].item())
+    other = {"head": "direction", "horizon_bars": 5, "fold": 0, "model_name": "xgboost", "dataset_sha256": "1" * 64}
+    assert best_parameters(studies, **other) is None
 
 
-def test_nothing_to_predict_is_an_empty_table(learned) -> None:
-    empty = predict(learned.features.clear(), learned.trained)
-    assert empty.is_empty() and empty.schema == TABLES["models.predictions"].polars_schema
-    without = predict(learned.features.tail(4), learned.trained.clear())
-    assert (without["abstain_reason"] == "no_model").all()
-    assert dt.date(2012, 1, 3) <= without["session"].min()
+def test_a_library_that_is_absent_removes_its_family_only(monkeypatch) -> None:
+    monkeypatch.setattr(models, "is_installed", lambda name: name not in ("lightgbm", "sequence"))
+    names = roster_of(HEADS["direction"], models.FAMILIES)
+    assert set(names) == {"xgboost", "majority", "logistic", "hist_gradient_boosting", "stack"}
+    assert names[0] == "xgboost" and names[-1] == "stack"
+
+
+def test_every_family_is_fitted_and_stacked(learned) -> None:
+    small = FEW_ROUNDS | {"hist_gradient_boosting": models.PARAMETERS["hist_gradient_boosting"] | {"max_iter": 10}}
+    families = ("majority", "logistic", "hist_gradient_boosting", "xgboost", "stack")
+    trained = fit_again(learned, folds=learned.folds[:1], families=families, parameters=small)
+    assert set(trained["model_name"]) == set(families)
+    nightly = fit_again(learned, folds=learned.folds[:1], already_trained=trained, parameters=small)
+    assert nightly.equals(trained), "a night keeps what the weekly training made"

@@ -157,6 +157,7 @@ def test_every_veto_can_occur() -> None:
         one(**changes)["veto"]
         for changes in (
             {"p_up": None},
+            {"model_state": "stale"},
             {"amplification_regime": "storm"},
             {"movement_energy_confidence": 0.0},
             {"p_up": 0.2},
@@ -365,3 +366,10 @@ def test_trailing_windows_stay_within_a_symbol() -> None:
     assert whole.tolist() == [False, False, True, True, True] * 2
     assert trailing_windows(values[:0], symbols[:0], 3).shape == (0, 3)
     assert np.isnan(trailing_sigma_d(np.exp(values), symbols)).all()
+
+
+def test_a_degraded_model_halves_the_size_and_a_stale_one_is_not_believed() -> None:
+    whole, half, none = (one(model_state=state) for state in ("ok", "degraded", "stale"))
+    assert half["target_weight"] == pytest.approx(whole["target_weight"] / 2)
+    assert half["model_scale"] == 0.5 and "degraded by drift (size x 0.5)" in half["rationale"]
+    assert none["veto"] == "stale_model" and none["target_weight"] == 0.0

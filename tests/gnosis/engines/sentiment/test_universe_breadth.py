@@ -16,8 +16,8 @@ from gnosis.engines.sentiment.breadth import (
     rotation_score,
     universe_breadth,
 )
-from gnosis.engines.sentiment.market_panels import MEMBERSHIP_SCHEMA
-from gnosis.sessions import shift_session
+from gnosis.engines.sentiment.market_panels import MEMBERSHIP_SCHEMA, CutOffs
+from gnosis.sessions import schedule, shift_session
 from tests.gnosis.features.seen import Seen
 from tests.gnosis.features.twins.sentiment_breadth import TWINS
 
@@ -221,3 +221,9 @@ def test_rotation_needs_every_fund_and_its_windows_do_not_depend_on_the_history(
     holed = funds.copy()
     holed[2, 150] = np.nan
     assert np.isnan(rotation_score(holed[:4], holed[4:])[150:]).all()
+
+
+def test_panels_hold_the_lookback_of_the_cut_offs_and_nothing_before():
+    days = schedule().filter(pl.col("session") >= dt.date(2024, 1, 2)).head(3)
+    pairs = CutOffs(days.select("session", as_of="close_at"), LOOKBACK)
+    assert (pairs.width, pairs.column.tolist()) == (LOOKBACK + 2, [122, 123, 124])

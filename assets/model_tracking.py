@@ -1,0 +1,107 @@
+"""Trainings as MLflow runs: what is handed over, and what is shown of it in Dagster."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+
+from gnosis import learning
+from gnosis.backtest.trials import count_trials
+from gnosis.learning.fitting import DESCRIPTION
+from gnosis.learning.folds import STEP_SESSIONS, TEST_SESSIONS, TRAIN_SESSIONS
+from gnosis.learning.heads import HEADS
+from gnosis.learning.labels import DEAD_ZONE, HALF_LIFE
+from gnosis.learning.material import trial_family
+from gnosis.learning.matrix import FEATURE_NAMES
+from gnosis.learning.models import PUBLISHED
+from gnosis.learning.training import configuration_of
+from resources.code_identity import code_sha256, git_state, lock_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assets.night import Night
+
+
+def universe_of(rows: pl.DataFrame) -> str:
+    """Return the short name of the symbols trained on, as registered models have it.
+
+    Examples
+    --------
+    >>> universe_of(pl.DataFrame({"symbol": ["SPY", "AAPL"]}))
+    'aapl-spy'
+    """
+    symbols = rows["symbol"].unique().sort()
+    name = re.sub(r"[^a-z0-9-]", "_", "-".join(symbols).lower())
+    return name if len(name) <= 40 else f"{len(symbols)}-symbols-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def tags_of(night: Night) -> dict[str, str]:
+    """Return where a training came from (L-10.2)."""
+    commit, dirty = git_state()
+    return {
+        "dagster_run_id": night.run_id,
+        "asset": "models.trained",
+        "partition": night.last.isoformat(),
+        "git_commit": commit,
+        "dirty": dirty,
+        "code_sha256": code_sha256(),
+        "lock_sha256": lock_sha256(),
+        "model_family": PUBLISHED,
+        "threads": "1",
+    }
+
+
+def log(
+    night: Night,
+    horizon: int,
+    features: pl.DataFrame,
+    rows: pl.DataFrame,
+    trained: pl.DataFrame,
+    folds: pl.DataFrame,
+    evaluation: pl.DataFrame,
+    judged: pl.DataFrame,
+) -> Mapping[str, object]:
+    """Log each head's training that is not logged yet, register its models, and return links to show in Dagster."""
+    from resources.tracking import TrackingError, Training, recorded_run
+
+    configuration = {
+        "labels": {"horizon_bars": horizon, "half_life": HALF_LIFE, "dead_zone": DEAD_ZONE},
+        "folds": {"train": TRAIN_SESSIONS, "test": TEST_SESSIONS, "step": STEP_SESSIONS, "anchored": False},
+        "fitting": DESCRIPTION,
+    }
+    studies, ledger = night.read_all("models.studies"), night.ledger.rows()
+    shown: dict[str, object] = {}
+    for head in HEADS:
+        models = trained.filter(pl.col("head") == head)
+        if models.is_empty():
+            continue
+        run_id = recorded_run(night.tracking, models)
+        if run_id is None:
+            training = Training(
+                horizon_bars=horizon,
+                head=head,
+                universe=universe_of(rows),
+                trained=models,
+                folds=folds,
+                studies=studies.filter(pl.col("head") == head),
+                evaluation=evaluation.filter(pl.col("head") == head),
+                scored=judged.filter(pl.col("head") == head),
+                importance=learning.permutation_importance(features, rows, models, HEADS[head]),
+                configuration={**configuration, "models": configuration_of(models)},
+                tags=tags_of(night),
+                dagster_url=night.tracking.dagster_url,
+                example=features.select(FEATURE_NAMES).tail(3),
+                n_trials=count_trials(ledger, trial_family(rows["symbol"], horizon, head)),
+            )
+            try:
+                run_id = night.tracking.log_training(training)
+            except TrackingError as error:
+                night.warn(str(error))
+                return {**shown, "mlflow_error": str(error)}
+        shown[f"mlflow_run_{head}"] = dg.MetadataValue.url(night.tracking.run_url(run_id))
+    return shown

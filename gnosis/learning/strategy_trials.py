@@ -1,0 +1,166 @@
+"""Every strategy that the stored models imply, written into the trial ledger, and how much of the best is luck (G7)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import polars as pl
+
+from gnosis.backtest.deflation import deflate, return_moments
+from gnosis.backtest.overfitting import N_BLOCKS, probability_of_overfitting
+from gnosis.backtest.predictive_ability import superior_predictive_ability
+from gnosis.backtest.significance import Insufficient
+from gnosis.backtest.trials import Figures, Recorder, Trial, count_trials
+from gnosis.learning.canonical import canonical_json
+from gnosis.learning.derived_strategy import EDGE_THRESHOLD, derived_strategy_returns
+from gnosis.learning.evidence import Overfitting
+from gnosis.learning.models import PUBLISHED
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+THRESHOLDS = (0.02, EDGE_THRESHOLD, 0.10, 0.15)
+"""Edges tried beside the one that is judged: what somebody might have chosen from."""
+COST_BPS = 10.0
+"""Basis points of the traded value, per side."""
+JUDGED = f"{PUBLISHED} {EDGE_THRESHOLD:g}"
+
+
+class Ledger(Recorder, Protocol):
+    """A recorder that can be read."""
+
+    def rows(self) -> pl.DataFrame:
+        """Return ``backtests.trials``."""
+        ...
+
+    def returns(self, sha256: str) -> pl.DataFrame:
+        """Return the series that a trial ended with."""
+        ...
+
+
+def strategy_returns(
+    answers: pl.DataFrame, trained: pl.DataFrame, bars: pl.DataFrame, ledger: Ledger, *, family: str, code_sha256: str
+) -> pl.DataFrame:
+    """Return what each family and threshold would have earned out of sample, each of them a trial of the ledger.
+
+    A trial is a threshold on the answers of certain models: judging the same models a week later is the same trial,
+    whose figures stay those of the first time, and models of a further fold are a new one.
+
+    Parameters
+    ----------
+    answers
+        Stitched answers of the direction, see :func:`gnosis.learning.head_answers.head_answers`.
+    trained
+        Rows of ``models.trained`` behind them.
+    bars
+        Rows of ``raw.equity_bars`` of the symbols asked about.
+    ledger
+        Each trial is begun before its returns are made.
+    family
+        Of the ledger, see :func:`gnosis.learning.material.trial_family`.
+    code_sha256
+        Hash of the code.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``session`` and one column of net returns per configuration, named by family and threshold, on the sessions
+        that all have; sorted. No column but ``session`` without answers.
+    """
+    joined = pl.DataFrame(schema={"session": pl.Date})
+    for (name,), told in answers.sort("model_name").group_by(["model_name"], maintain_order=True):
+        of_models = trained.filter((pl.col("model_name") == name) & (pl.col("head") == "direction")).sort("fold")
+        data = hashlib.sha256("\n".join(of_models["model_sha256"]).encode()).hexdigest()
+        said = told.select("session", "symbol", p_down=pl.col("answer").list.get(0), p_up=pl.col("answer").list.get(2))
+        first = said.select("session").min().to_series()[0]
+        for threshold in THRESHOLDS:
+            rule = {"cost_bps": COST_BPS, "edge_threshold": threshold, "model_name": str(name)}
+            trial = Trial(family, "walk_forward", canonical_json(rule), data, code_sha256, first, first)
+            ledger.begin(trial)
+            earned = derived_strategy_returns(said, bars, cost_bps=COST_BPS, edge_threshold=threshold)
+            returns = earned.select("session", "net_return")
+            ledger.finish(trial, returns=returns, **_figures(returns["net_return"].to_numpy()))
+            column = returns.rename({"net_return": f"{name} {threshold:g}"})
+            joined = column if joined.width == 1 else joined.join(column, on="session", how="inner")
+    return joined.sort("session")
+
+
+def overfitting(returns: pl.DataFrame, ledger: Ledger, *, family: str, seed: int) -> Overfitting | None:
+    """Judge the derived strategy of the published family by everything that was tried beside it.
+
+    Parameters
+    ----------
+    returns
+        Result of :func:`strategy_returns`.
+    ledger, family
+        Whose trials deflate the Sharpe ratio.
+    seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    Overfitting or None
+        None without returns of the published family. The probability of backtest overfitting is that of choosing the
+        best configuration among those that trade often enough to have a Sharpe ratio in every half of the time; it
+        is None when the judged one does not. Superior predictive ability is that of all configurations over holding
+        nothing, after costs.
+    """
+    if JUDGED not in returns.columns or returns.is_empty():
+        return None
+    names = [name for name in returns.columns if name != "session"]
+    values = np.ascontiguousarray(returns.select(names).to_numpy(), dtype=np.float64)
+    mine = values[:, names.index(JUDGED)]
+    deflated = deflate(mine, ledger.rows(), family, ledger.returns)
+    n_trials = count_trials(ledger.rows(), family)
+    chosen_from = trades_often(values)
+    chance = (
+        probability_of_overfitting(values[:, chosen_from])
+        if chosen_from[names.index(JUDGED)]
+        else Insufficient("pbo", mine.size, None, "returns", "the judged strategy hardly trades")
+    )
+    ability = superior_predictive_ability(values, seed=seed)
+    found = None if isinstance(deflated, Insufficient) else deflated
+    return Overfitting(
+        deflated_sharpe_ratio=None if found is None else found.deflated_effective,
+        deflated_sharpe_ratio_of_all=None if found is None else found.deflated,
+        probability_of_backtest_overfitting=None if isinstance(chance, Insufficient) else chance.probability,
+        spa_p_value=None if isinstance(ability, Insufficient) else ability.consistent,
+        n_trials=n_trials,
+        n_effective=float(n_trials) if found is None else found.n_effective,
+        n=mine.size,
+    )
+
+
+def trades_often(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return the columns whose returns move in more than half of the blocks of time.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(1).normal(size=160)
+    >>> late = np.where(np.arange(160) < 120, 0.0, noise)
+    >>> trades_often(np.column_stack([noise, late, 0.0 * noise])).tolist()
+    [True, False, False]
+    """
+    length = len(values) // N_BLOCKS
+    if not length:
+        return np.zeros(values.shape[1], dtype=np.bool_)
+    moves = np.ptp(values[: length * N_BLOCKS].reshape(N_BLOCKS, length, -1), axis=1) > 0.0
+    often: NDArray[np.bool_] = moves.sum(axis=0) > N_BLOCKS // 2
+    return often
+
+
+def _figures(returns: NDArray[np.float64]) -> Figures:
+    moments = return_moments(returns)
+    if isinstance(moments, Insufficient):
+        return {"n": returns.size}
+    return {
+        "n": moments.n,
+        "sharpe_per_period": moments.sharpe_per_period,
+        "skewness": moments.skewness,
+        "kurtosis": moments.kurtosis,
+    }
+
+
+__all__ = ["Ledger", "overfitting", "strategy_returns", "trades_often"]
