@@ -47,6 +47,7 @@ MAY_HAVE_NO_ROWS = (
     "engines.document_scores",
     "engines.elasticity_surface",
     "models.labels",
+    "models.drift",
 )
 """Tables of which a session may rightly have no rows: nothing became known, or too little was quoted or collected."""
 

@@ -11,7 +11,6 @@ import polars as pl
 
 from assets.gates_of_data import green_checks, proven_features
 from assets.gates_of_serving import latency, parity
-from gnosis import learning
 from gnosis.backtest.trials import Trial
 from gnosis.learning.canonical import canonical_json
 from gnosis.learning.comparison import CHAMPION, against_baselines, against_champion
@@ -19,8 +18,9 @@ from gnosis.learning.control_markets import controls
 from gnosis.learning.drift_rows import drift_of
 from gnosis.learning.evidence import Calibrated, Evidence, Placebo
 from gnosis.learning.gates import moved
+from gnosis.learning.head_answers import head_answers
 from gnosis.learning.material import trial_family
-from gnosis.learning.matrix import FEATURE_NAMES, KEY, ORIGIN
+from gnosis.learning.matrix import FEATURE_NAMES, KEY, ORIGIN, feature_rows
 from gnosis.learning.models import PUBLISHED, seed_of
 from gnosis.learning.placebo import PlaceboError
 from gnosis.learning.refit import refitted_hashes
@@ -77,7 +77,7 @@ class Case:
             horizon=horizon,
             model=model,
             champion=champion,
-            features=learning.feature_rows(night.read_all("features.matrix", columns)),
+            features=feature_rows(night.read_all("features.matrix", columns)),
             rows=night.read_all("models.dataset").filter(own),
             folds=night.read_all("models.folds").filter(own),
             trained=night.read_all("models.trained").filter(own),
@@ -128,7 +128,7 @@ def gather(case: Case) -> Evidence:
     """
     night = case.night
     of_direction = case.trained.filter(pl.col("head") == HEAD)
-    answers = learning.head_answers(case.features, of_direction, case.rows, case.horizon)
+    answers = head_answers(case.features, of_direction, case.rows, case.horizon)
     fold = case.folds.row(by_predicate=pl.col("fold") == case.model["fold"], named=True)
     in_training = pl.col("session").is_between(fold["train_first"], fold["train_last"])
     training = case.features.filter(in_training)
@@ -212,7 +212,7 @@ def sha256_of_frame(frame: pl.DataFrame) -> str:
     Examples
     --------
     >>> sha256_of_frame(pl.DataFrame({"a": [0.1, None]}))[:12]
-    '92f5ffdfab66'
+    'd69df78116a4'
     """
     return hashlib.sha256(frame.write_ndjson().encode()).hexdigest()
 

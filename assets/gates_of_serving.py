@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from gnosis import learning
+from gnosis.learning.decisions import known_at_decision
 from gnosis.learning.evidence import Latency
 from gnosis.learning.gates import FEWEST_CALLS
 from gnosis.learning.in_force import MissingChampionError
+from gnosis.learning.labels import LOOKBACK_SESSIONS
 from gnosis.learning.matrix import KEY, as_array
+from gnosis.learning.prediction import predict
 from gnosis.learning.serving import Served, ServingError, StaleModelError
 from gnosis.learning.serving_parity import LIVE_SESSIONS, serving_parity
 from resources.code_identity import code_sha256
@@ -64,13 +66,13 @@ def parity(night: Night, features: pl.DataFrame, horizon: int) -> tuple[Parity |
 def _predicted(
     night: Night, features: pl.DataFrame, trained: pl.DataFrame, promotion: pl.DataFrame, horizon: int
 ) -> pl.DataFrame:
-    bars = night.read("raw.equity_bars", lookback=learning.LOOKBACK_SESSIONS)
-    return learning.predict(
+    bars = night.read("raw.equity_bars", lookback=LOOKBACK_SESSIONS)
+    return predict(
         night.only(features),
         trained,
         promotion,
         night.read("models.drift", lookback=1),
-        learning.known_at_decision(bars, night.sessions),
+        known_at_decision(bars, night.sessions),
         horizon=horizon,
         code_sha256=code_sha256(),
     )

@@ -10,7 +10,6 @@ from assets.checks import Finding, Stored, TableCheck
 from gnosis.learning.heads import HEADS
 from gnosis.learning.information_coefficients import ALARM_IC
 from gnosis.learning.label_checks import ambiguous_share, label_faults
-from gnosis.learning.weights import FEWEST_EFFECTIVE_SHARE
 
 FEWEST_MET = 20
 MOST_AMBIGUOUS = 0.05
@@ -65,6 +64,8 @@ def _calibrated_apart(stored: Stored) -> Finding:
 
 
 def _enough_rows_count(stored: Stored) -> Finding:
+    from gnosis.learning.weights import FEWEST_EFFECTIVE_SHARE
+
     share = pl.col("n_effective") / pl.col("n_fit")
     rows = stored.rows.select(few=(share < FEWEST_EFFECTIVE_SHARE).sum(), least=share.min(), n=pl.len()).collect()
     few, least, n = rows.row(0)

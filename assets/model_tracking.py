@@ -13,11 +13,10 @@ from gnosis import learning
 from gnosis.backtest.trials import count_trials
 from gnosis.learning.fitting import DESCRIPTION
 from gnosis.learning.folds import STEP_SESSIONS, TEST_SESSIONS, TRAIN_SESSIONS
-from gnosis.learning.heads import HEADS
+from gnosis.learning.heads import HEADS, PUBLISHED
 from gnosis.learning.labels import DEAD_ZONE, HALF_LIFE
 from gnosis.learning.material import trial_family
 from gnosis.learning.matrix import FEATURE_NAMES
-from gnosis.learning.models import PUBLISHED
 from gnosis.learning.training import configuration_of
 from resources.code_identity import code_sha256, git_state, lock_sha256
 

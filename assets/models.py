@@ -5,18 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from assets import model_checks as checks
-from assets.model_tracking import log
 from assets.night import Night, TableRows
 from assets.plots import models as plots
 from assets.presentation import embedded
-from assets.promoting import promote
 from assets.table_asset import table_asset
 from gnosis import learning
 from gnosis.features.codes import labelled
-from gnosis.learning import models as families
-from gnosis.learning.labels import labels as label_decisions
-from gnosis.learning.promotion import champion_of
-from gnosis.learning.training import EVERY, NIGHTLY
+from gnosis.learning import matrix
 from gnosis.tables import TABLES
 from gnosis.tables.models import HORIZONS
 from resources.code_identity import code_sha256
@@ -27,7 +22,7 @@ REPORT_SESSIONS = 504
 FAMILIES_TAG = "gnosis/families"
 TRIALS_TAG = "gnosis/trials"
 THREADS = 2
-MATRIX_COLUMNS = [*learning.matrix.KEY, *learning.matrix.ORIGIN, "confidence", *learning.matrix.FEATURE_NAMES]
+MATRIX_COLUMNS = [*matrix.KEY, *matrix.ORIGIN, "confidence", *matrix.FEATURE_NAMES]
 
 
 def _feature_rows(night: Night) -> pl.DataFrame:
@@ -46,7 +41,10 @@ def _of_horizon(night: Night) -> pl.DataFrame:
 )
 def labels(night: Night) -> pl.DataFrame:
     """What became of each decision, from the next open on, under the session in which it became known."""
-    bars = night.read("raw.equity_bars", lookback=learning.LOOKBACK_SESSIONS + max(HORIZONS))
+    from gnosis.learning.labels import LOOKBACK_SESSIONS
+    from gnosis.learning.labels import labels as label_decisions
+
+    bars = night.read("raw.equity_bars", lookback=LOOKBACK_SESSIONS + max(HORIZONS))
     finer = night.read("raw.intraday_bars", lookback=max(HORIZONS) - 1)
     return night.only(label_decisions(bars, HORIZONS, intraday=finer))
 
@@ -80,6 +78,9 @@ def trained(night: Night) -> dict[str, TableRows]:
     A night fits the published family beside its baselines. The run tag ``gnosis/families: all`` asks for every family,
     ``gnosis/trials: N`` for a study of N configurations where a fold has none yet; the weekly training sets both.
     """
+    from gnosis.learning import models as families
+    from gnosis.learning.training import EVERY, NIGHTLY
+
     features, rows = _feature_rows(night), night.read_all("models.dataset")
     stored, studies = night.stored(), night.stored("models.studies")
     due = learning.walk_forward(rows.filter(pl.col("horizon_bars") == HORIZON))
@@ -127,9 +128,11 @@ def trained(night: Night) -> dict[str, TableRows]:
 )
 def feature_report(night: Night) -> TableRows:
     """What each feature looked like over the last two years of sessions, and what it foretold of the sessions after."""
+    from gnosis.learning.feature_report import feature_report as describe_features
+
     rows = night.read("features.matrix", lookback=REPORT_SESSIONS - 1)
     outcomes = night.read("models.labels", lookback=REPORT_SESSIONS - 1)
-    report = learning.feature_report(rows, outcomes)
+    report = describe_features(rows, outcomes)
     if report.is_empty():
         return TableRows(report)
     pictures = {
@@ -142,14 +145,16 @@ def feature_report(night: Night) -> TableRows:
 
 def _champions_folds(night: Night, stored: pl.DataFrame) -> list[int]:
     """Return the fold of the champion: its models serve as they were promoted, whatever became of their rows."""
+    from gnosis.learning.promotion import champion_of
+
     champion = champion_of(night.read_all("models.promotion"), "direction", HORIZON, night.last)
     return stored.filter(pl.col("model_version") == champion)["fold"].to_list() if champion else []
 
 
 def _states(features: pl.DataFrame) -> pl.DataFrame:
     """Market states by which scores are told apart, as they were known at the decision."""
-    return labelled(features.select(*learning.matrix.KEY, "regime_vix", "liq_regime", "hedge_movement_energy")).select(
-        *learning.matrix.KEY,
+    return labelled(features.select(*matrix.KEY, "regime_vix", "liq_regime", "hedge_movement_energy")).select(
+        *matrix.KEY,
         vix=pl.col("regime_vix").cast(pl.Float64),
         liquidity_regime=pl.col("liq_regime").cast(pl.String),
         movement_energy=pl.col("hedge_movement_energy").cast(pl.Float64),
@@ -165,12 +170,15 @@ def _states(features: pl.DataFrame) -> pl.DataFrame:
 )
 def evaluation(night: Night) -> TableRows:
     """Scores on the test rows of every fold, stitched and by market state; the training is logged to MLflow."""
+    from assets.model_tracking import log
+    from gnosis.learning.head_answers import head_answers
+
     models = night.read_all("models.trained")
     if models.is_empty():
         night.say("models.evaluation: no model yet, because no fold has enough labelled sessions")
         return TableRows(night.lake.table("models.evaluation").empty())
     features, rows, fold_rows = _feature_rows(night), _of_horizon(night), night.read_all("models.folds")
-    answers = learning.head_answers(features, models, rows, HORIZON)
+    answers = head_answers(features, models, rows, HORIZON)
     judged = learning.scored(answers, rows)
     if judged.is_empty():
         night.say("models.evaluation: no test outcome is known yet")
@@ -188,7 +196,9 @@ def evaluation(night: Night) -> TableRows:
 )
 def drift(night: Night) -> pl.DataFrame:
     """How far features and outputs of the model in force have moved from its training rows."""
-    return learning.drift(
+    from gnosis.learning.drift_rows import drift as measured_drift
+
+    return measured_drift(
         _feature_rows(night),
         night.read_all("models.dataset"),
         night.read_all("models.folds"),
@@ -239,7 +249,6 @@ def predictions(night: Night) -> pl.DataFrame:
         "models.evaluation",
         "models.predictions",
         "models.drift",
-        "backtests.trials",
     ),
     kinds=("mlflow", "parquet"),
     plots={"models.gates": plots.gates},
@@ -247,4 +256,6 @@ def predictions(night: Night) -> pl.DataFrame:
 )
 def promotion(night: Night) -> dict[str, TableRows]:
     """The gates of the newest model and the decision they make; judged in the weekly training only."""
+    from assets.promoting import promote
+
     return promote(night, HORIZON)

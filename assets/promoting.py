@@ -5,9 +5,7 @@ Every decision is about the head ``direction``: the other heads answer with the 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +13,10 @@ import dagster as dg
 import polars as pl
 
 from assets.gate_evidence import HEAD, Case, gather, open_vault
+from assets.model_tracking import universe_of
 from assets.night import Night, TableRows
 from gnosis.backtest.trials import vault_openings
-from gnosis.learning.models import PUBLISHED
+from gnosis.learning.heads import PUBLISHED
 from gnosis.learning.promotion import PromotionError, decide, rollback
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 PROMOTE_TAG = "gnosis/promote"
 ROLLBACK_TAG = "gnosis/rollback"
 """Its value is the reason."""
-LONGEST_UNIVERSE = 80
 
 
 @dataclass(frozen=True)
@@ -70,22 +68,6 @@ def promote(night: Night, horizon: int) -> dict[str, TableRows]:
         "models.promotion": TableRows(decided.promotion, metadata=shown),
         "models.gates": TableRows(decided.gates, metadata=decided.shown),
     }
-
-
-def universe_of(symbols: pl.Series) -> str:
-    """Return the short name of a universe in the name of a registered model.
-
-    Examples
-    --------
-    >>> universe_of(pl.Series(["SPY", "AAPL", "SPY"])), universe_of(pl.Series(["^SPX"]))
-    ('aapl-spy', '1-symbols-bca98220a7fe')
-    """
-    distinct = symbols.unique().sort()
-    name = "-".join(distinct).lower()
-    if len(name) <= LONGEST_UNIVERSE and re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
-        return name
-    digest = hashlib.sha256("+".join(distinct).encode()).hexdigest()
-    return f"{distinct.len()}-symbols-{digest[:12]}"
 
 
 def _rolled_back(night: Night, stored: _Decided, horizon: int) -> _Decided:
@@ -188,7 +170,7 @@ def _mirrored(night: Night, promotion: pl.DataFrame) -> dict[str, object]:
 
     if promotion.is_empty():
         return {}
-    universe = universe_of(night.read_all("models.dataset", ["symbol"])["symbol"])
+    universe = universe_of(night.read_all("models.dataset", ["symbol"]))
     if recorded_promotion(night.tracking, promotion, universe):
         return {}
     try:

@@ -16,7 +16,10 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from gnosis.learning import drift, folds_frame, models
+from gnosis.learning import models
+from gnosis.learning.drift import DRIFTED_ABOVE
+from gnosis.learning.drift_rows import drift
+from gnosis.learning.folds import folds_frame
 from gnosis.learning.gates import failed_gates, gates
 from gnosis.tables import TABLES
 from tests.gnosis.learning import truth_markets as markets
@@ -124,10 +127,14 @@ def drifting(seed: int, _: tuple[str, ...]) -> Found:
     moved = alarms.filter(subject=markets.CARRIERS[4])["session"]
     others = {name for name in alarms["subject"] if name != markets.CARRIERS[4]}
     late = asked.index_of(moved.min()) if moved.len() else None
+    fast = told.filter(pl.col("kind") == "feature", pl.col("psi_20_sessions") > DRIFTED_ABOVE)
+    soon = fast.filter(subject=markets.CARRIERS[4])["session"]
     return {
         "reported within 20 sessions": [late is not None and late < 20],
         "sessions until reported": [float("nan") if late is None else late + 1],
         "other features reported, of 4": [len(others)],
+        "sessions until the index of 20 sessions says so": [asked.index_of(soon.min()) + 1 if soon.len() else np.nan],
+        "other features of which it says so, of 4": [fast["subject"].n_unique() - (soon.len() > 0)],
     }
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from gnosis.features import BY_NAME, GROUPS, features_of
+from gnosis.learning.heads import PUBLISHED
 from gnosis.tables import TABLES
 
 if TYPE_CHECKING:
@@ -149,18 +150,22 @@ def _known(row: Mapping[str, object], names: Sequence[str]) -> str:
 
 def _scores(console: Console, lake: Lake) -> None:
     scores = lake.read("models.evaluation").filter(pl.col("scope") == "stitched")
-    if scores.is_empty():
+    direction = scores.filter(pl.col("head") == "direction")
+    if direction.is_empty():
         console.print("Model scores: none yet, no walk-forward fold has enough labelled sessions.\n")
         return
-    horizon, n = scores["horizon_bars"][0], scores["n"][0]
-    title = f"Models, {horizon} sessions ahead, {n:,} out-of-sample rows (± standard error)"
-    metrics = ["log_loss", "log_loss_skill", "brier", "directional_accuracy", "coverage", "auc"]
+    horizon, n = direction["horizon_bars"][0], direction["n"][0]
+    title = f"Direction, {horizon} sessions ahead, {n:,} out-of-sample rows (± standard error)"
+    metrics = ["log_loss", "log_loss_skill", "brier", "ece", "directional_accuracy", "coverage", "auc"]
     grid = _grid(title, "model", *metrics, "verdict")
-    for name in ("majority", "logistic", "xgboost"):
-        rows = {row["metric"]: row for row in scores.filter(pl.col("model_name") == name).iter_rows(named=True)}
-        if rows:
-            grid.add_row(name, *[_with_error(rows.get(metric)) for metric in metrics], str(rows["log_loss"]["verdict"]))
+    for (name,), part in direction.group_by("model_name", maintain_order=True):
+        rows = {row["metric"]: row for row in part.iter_rows(named=True)}
+        grid.add_row(str(name), *[_with_error(rows.get(metric)) for metric in metrics], str(part["verdict"][0]))
     console.print(grid)
+    published = scores.filter((pl.col("model_name") == PUBLISHED) & (pl.col("head") != "direction"))
+    verdicts = published.select("head", "verdict").unique().sort("head").iter_rows()
+    told = ", ".join(f"{head} {verdict}" for head, verdict in verdicts)
+    console.print(f"Other heads by {PUBLISHED}: {told}.\n")
 
 
 def _with_error(row: dict[str, float] | None) -> str:

@@ -73,6 +73,7 @@ rollback_job = dg.define_asset_job(
     selection=keys_of(("models.promotion", "models.gates")) | dg.AssetSelection.assets(dg.AssetKey(["catalog"])),
     description="Makes the previous champion the champion again, for the reason in the run tag gnosis/rollback.",
     executor_def=dg.in_process_executor,
+    tags={"gnosis/rollback": ""},
 )
 
 

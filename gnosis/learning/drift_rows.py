@@ -131,8 +131,12 @@ def drift_of(
     asked = _numbers(pl.Series(sorted(sessions)))
     model = _model(version, asked, rows, known, folds.filter(pl.col("horizon_bars") == horizon), trained, horizon)
     parts = [_of_features(rows, model), *_of_outputs(rows, known, model, horizon)]
-    found = pl.concat(parts, how="diagonal").with_columns(
-        horizon_bars=pl.lit(horizon, pl.Int64), model_version=pl.lit(version)
+    # Feature rows and labels are known by the close of the session at which they are measured.
+    closes = schedule().select("session", known_at="close_at")
+    found = (
+        pl.concat(parts, how="diagonal")
+        .with_columns(horizon_bars=pl.lit(horizon, pl.Int64), model_version=pl.lit(version))
+        .join(closes, on="session", how="left")
     )
     limit = pl.max_horizontal(pl.lit(DRIFTED_ABOVE), "psi_usual")
     return (

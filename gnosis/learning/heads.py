@@ -44,6 +44,8 @@ class Head:
         return tuple(name for name in self.models if name in ("majority", "logistic", "ridge", "ewma"))
 
 
+PUBLISHED = "xgboost"
+"""Family whose answers are published; the others stand beside it."""
 _CLASSIFIERS = ("majority", "logistic", "hist_gradient_boosting", "xgboost", "lightgbm", "sequence", "stack")
 _REGRESSORS = ("majority", "ridge", "hist_gradient_boosting", "xgboost", "lightgbm", "sequence", "stack")
 

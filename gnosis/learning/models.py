@@ -18,6 +18,7 @@ from gnosis.learning.families.ridge import Ridge
 from gnosis.learning.families.sequence import Sequence
 from gnosis.learning.families.stack import Stack, fit_stack
 from gnosis.learning.families.xgboost_trees import XgboostTrees
+from gnosis.learning.heads import PUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,6 @@ __all__ = [
     "seed_of",
 ]
 
-PUBLISHED = "xgboost"
 FAMILIES: Mapping[str, type[Family]] = {
     "majority": Majority,
     "logistic": Logistic,

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import dataframely as dy
 
-from gnosis.tables.dictionary import count, day, flag, label, number, text
+from gnosis.tables.dictionary import count, day, flag, instant, label, number, text
 from gnosis.tables.models import HEADS, HORIZONS, MODEL_NAMES
 
 DriftStatus = Literal["stable", "watch", "drifted", "insufficient"]
@@ -189,6 +189,7 @@ class ModelsDrift(dy.Schema):
         "is_unusual, or the calibration drifted",
         nullable=False,
     )
+    known_at = instant("close of the session")
     synthetic = flag("true when any row rests on generated data")
 
 

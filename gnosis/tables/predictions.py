@@ -24,7 +24,7 @@ class ModelsPredictions(Origin):
     p_flat_raw = number("probability", "of a small move, before calibration", min=0, max=1)
     p_up_raw = number("probability", "of a rise, before calibration", min=0, max=1)
     p_up_low = number(
-        "probability", "how often calibration rows like it rose: lower end of its 95 % interval", min=0, max=1
+        "probability", "how often calibration rows like it rose: low end of its 95 % interval", min=0, max=1
     )
     p_up_high = number("probability", "upper end of the same; a calibrated p_up may lie outside it", min=0, max=1)
     mag_p0 = number("probability", "of a small absolute return, calibrated", min=0, max=1)

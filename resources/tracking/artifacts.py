@@ -10,9 +10,8 @@ import polars as pl
 
 from gnosis.learning.canonical import canonical_json
 from gnosis.learning.figures import calibration_figure, confusion_figure, fold_figure, importance_figure
-from gnosis.learning.heads import HEADS
+from gnosis.learning.heads import HEADS, PUBLISHED
 from gnosis.learning.model_card import model_card
-from gnosis.learning.models import PUBLISHED
 from gnosis.learning.reliability import reliability
 from resources.tracking.training import identity_tags
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gnosis.learning.heads import HEADS
-from gnosis.learning.models import PUBLISHED
+from gnosis.learning.heads import HEADS, PUBLISHED
 from resources.tracking.links import markdown_links
 
 if TYPE_CHECKING:

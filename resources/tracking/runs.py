@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from gnosis.learning.heads import PUBLISHED
 from gnosis.learning.matrix import FEATURE_NAMES
-from gnosis.learning.models import PUBLISHED
 from resources.tracking.artifacts import logged_artifacts
 from resources.tracking.links import dagster_links, registered_name
 from resources.tracking.logged_models import LOGGED_MODEL, register

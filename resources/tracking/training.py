@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from gnosis.learning.canonical import canonical_json
-from gnosis.learning.models import PUBLISHED
+from gnosis.learning.heads import PUBLISHED
 
 REQUIRED_TAGS = (
     "git_commit",

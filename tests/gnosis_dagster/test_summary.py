@@ -33,7 +33,7 @@ def test_every_model_stands_beside_both_baselines(words, trained_home):
     scores = (
         Lake(trained_home)
         .read("models.evaluation")
-        .filter((pl.col("scope") == "stitched") & (pl.col("metric") == "log_loss"))
+        .filter(pl.col("scope") == "stitched", pl.col("metric") == "log_loss", pl.col("head") == "direction")
     )
     for name, value in scores.select("model_name", "value").rows():
         (line,) = [line for line in words.splitlines() if line.split()[:1] == [name]]

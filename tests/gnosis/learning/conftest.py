@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from gnosis.backtest.trials import MemoryLedger
-from gnosis.learning import dataset, feature_rows, folds_frame, head_answers, models, train, walk_forward
+from gnosis.learning import dataset, feature_rows, folds_frame, models, train, walk_forward
 from gnosis.learning.folds import Fold
+from gnosis.learning.head_answers import head_answers
 from gnosis.learning.known_truth import planted_bars, planted_features
 from gnosis.learning.labels import labels
 

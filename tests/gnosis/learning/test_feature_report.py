@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import pearsonr, rankdata, spearmanr
 
 from gnosis.features import BY_NAME, FEATURES
-from gnosis.learning import feature_report
+from gnosis.learning.feature_report import feature_report
 from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 from gnosis.tables.models import HORIZONS

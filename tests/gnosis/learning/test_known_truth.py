@@ -64,16 +64,16 @@ def linear() -> Learned:
 
 
 @pytest.fixture(scope="module")
-def interaction() -> Learned:
-    return market_of_a_pair("interaction", seed=2)
+def regime() -> Learned:
+    return market_of_a_pair("regime", seed=2)
 
 
 @pytest.fixture(scope="module")
-def evidence_of_an_edge(interaction, linear):
-    """What the gates are told about trees that found the interaction."""
+def evidence_of_an_edge(regime, linear):
+    """What the gates are told about trees that found which way an edge goes in which regime."""
     ic, error = linear.score("xgboost", "ic")
-    on_placebo = markets.on_exchanged_outcomes(interaction, ("majority", "xgboost"), seed=2, **PAIRS)
-    return markets.evidence(interaction, on_placebo, planted=ic > 2.0 * error, seed=2)
+    on_placebo = markets.on_exchanged_outcomes(regime, ("majority", "xgboost"), seed=2, **PAIRS)
+    return markets.evidence(regime, on_placebo, planted=ic > 2.0 * error, seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +160,8 @@ class TestWithoutAnEdge:
 
 class TestAnEdgeThatTakesTwoFeatures:
     @pytest.mark.parametrize("edge", ["interaction", "regime"])
-    def test_is_found_by_trees_alone(self, interaction, edge: Edge) -> None:
-        learned = interaction if edge == "interaction" else market_of_a_pair(edge, seed=2)
+    def test_is_found_by_trees_alone(self, regime, edge: Edge) -> None:
+        learned = regime if edge == "regime" else market_of_a_pair(edge, seed=2)
         assert learned.verdicts == {"majority": "no_skill", "logistic": "no_skill", "xgboost": "skill"}
         ic, error = learned.score("xgboost", "ic")
         assert ic > 4.0 * error

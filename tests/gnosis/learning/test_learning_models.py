@@ -137,7 +137,7 @@ def test_another_process_fits_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("name", ["logistic", "hist_gradient_boosting", "xgboost", "lightgbm"])
 def test_the_planted_edge_is_found(name: str) -> None:
-    asked = problem("direction", name, n=600)
+    asked = problem("direction", name, n=900)
     # The settings of the product, with fewer bins for speed.
     settings = {**models.PARAMETERS[name], **({"max_bin": 32} if name == "xgboost" else {})}
     model = models.fit(name, replace(asked, parameters=settings))

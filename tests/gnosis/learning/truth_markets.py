@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 from scipy.stats import norm
 
 from gnosis.backtest.trials import MemoryLedger
 from gnosis.features.registry import FEATURES
-from gnosis.learning import dataset, evaluate, feature_rows, folds_frame, head_answers, models, train, walk_forward
+from gnosis.learning import models, strategy_trials
 from gnosis.learning.bootstrap import base_rate_band
 from gnosis.learning.calibration import calibrator_from_json
 from gnosis.learning.comparison import against_baselines
+from gnosis.learning.evaluation import evaluate
 from gnosis.learning.evidence import (
     Calibrated,
     Evidence,
@@ -31,14 +33,15 @@ from gnosis.learning.evidence import (
     Placebo,
     Proof,
 )
-from gnosis.learning.folds import Fold
+from gnosis.learning.folds import Fold, folds_frame, walk_forward
+from gnosis.learning.head_answers import head_answers
 from gnosis.learning.judged import Judged, scored
 from gnosis.learning.known_truth import planted_bars, planted_features
 from gnosis.learning.labels import DEAD_ZONE, labels
-from gnosis.learning.matrix import FEATURE_NAMES
+from gnosis.learning.matrix import FEATURE_NAMES, dataset, feature_rows
 from gnosis.learning.models import PUBLISHED
 from gnosis.learning.placebo import placebo_labels
-from gnosis.learning.strategy_trials import overfitting, strategy_returns
+from gnosis.learning.training import train
 from gnosis.sessions import schedule
 from gnosis.simulate.edges import Edge, edge_market
 from gnosis.tables import TABLES
@@ -46,6 +49,7 @@ from gnosis.tables import TABLES
 DAILY_VOLATILITY = 0.01
 FIRST_SESSION = dt.date(2010, 1, 4)
 CODE = "0" * 64
+COST_BPS = 1.0
 BLOCK_SESSIONS = 10.0
 CARRIERS = tuple(
     feature.name
@@ -243,11 +247,15 @@ def expected_ic(learned: Learned, model: str, ic: float) -> float:
 
 
 def luck(learned: Learned, seed: int) -> Overfitting | None:
-    """What gate G7 is told."""
+    """What gate G7 is told where trading costs next to nothing, so that no cost hides what luck would earn."""
     ledger = MemoryLedger()
     trials = {"family": "simulated", "code_sha256": CODE}
-    returns = strategy_returns(learned.answers, learned.trained, learned.market.bars, ledger, **trials)
-    return overfitting(returns, ledger, family="simulated", seed=seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strategy_trials, "COST_BPS", COST_BPS)
+        returns = strategy_trials.strategy_returns(
+            learned.answers, learned.trained, learned.market.bars, ledger, **trials
+        )
+    return strategy_trials.overfitting(returns, ledger, family="simulated", seed=seed)
 
 
 def placebo(on_placebo: Learned, planted: bool, seed: int) -> Placebo:

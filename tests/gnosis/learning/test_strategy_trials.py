@@ -1,0 +1,74 @@
+"""Every implied strategy is a trial, and the one that is judged is deflated by all of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gnosis.backtest.trials import MemoryLedger, count_trials
+from gnosis.learning.derived_strategy import EDGE_THRESHOLD, derived_strategy_returns
+from gnosis.learning.strategy_trials import COST_BPS, JUDGED, THRESHOLDS, overfitting, strategy_returns
+
+FAMILY = "S00+S01 h5 direction"
+
+
+def walk(learned, answers=None, ledger=None):
+    ledger = MemoryLedger() if ledger is None else ledger
+    told = learned.answers if answers is None else answers
+    made = strategy_returns(told, learned.trained, learned.bars, ledger, family=FAMILY, code_sha256="0" * 64)
+    return made, ledger
+
+
+@pytest.fixture(scope="module")
+def walked(learned):
+    return walk(learned)
+
+
+def test_every_family_and_threshold_is_one_trial(learned, walked):
+    returns, ledger = walked
+    families = learned.answers["model_name"].n_unique()
+    assert count_trials(ledger.rows(), FAMILY) == families * len(THRESHOLDS) == returns.width - 1
+    done = ledger.rows().filter(pl.col("status") == "complete")
+    assert done["origin"].cast(pl.String).unique().to_list() == ["walk_forward"]
+    assert {json.loads(text)["edge_threshold"] for text in done["parameters"]} == set(THRESHOLDS)
+    again, same = walk(learned, ledger=ledger)
+    assert again.equals(returns)
+    assert same.rows().height == 2 * families * len(THRESHOLDS)
+
+
+def test_the_judged_column_is_the_derived_strategy(learned, walked):
+    returns, _ = walked
+    own = learned.answers.filter(pl.col("model_name") == "xgboost")
+    said = own.select("session", "symbol", p_down=pl.col("answer").list.get(0), p_up=pl.col("answer").list.get(2))
+    expected = derived_strategy_returns(said, learned.bars, cost_bps=COST_BPS, edge_threshold=EDGE_THRESHOLD)
+    assert returns[JUDGED].to_list() == expected["net_return"].to_list()
+
+
+def test_a_planted_edge_earns_more_than_luck_and_more_trials_take_from_it(walked):
+    returns, ledger = walked
+    found = overfitting(returns, ledger, family=FAMILY, seed=1)
+    assert found.n == returns.height
+    assert (found.n_trials, 1.0 <= found.n_effective <= found.n_trials) == (returns.width - 1, True)
+    assert found.spa_p_value < 0.05
+    assert 0.0 <= found.probability_of_backtest_overfitting <= 1.0
+    assert found.deflated_sharpe_ratio >= found.deflated_sharpe_ratio_of_all > 0.5
+
+
+def test_a_model_that_never_leans_has_no_figures(learned):
+    third = [1 / 3, 1 / 3, 1 / 3]
+    is_mine = pl.col("model_name") == "xgboost"
+    flat = learned.answers.with_columns(answer=pl.when(is_mine).then(pl.lit(third)).otherwise("answer"))
+    returns, ledger = walk(learned, flat)
+    assert not np.any(returns[JUDGED].to_numpy())
+    found = overfitting(returns, ledger, family=FAMILY, seed=1)
+    assert found.deflated_sharpe_ratio is None
+    assert found.probability_of_backtest_overfitting is None
+    assert found.n_trials == returns.width - 1
+
+
+def test_without_the_published_family_nothing_is_judged(learned):
+    returns, ledger = walk(learned, learned.answers.filter(pl.col("model_name") != "xgboost"))
+    assert overfitting(returns, ledger, family=FAMILY, seed=1) is None
