@@ -52,6 +52,18 @@ def test_sql_of_the_engines_answers(trained_home: Path) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.xdist_group("homes")
+def test_sql_of_learning_answers(trained_home: Path) -> None:
+    (block,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "learning.md").read_text(), re.DOTALL)
+    with Lake(trained_home).connect() as connection:
+        gates, skills, trials = [connection.execute(query).fetchall() for query in block.split(";\n") if query.strip()]
+    assert gates == [], "no night judges a version"
+    assert {row[0] for row in skills} == {"direction", "magnitude", "volatility", "return", "meta"}
+    assert {row[4] for row in skills} <= {"skill", "no_skill", "insufficient"}
+    assert any(row[0].endswith("h5 direction") and row[1] == 3 for row in trials)
+
+
+@pytest.mark.heavy
+@pytest.mark.xdist_group("homes")
 def test_sql_of_the_features_answers(trained_home: Path) -> None:
     (query,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "features.md").read_text(), re.DOTALL)
     with Lake(trained_home).connect() as connection:

@@ -137,6 +137,7 @@ def drift_of(
         pl.concat(parts, how="diagonal")
         .with_columns(horizon_bars=pl.lit(horizon, pl.Int64), model_version=pl.lit(version))
         .join(closes, on="session", how="left")
+        .with_columns(synthetic=pl.col("synthetic") | bool(model.rows["synthetic"].any()))
     )
     limit = pl.max_horizontal(pl.lit(DRIFTED_ABOVE), "psi_usual")
     return (

@@ -101,6 +101,8 @@ def train(
     from threadpoolctl import threadpool_limits
 
     table = TABLES["models.trained"]
+    if not folds:
+        return table.empty() if already_trained is None else already_trained.sort(table.key)
     material = Material.of(features, dataset, horizon)
     settings = models.PARAMETERS if parameters is None else parameters
     stored = {} if already_trained is None else _by_identity(already_trained, horizon)

@@ -264,7 +264,7 @@ def tune(
     from threadpoolctl import threadpool_limits
 
     table = TABLES["models.studies"]
-    if n_trials < 1:
+    if n_trials < 1 or not folds:
         return stored.sort(table.key)
     material = Material.of(features, dataset, horizon)
     fixed = models.PARAMETERS[model_name] if parameters is None else parameters

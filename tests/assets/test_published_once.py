@@ -87,8 +87,9 @@ def test_predictions_of_a_range_with_a_gap_do_not_contain_the_gap_twice(monkeypa
     from assets import models
 
     features = pl.DataFrame({"session": DAYS})
-    monkeypatch.setattr(models.learning, "feature_rows", lambda tables: features)
-    monkeypatch.setattr(models.learning, "predict", lambda rows, trained, horizon: rows)
+    monkeypatch.setattr(models.learning, "feature_rows", lambda tables: features, raising=False)
+    monkeypatch.setattr(models.learning, "known_at_decision", lambda bars, sessions: features, raising=False)
+    monkeypatch.setattr(models.learning, "predict", lambda rows, *tables, **options: rows, raising=False)
     monkeypatch.setattr(Night, "read", lambda self, *arguments, **options: features)
     monkeypatch.setattr(Night, "read_all", lambda self, *arguments, **options: features)
     made = models.predictions.make(night_of(None, [DAYS[0], DAYS[4]]))

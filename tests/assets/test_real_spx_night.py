@@ -321,11 +321,13 @@ def test_a_month_is_what_three_years_make_of_it(lake, long_lake, name):
 
 def test_three_years_of_bars_train_models_that_answer_on_the_chains(long_lake):
     trained = long_lake.read("models.trained")
-    assert set(trained["model_name"]) == {"logistic", "majority", "xgboost"}
+    assert set(trained["model_name"]) == {"logistic", "majority", "ridge", "ewma", "xgboost"}
     predictions = long_lake.read("models.predictions", first=FIRST, last=LAST)
     assert predictions["p_up"].null_count() == 0
     assert (predictions["known_at"] <= predictions["as_of"]).all()
-    scores = long_lake.read("models.evaluation").filter(pl.col("scope") == "stitched", pl.col("metric") == "log_loss")
+    scores = long_lake.read("models.evaluation").filter(
+        pl.col("scope") == "stitched", pl.col("metric") == "log_loss", pl.col("head") == "direction"
+    )
     assert sorted(scores["model_name"]) == ["logistic", "majority", "xgboost"]
     # Daily bars of thirteen names do not foretell the next week: a score that says so would be a leak.
     assert "too_good" not in scores["verdict"].to_list()

@@ -229,7 +229,7 @@ def test_the_whole_house_is_shown_and_its_schedules_run(up: House) -> None:
     assert {schedule["scheduleState"]["status"] for schedule in schedules.values()} == {"RUNNING"}
     assert {schedule["executionTimezone"] for schedule in schedules.values()} == {"America/New_York"}
     sensors = {sensor["name"]: sensor["sensorState"]["status"] for sensor in shown["sensors"]}
-    assert sensors == {"failed_run": "RUNNING", "missing_session": "RUNNING"}
+    assert sensors == {"failed_run": "RUNNING", "missing_session": "RUNNING", "drifted_model": "RUNNING"}
 
 
 def test_both_interfaces_answer(up: House, mlflow_port: int) -> None:
