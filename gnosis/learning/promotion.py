@@ -186,7 +186,8 @@ def rollback(promotion: pl.DataFrame, *, head: str, horizon: int, session: dt.da
     standing = _standing(promotion, head, horizon, session)
     if standing.previous is None or standing.champion is None:
         raise NoPreviousChampionError(
-            f"expected a champion of {head} before {standing.champion} to return to, found none; reject or retrain it"
+            f"expected a champion of {head} before {standing.champion or 'now'} to return to, found none: "
+            "a second version has to be promoted first"
         )
     written = Document.of(
         {

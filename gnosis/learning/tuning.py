@@ -1,6 +1,7 @@
 """Hyper-parameter studies: each sees the fitted part of one outer training window only, by inner purged folds.
 
-That part ends before the vault of the window begins (L-4.7): its last fifth calibrates and is longer than the vault.
+No row of the vault of the window is looked at (L-4.7). With the default lengths the fitted part ends before it begins:
+the last fifth of the window calibrates and is longer than the vault.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from gnosis.learning.cross_validation import purged_k_fold
 from gnosis.learning.fitting import INNER_FOLDS, Part
 from gnosis.learning.heads import HEADS
 from gnosis.learning.material import Material, dataset_sha256, trial
+from gnosis.learning.vault import VAULT_SESSIONS, outside_vault
 from gnosis.tables import TABLES
 
 if TYPE_CHECKING:
@@ -214,6 +216,12 @@ def _frame(study: Study, search: optuna.Study, tried: Mapping[int, Mapping[str, 
     return pl.DataFrame(rows, schema=table.polars_schema).sort(table.key)
 
 
+def _outside_vault(part: Part, last: dt.date) -> Part:
+    """Return the part without the fitted rows of the vault that ends with the last training session (L-4.7)."""
+    rows = part.rows[part.fit].with_columns(at=pl.Series(part.fit))
+    return replace(part, fit=outside_vault(rows, VAULT_SESSIONS, last)["at"].to_numpy())
+
+
 def _trial(material: Material, study: Study, code_sha256: str, last: dt.date, parameters: Mapping[str, Any]) -> Trial:
     configuration = {"model_name": study.model_name, "fit": dict(parameters)}
     return trial(
@@ -278,6 +286,7 @@ def tune(
             if part is None or study.name in known:
                 continue
             last = material.rows["session"][int(fold.train[-1])]
+            part = _outside_vault(part, last)
             trial_of = partial(_trial, material, study, code_sha256, last)
             with threadpool_limits(limits=1, user_api="blas"):
                 found.append(run(study, part, recorder=recorder, trial_of=trial_of))

@@ -249,7 +249,7 @@ def test_a_rollback_swaps_the_champions_once_and_is_not_undone_by_the_next_judge
 
 
 def test_a_rollback_needs_a_champion_before_and_a_reason(desk):
-    with pytest.raises(dg.Failure, match="expected a champion of direction before None to return to") as none_before:
+    with pytest.raises(dg.Failure, match="expected a champion of direction before now to return to") as none_before:
         promote(desk.night(rollback="it lost"), HORIZON)
     assert not none_before.value.allow_retries
     with pytest.raises(dg.Failure, match="expected a reason as the value of the tag gnosis/rollback"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,7 @@ from gnosis.learning import (
     models,
     train,
     tune,
+    tuning,
     walk_forward,
 )
 from gnosis.learning.heads import HEADS
@@ -28,6 +30,7 @@ from gnosis.learning.material import Material, trial_family
 from gnosis.learning.matrix import CATEGORIES, FEATURE_NAMES, as_array, feature_row_sha256
 from gnosis.learning.training import configuration_of, roster_of
 from gnosis.learning.tuning import best_parameters
+from gnosis.learning.vault import first_vault_session
 from gnosis.tables import TABLES
 
 CODE = "0" * 64
@@ -265,6 +268,17 @@ def test_a_study_decides_the_parameters(learned) -> None:
     assert json.loads(trained["parameters"].item())["model"] == json.loads(best["parameters"].item())
     other = {"head": "direction", "horizon_bars": 5, "fold": 0, "model_name": "xgboost", "dataset_sha256": "1" * 64}
     assert best_parameters(studies, **other) is None
+
+
+def test_a_study_looks_at_no_row_of_the_vault(learned) -> None:
+    part = part_of(learned)
+    last = part.rows["session"][-1]
+    # A short window, whose fitted part would reach into the vault.
+    short = replace(part, fit=np.arange(part.rows.height))
+    seen = part.rows[tuning._outside_vault(short, last).fit]
+    assert seen["t1"].dt.date().max() < first_vault_session(last) <= last
+    assert 0 < seen.height < part.rows.height
+    assert np.array_equal(tuning._outside_vault(part, last).fit, part.fit)
 
 
 def test_a_library_that_is_absent_removes_its_family_only(monkeypatch) -> None:
