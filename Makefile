@@ -17,7 +17,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: run test up lint bench verify-real install torch environment
+.PHONY: run test up lint bench verify-real install torch environment peers
 
 run: install
 	@.venv/bin/gnosis run
@@ -49,8 +49,21 @@ install:
 # The lock cannot choose the build of torch for a machine; pip takes the one that its own settings lead it to.
 torch:
 	@.venv/bin/python -c 'import torch' 2>/dev/null \
-		|| .venv/bin/python -m pip install --quiet --disable-pip-version-check 'torch>=2.6,<2.14' \
+		|| .venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check 'torch>=2.6,<2.14' \
 		|| echo "torch could not be installed: the tests of the sequence model are skipped" >&2
+
+# Other backtest engines that replay our orders, each in an environment of its own beside its lock; they need 2 GB.
+PEERS := backtrader vectorbt zipline
+
+peers: install
+	@$(MAKE) --no-print-directory --jobs 2 $(PEERS:%=peers/%/.venv/installed)
+
+# Written last, so without it, or for another lock, the environment is completed anew.
+peers/%/.venv/installed: peers/%/uv.lock peers/%/pyproject.toml
+	@echo "Making peers/$*/.venv from its lock"
+	@.venv/bin/uv sync --frozen --compile-bytecode --quiet --project peers/$* --python .venv/bin/python \
+		--no-python-downloads
+	@touch $@
 
 environment:
 	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { found=$$("$(or $(PYTHON),python3)" -V 2>/dev/null); \

@@ -6,19 +6,24 @@ from types import ModuleType
 
 import dagster as dg
 
-from assets import backtests, engines, features, greeks, models, raw, trades
+from assets import backtests, engines, features, greeks, models, raw, reconciliation, strategies, trades
 from assets.catalog import catalog
 from assets.table_asset import TableAsset, declared_in
+from resources.strategy_files import StrategyFolder
 
-ROOMS: tuple[ModuleType, ...] = (raw, greeks, engines, features, models, trades, backtests)
-
-
-def table_assets() -> list[TableAsset]:
-    """Return every table asset in the order of the rooms."""
-    return [asset for room in ROOMS for asset in declared_in(room)]
+NO_STRATEGIES = StrategyFolder()
+ROOMS: tuple[ModuleType, ...] = (raw, greeks, engines, features, models, trades, backtests, reconciliation)
 
 
-def build_assets(sessions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
-    """Return the Dagster assets of the house, partitioned by ``sessions``, and the catalog after them."""
-    tables = table_assets()
-    return [asset.build(sessions) for asset in tables] + [catalog(tables)]
+def table_assets(own: StrategyFolder = NO_STRATEGIES) -> list[TableAsset]:
+    """Return every table asset in the order of the rooms, with the backtests of the user's ``own`` strategies."""
+    declared = [asset for room in ROOMS for asset in declared_in(room)]
+    return [backtests.backtest_of(own) if asset is backtests.backtest else asset for asset in declared]
+
+
+def build_assets(
+    sessions: dg.PartitionsDefinition[str], own: StrategyFolder = NO_STRATEGIES
+) -> list[dg.AssetsDefinition]:
+    """Return the Dagster assets of the house, partitioned by ``sessions``, the catalog and the tear sheets."""
+    tables = table_assets(own)
+    return [*(asset.build(sessions) for asset in tables), catalog(tables), *strategies.tear_sheets(own)]

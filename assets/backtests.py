@@ -1,59 +1,229 @@
-"""The backtests room: what the published ideas would have earned after costs, from books that balance on every bar."""
+"""The backtests room: what each strategy would have earned after costs, and what is left after counting the trials."""
 
 from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from assets.checks import Finding, Stored, TableCheck
 from assets.night import Night
 from assets.plots import backtests as plots
-from assets.table_asset import table_asset
-from gnosis.backtest import Configuration, model_long_flat_short, run, tradable_symbols
+from assets.table_asset import TableAsset, table_asset
+from gnosis.backtest import Configuration, tradable_symbols
+from gnosis.backtest.market_states import READS as STATE_READS
+from gnosis.backtest.market_states import market_states
+from gnosis.backtest.overfitting_report import UNITS
+from gnosis.backtest.strategy import Strategy
 from gnosis.backtest.trials import ChainError, verify_chain
+from gnosis.backtest.windows import Windows, WindowsError
+from gnosis.features import BY_NAME
 from gnosis.tables import TABLES
+from gnosis.trading.strategies import SHIPPED
 from resources.code_identity import code_sha256
+from resources.strategy_files import StrategyFolder
+
+if TYPE_CHECKING:
+    from gnosis.backtest.study import Market
+    from resources.lake import Lake
 
 HALF_A_CENT = 0.005
-MADE = ("backtests.runs", "backtests.fills", "backtests.equity", "backtests.metrics")
+WALK_FORWARD_TAG = "gnosis/walk-forward"
+MADE = (
+    "backtests.runs",
+    "backtests.orders",
+    "backtests.fills",
+    "backtests.trades",
+    "backtests.equity",
+    "backtests.metrics",
+    "backtests.overfitting",
+    "backtests.walk_forward",
+)
+BARS = "raw.equity_bars"
+IDEAS = "trades.ideas"
+DECISION_LAG_MINUTES = 60.0
+"""Strategies decide an hour after the close, when everything of the session is known, for the next open."""
+CONFIGURATION = Configuration(decision_lag_minutes=DECISION_LAG_MINUTES)
+WINDOWS = Windows(train_sessions=504, test_sessions=126)
+WARM_UP_SESSIONS = 21
+"""Bars before the first decision of a strategy that reads no other table: costs need 20 of them."""
+CODES_OF_VIX = {code: name for name, code in BY_NAME["regime_vix_bucket"].codes.items()}
 
 
 def _cash_plus_positions(stored: Stored) -> Finding:
-    gap = (pl.col("cash_usd") + pl.col("positions_usd") - pl.col("equity_usd")).abs()
-    worst, bars = stored.rows.select(gap.max(), pl.len()).collect().row(0)
+    parts = pl.col("cash_usd") + pl.col("positions_usd") + pl.col("receivable_usd") - pl.col("payable_usd")
+    worst, bars = stored.rows.select((parts - pl.col("equity_usd")).abs().max(), pl.len()).collect().row(0)
     worst = worst or 0.0
     return Finding(worst < HALF_A_CENT, f"{bars} bars, worst difference {worst:.6f} $", {"worst_difference_usd": worst})
 
 
-@table_asset(
-    *MADE,
-    reads=("raw.equity_bars", "trades.ideas"),
-    plots={"backtests.fills": plots.fills, "backtests.equity": plots.equity},
-    own_checks={
-        "backtests.equity": [
-            TableCheck("books_balance", "Cash plus positions is equity on every bar.", _cash_plus_positions)
-        ]
-    },
-)
-def backtest(night: Night) -> dict[str, pl.DataFrame]:
-    """The published ideas traded at the next open with costs, from the first session that a model answered on."""
-    ideas = night.read_all("trades.ideas")
-    modelled = ideas.filter(pl.col("model_version").is_not_null())["session"].unique().sort().to_list()
-    bars = night.read_all("raw.equity_bars")
-    tradable = tradable_symbols(bars, modelled[0]) if modelled else []
-    targets = model_long_flat_short(ideas).filter(pl.col("symbol").is_in(tradable))
-    if targets.is_empty():
-        night.say("backtests: no idea rests on a model yet")
-        return {name: TABLES[name].empty() for name in MADE}
-    targets = targets.filter(pl.col("session").is_between(modelled[0], modelled[-1]))
-    universe = bars.filter(pl.col("symbol").is_in(targets["symbol"].unique().implode()))
-    configuration = Configuration(strategy="model_long_flat_short")
-    result = run(universe, targets, configuration, recorder=night.ledger, code_sha256=code_sha256())
-    return {
-        "backtests.runs": result.runs,
-        "backtests.fills": result.fills,
-        "backtests.equity": result.equity,
-        "backtests.metrics": result.metrics,
-    }
+def _every_statistic(stored: Stored) -> Finding:
+    """No backtest without its statistics (B-12.10): a value, or the reason and what would be needed."""
+    runs = stored.lake.read("backtests.runs")["run_key"]
+    rows = stored.rows.collect()
+    lacking = [
+        f"{name} of {key[:12]}"
+        for key in runs
+        for name in UNITS
+        if rows.filter(pl.col("run_key") == key, pl.col("statistic") == name).height != 1
+    ]
+    mute = rows.filter(pl.col("value").is_null(), pl.col("reason").is_null())
+    lacking += [f"the reason of {row['statistic']} of {row['run_key'][:12]}" for row in mute.iter_rows(named=True)]
+    told = f"{len(runs)} runs with {len(UNITS)} statistics each" if not lacking else f"missing {', '.join(lacking[:5])}"
+    return Finding(not lacking, told, {"runs": len(runs)})
+
+
+def _trades_are_the_ledger(stored: Stored) -> Finding:
+    """Profit of the trades less borrow and interest is the change of equity."""
+    trades = stored.rows.group_by("run_key").agg(pl.col("profit_usd").sum()).collect()
+    books = (
+        stored.lake.scan("backtests.equity")
+        .sort("session")
+        .group_by("run_key")
+        .agg(
+            gained=pl.col("equity_usd").last() - pl.col("equity_usd").first(),
+            charged=(pl.col("borrow_usd") + pl.col("interest_usd")).sum(),
+        )
+    )
+    both = books.collect().join(trades, on="run_key", how="left").with_columns(pl.col("profit_usd").fill_null(0.0))
+    worst = both.select((pl.col("gained") - pl.col("profit_usd") + pl.col("charged")).abs().max()).item() or 0.0
+    return Finding(worst < HALF_A_CENT, f"{both.height} runs, worst difference {worst:.6f} $", {"worst_usd": worst})
+
+
+def backtest_of(own: StrategyFolder) -> TableAsset:
+    """Return the asset that runs the shipped strategies and the user's ``own``."""
+    everyone = [(strategy, "") for strategy in SHIPPED]
+    everyone += [(file.strategy, file.code_sha256) for file in own.strategies]
+    reads = sorted({BARS, *STATE_READS, *(table for strategy, _ in everyone for table in strategy.reads)})
+
+    def every_strategy_ran(stored: Stored) -> Finding:
+        ran = set(stored.rows.select("strategy").collect()["strategy"])
+        begun = {strategy.name for strategy, _ in everyone if _first_session(strategy, stored.lake) is not None}
+        wrong = [*own.problems, *(f"{name}: no run, see the log" for name in sorted(begun - ran))]
+        return Finding(not wrong, "; ".join(wrong) or f"{len(ran)} strategies", {"strategies": len(ran)})
+
+    @table_asset(
+        *MADE,
+        reads=reads,
+        plots={"backtests.fills": plots.fills, "backtests.equity": plots.equity},
+        own_checks={
+            "backtests.runs": [
+                TableCheck(
+                    "every_strategy_ran",
+                    "Every strategy of the house and of the user's folder has a run.",
+                    every_strategy_ran,
+                    is_blocking=False,
+                )
+            ],
+            "backtests.equity": [
+                TableCheck("books_balance", "Cash, positions and dividends due are equity.", _cash_plus_positions)
+            ],
+            "backtests.trades": [
+                TableCheck("trades_are_the_ledger", "What trades gained is what equity gained.", _trades_are_the_ledger)
+            ],
+            "backtests.overfitting": [
+                TableCheck("every_statistic", "No run without its statistics or their reasons.", _every_statistic)
+            ],
+        },
+    )
+    def backtest(night: Night) -> dict[str, pl.DataFrame]:
+        """Every strategy at its next opens with costs, beside its benchmarks and after counting what was tried."""
+        parts = {name: [TABLES[name].empty()] for name in MADE}
+        for strategy, file_sha256 in everyone:
+            first = _first_session(strategy, night.lake, night.last)
+            if first is None:
+                night.say(f"backtests: {strategy.name} waits for rows of {', '.join(strategy.reads) or BARS}")
+                continue
+            try:
+                found = _studied(strategy, file_sha256, night, first)
+            except Exception as error:
+                # A strategy is code of its author: whatever it raises is its own, and the others go on.
+                if not file_sha256:
+                    raise
+                night.warn(f"backtests: {strategy.name}: {type(error).__name__}: {error}")
+                continue
+            for rows in found:
+                for name, frame in rows.items():
+                    parts[name].append(frame)
+        return {name: pl.concat(frames) for name, frames in parts.items()}
+
+    return backtest
+
+
+backtest = backtest_of(StrategyFolder())
+
+
+def _studied(strategy: Strategy, file_sha256: str, night: Night, first: dt.date) -> list[dict[str, pl.DataFrame]]:
+    """Return the rows of a strategy, and those of its walk-forward: made anew each week, kept on other nights."""
+    from gnosis.backtest.study import WALK_FORWARD, study, walk_forward_study
+
+    market, ledger, code = tried_market(strategy, night, first), night.ledger, code_of(file_sha256)
+    own = study(strategy, market, CONFIGURATION, first, ledger=ledger, code_sha256=code)
+    if not strategy.grid:
+        return [own]
+    if night.tags.get(WALK_FORWARD_TAG) != "true":
+        return [own, _kept(f"{strategy.name}{WALK_FORWARD}", night)]
+    try:
+        walked = walk_forward_study(
+            strategy, market, CONFIGURATION, first, ledger=ledger, code_sha256=code, windows=WINDOWS, backend="joblib"
+        )
+    except WindowsError as error:
+        night.say(f"backtests: {strategy.name}: no walk-forward yet: {error}")
+        return [own]
+    return [own, walked]
+
+
+def _kept(name: str, night: Night) -> dict[str, pl.DataFrame]:
+    """Return what is stored of the run ``name``."""
+    keys = night.stored("backtests.runs").filter(pl.col("strategy") == name)["run_key"]
+    return {table: night.stored(table).filter(pl.col("run_key").is_in(keys.implode())) for table in MADE}
+
+
+def code_of(file_sha256: str) -> str:
+    """Return the hash of the library, with that of the user's file when the strategy is from there."""
+    return hashlib.sha256(f"{code_sha256()} {file_sha256}".encode()).hexdigest() if file_sha256 else code_sha256()
+
+
+def tried_market(strategy: Strategy, night: Night, first: dt.date) -> Market:
+    """Return what a strategy is tried on: the tradable symbols, the tables it reads, and the states of the market."""
+    bars = night.read_all(BARS)
+    bars = bars.filter(pl.col("symbol").is_in(tradable_symbols(bars, first)))
+    sessions = bars.filter(pl.col("session") >= first)["session"].unique().sort()
+    states = market_states(
+        sessions, *(night.read_all(name, columns=columns) for name, columns in STATE_READS.items()), CODES_OF_VIX
+    )
+    tables = {name: _rows_of(name, night.read_all(name)) for name in strategy.reads}
+    amplification = night.read_all(
+        "engines.elasticity", columns=["symbol", "known_at", "sign_convention", "amplification"]
+    )
+    naive = amplification.filter(pl.col("sign_convention").cast(pl.String) == "naive").drop("sign_convention")
+    from gnosis.backtest.study import Market
+
+    return Market(bars, tables, states, amplification=naive)
+
+
+def _rows_of(name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that a strategy may follow: an idea without a model behind it is none."""
+    return rows.filter(pl.col("model_version").is_not_null()) if name == IDEAS else rows
+
+
+def _first_session(strategy: Strategy, lake: Lake, last: dt.date | None = None) -> dt.date | None:
+    """Return the first session on which a strategy can decide; None while a table that it reads has no rows."""
+    sessions = sorted(lake.sessions(BARS))
+    begins = sessions[WARM_UP_SESSIONS] if len(sessions) > WARM_UP_SESSIONS + 1 else None
+    for name in ("engines.elasticity", *strategy.reads):
+        rows = lake.scan(name, last=last)
+        if name == IDEAS:
+            rows = rows.filter(pl.col("model_version").is_not_null())
+        known = rows.select(pl.col("session").min()).collect().item()
+        if known is None or begins is None:
+            return None
+        begins = max(begins, known)
+    if begins is None or begins >= max(session for session in sessions if last is None or session <= last):
+        return None
+    return begins
 
 
 def _unbroken(stored: Stored) -> Finding:

@@ -7,6 +7,7 @@ import datetime as dt
 import polars as pl
 
 from assets.checks import Finding, Stored, TableCheck
+from assets.label_proof import COMES_OUT_AGAIN
 from gnosis.learning.heads import HEADS
 from gnosis.learning.information_coefficients import ALARM_IC
 from gnosis.learning.label_checks import ambiguous_share, label_faults
@@ -142,6 +143,7 @@ LABELS = (
     TableCheck(
         "ambiguous_share", "Few bars meet both barriers, so that few outcomes are unknown.", _ambiguous_share, False
     ),
+    COMES_OUT_AGAIN,
 )
 FOLDS = (TableCheck("train_before_test", "No training row reaches into its test block.", _trained_before_tested),)
 TRAINED = (

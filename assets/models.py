@@ -5,6 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from assets import model_checks as checks
+from assets.fit_clock import FitClock
+from assets.label_proof import READS, made_labels
 from assets.night import Night, TableRows
 from assets.plots import models as plots
 from assets.presentation import embedded
@@ -13,7 +15,6 @@ from gnosis import learning
 from gnosis.features.codes import labelled
 from gnosis.learning import matrix
 from gnosis.tables import TABLES
-from gnosis.tables.models import HORIZONS
 from resources.code_identity import code_sha256
 from resources.lake.parquet import encode, sha256
 
@@ -29,24 +30,24 @@ def _feature_rows(night: Night) -> pl.DataFrame:
     return learning.feature_rows(night.read_all("features.matrix", MATRIX_COLUMNS))
 
 
+def _is_whole(night: Night) -> bool:
+    """Return whether the run trains every family, as the weekly training does."""
+    return night.tags.get(FAMILIES_TAG) == "all"
+
+
 def _of_horizon(night: Night) -> pl.DataFrame:
     return night.read_all("models.dataset").filter(pl.col("horizon_bars") == HORIZON)
 
 
 @table_asset(
     "models.labels",
-    reads=("raw.equity_bars", "raw.intraday_bars"),
+    reads=READS,
     plots=plots.class_shares,
     own_checks=checks.LABELS,
 )
 def labels(night: Night) -> pl.DataFrame:
     """What became of each decision, from the next open on, under the session in which it became known."""
-    from gnosis.learning.labels import LOOKBACK_SESSIONS
-    from gnosis.learning.labels import labels as label_decisions
-
-    bars = night.read("raw.equity_bars", lookback=LOOKBACK_SESSIONS + max(HORIZONS))
-    finer = night.read("raw.intraday_bars", lookback=max(HORIZONS) - 1)
-    return night.only(label_decisions(bars, HORIZONS, intraday=finer))
+    return made_labels(night)
 
 
 @table_asset("models.dataset", reads=("features.matrix", "models.labels"), plots=plots.known_labels)
@@ -78,6 +79,7 @@ def trained(night: Night) -> dict[str, TableRows]:
     A night fits the published family beside its baselines. The run tag ``gnosis/families: all`` asks for every family,
     ``gnosis/trials: N`` for a study of N configurations where a fold has none yet; the weekly training sets both.
     """
+    from assets.model_tracking import remember_fitting
     from gnosis.learning import models as families
     from gnosis.learning.training import EVERY, NIGHTLY
 
@@ -94,22 +96,24 @@ def trained(night: Night) -> dict[str, TableRows]:
         code_sha256=code_sha256(),
         stored=studies,
     )
+    clock = FitClock(night.ledger)
     models = learning.train(
         features,
         rows,
         due,
         horizon=HORIZON,
-        recorder=night.ledger,
+        recorder=clock,
         code_sha256=code_sha256(),
         already_trained=stored,
         studies=tuned,
-        families=EVERY if night.tags.get(FAMILIES_TAG) == "all" else NIGHTLY,
+        families=EVERY if _is_whole(night) else NIGHTLY,
         threads=THREADS,
         frozen=_champions_folds(night, stored),
     )
     identity = ["horizon_bars", "head", "fold", "model_name", "model_sha256"]
     new = models.join(stored, on=identity, how="anti").height
     night.say(f"models.trained: {new} new models, {models.height - new} kept")
+    remember_fitting(night, HORIZON, rows, models, clock)
     figures = {
         "new_models": new,
         "kept_models": models.height - new,
@@ -169,7 +173,10 @@ def _states(features: pl.DataFrame) -> pl.DataFrame:
     own_checks=checks.EVALUATION,
 )
 def evaluation(night: Night) -> TableRows:
-    """Scores on the test rows of every fold, stitched and by market state; the training is logged to MLflow."""
+    """Scores on the test rows of every fold, stitched and by market state; the training is logged to MLflow.
+
+    The weekly training also scores the paths of combinatorial cross-validation; nights keep what it found.
+    """
     from assets.model_tracking import log
     from gnosis.learning.head_answers import head_answers
 
@@ -184,7 +191,18 @@ def evaluation(night: Night) -> TableRows:
         night.say("models.evaluation: no test outcome is known yet")
         return TableRows(night.lake.table("models.evaluation").empty())
     scores = learning.evaluate(answers, rows, fold_rows, states=_states(features))
-    return TableRows(scores, metadata=log(night, HORIZON, features, rows, models, fold_rows, scores, judged))
+    scores = pl.concat([scores, _over_paths(night, features, rows, models)]).sort(night.lake.table(night.table).key)
+    shown = log(night, HORIZON, features, rows, models, fold_rows, scores, judged, with_ablation=_is_whole(night))
+    return TableRows(scores, metadata=shown)
+
+
+def _over_paths(night: Night, features: pl.DataFrame, rows: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
+    """Return the scores over the paths of combinatorial cross-validation: made by the weekly training, then kept."""
+    from gnosis.learning.combinatorial_paths import path_scores
+
+    if not _is_whole(night):
+        return night.stored().filter(pl.col("scope").str.starts_with("path"))
+    return path_scores(features, rows, models, night.last, horizon=HORIZON, threads=THREADS)
 
 
 @table_asset(

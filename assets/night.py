@@ -18,6 +18,7 @@ from resources.trial_ledger import TrialLedger
 if TYPE_CHECKING:
     from resources.lake import Lake
     from resources.market_data import MarketData
+    from resources.peer_engines import PeerEngines
     from resources.tracking import Tracking
 
 AGAIN_TAG = "gnosis/again"
@@ -81,6 +82,8 @@ class Night:
         Tables that it declared to read as earlier runs left them, because they are made from its own rows.
     made
         Sessions that the run has made before these, and the asset's rows of them, which are not stored yet.
+    peers
+        Other backtest engines; None outside a run of Dagster, through which they are started.
     """
 
     table: str
@@ -94,6 +97,7 @@ class Night:
     warn: Callable[[str], None]
     tags: Mapping[str, str] = field(default_factory=dict)
     scoring: Scoring = field(default_factory=Scoring)
+    peers: PeerEngines | None = None
     made: tuple[tuple[dt.date, ...], pl.DataFrame] | None = None
     feedback: frozenset[str] = frozenset()
 

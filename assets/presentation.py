@@ -54,7 +54,7 @@ def definition_metadata(table: Table, reads: Iterable[str]) -> dict[str, Any]:
 
 def _sources(name: str, reads: Iterable[str]) -> list[dg.TableColumnDep]:
     read = sorted(reads)
-    sources = [(source, name) for source in read if name in TABLES[source].polars_schema]
+    sources = [(source, name) for source in read if name in TABLES[source].columns]
     if not sources and name in BY_NAME:
         declared = [tuple(column.rsplit(".", 1)) for column in BY_NAME[name].inputs]
         sources = [(source, column) for source, column in declared if source in read]

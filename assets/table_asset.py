@@ -17,6 +17,7 @@ from resources.lake import Lake
 from resources.lake.errors import LakeError
 from resources.lake_io_manager import LakeResource
 from resources.market_data import MarketDataResource
+from resources.peer_engines import PeerEnginesResource
 from resources.providers.errors import ProviderError
 from resources.providers.live.errors import UnavailableError
 from resources.scorer_resource import ScorerResource
@@ -103,6 +104,7 @@ class TableAsset:
             market_data: MarketDataResource,
             tracking: TrackingResource,
             scorer: ScorerResource,
+            peer_engines: PeerEnginesResource,
         ) -> Iterator[dg.Output[TableRows] | dg.AssetCheckResult]:
             started = time.perf_counter()
             asked = self._sessions(context, lake)
@@ -117,6 +119,7 @@ class TableAsset:
                 market_data=source,
                 tracking=tracking.tracking(),
                 scoring=scorer.scoring(),
+                peers=peer_engines.engines(context),
                 say=context.log.info,
                 warn=context.log.warning,
                 tags=dict(context.run.tags),

@@ -8,11 +8,15 @@ import dagster as dg
 
 from assets import build_assets
 from gnosis import sessions as exchange
+from gnosis.tables import TABLES
+from gnosis.trading.strategies import SHIPPED
 from gnosis_dagster.settings import Settings, prepare_environment
 from gnosis_dagster.terminal import terminal_logger
 from jobs.capture import capture_job, capture_schedule
 from jobs.nightly import (
     HISTORY_SESSIONS,
+    backtesting_job,
+    backtesting_schedule,
     history_job,
     nightly_job,
     nightly_schedule,
@@ -24,8 +28,10 @@ from jobs.sensors import drifted_model, failed_run, missing_session
 from resources.alerts import AlertsResource
 from resources.lake_io_manager import LakeIOManager, LakeResource
 from resources.market_data import MarketDataResource
+from resources.peer_engines import PeerEnginesResource
 from resources.providers.sample import SampleProvider
 from resources.scorer_resource import ScorerResource
+from resources.strategy_files import StrategyFolder, read_strategies
 from resources.tracking_resource import TrackingResource
 
 FIRST_PARTITION = dt.date(2005, 1, 3)
@@ -62,15 +68,22 @@ def market_data_resource(settings: Settings) -> MarketDataResource:
     )
 
 
+def own_strategies(settings: Settings) -> StrategyFolder:
+    """Return the strategies of the user's folder; what is wrong with its files is told by the asset's check."""
+    if settings.strategies is None:
+        return StrategyFolder()
+    return read_strategies(settings.strategies, {shipped.name for shipped in SHIPPED}, TABLES)
+
+
 def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     """Return the whole house for ``settings``, by default those of the environment."""
     settings = settings or Settings()
     prepare_environment(settings)
     home = str(settings.home)
     return dg.Definitions(
-        assets=build_assets(session_partitions(settings)),
-        jobs=[nightly_job, history_job, training_job, rollback_job, capture_job],
-        schedules=[nightly_schedule, training_schedule, capture_schedule],
+        assets=build_assets(session_partitions(settings), own_strategies(settings)),
+        jobs=[nightly_job, history_job, training_job, rollback_job, backtesting_job, capture_job],
+        schedules=[nightly_schedule, training_schedule, backtesting_schedule, capture_schedule],
         sensors=[failed_run, missing_session, drifted_model],
         resources={
             "lake": LakeResource(home=home),
@@ -88,6 +101,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
                 grok=settings.grok,
                 home=home,
             ),
+            "peer_engines": PeerEnginesResource(),
             "alerts": AlertsResource(home=home, webhook=settings.alert_webhook),
         },
         loggers={"console": terminal_logger},

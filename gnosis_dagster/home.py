@@ -27,7 +27,7 @@ def instance_configuration(folder: Path) -> dict[str, Any]:
         "event_log_storage": sqlite("gnosis_dagster.event_log", "BatchedSqliteEventLogStorage", "events"),
         "schedule_storage": sqlite("dagster._core.storage.schedules", "SqliteScheduleStorage", "schedules"),
         "run_launcher": {"module": "gnosis_dagster.launcher", "class": "LocalRunLauncher"},
-        "run_monitoring": {"enabled": True, "start_timeout_seconds": 180, "poll_interval_seconds": 15},
+        "run_monitoring": {"enabled": True, "start_timeout_seconds": 180, "poll_interval_seconds": 5},
         "run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False},
         "concurrency": {
             "runs": {"max_concurrent_runs": 2},

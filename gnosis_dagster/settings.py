@@ -43,6 +43,8 @@ class Settings(BaseSettings):
         Longer ranges are cut into yearly runs.
     live
         Symbols and services of a live provider.
+    strategies
+        Folder with Python files of the user's own strategies; without it ``strategies`` in the home.
     finbert
         Folder with a FinBERT model in ONNX form that scores texts; without it word lists do, and say so.
     lexicon
@@ -65,6 +67,7 @@ class Settings(BaseSettings):
     max_sessions_per_run: int = Field(default=1300, ge=1)
     mlflow_tracking_uri: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
     live: LiveConfiguration = Field(default_factory=LiveConfiguration)
+    strategies: Path | None = None
     finbert: Path | None = None
     lexicon: Path | None = None
     grok: str | None = None
@@ -112,6 +115,7 @@ class Settings(BaseSettings):
         self.home = self.home.expanduser().absolute()
         if self.files is not None:
             self.files = self.files.expanduser().absolute()
+        self.strategies = (self.strategies or self.home / "strategies").expanduser().absolute()
         if self.provider == "sample":
             self.first_session = self.first_session or dt.date(2008, 1, 2)
             self.last_session = self.last_session or dt.date(2012, 12, 31)

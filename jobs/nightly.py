@@ -11,6 +11,7 @@ NIGHTLY = "nightly"
 HISTORY = "history"
 TRAINING = "training"
 ROLLBACK = "rollback"
+BACKTESTING = "backtesting"
 HISTORY_SESSIONS = max(feature.lookback_sessions for feature in FEATURES) + 5
 HISTORY_TABLES = (
     "raw.equity_bars",
@@ -34,6 +35,20 @@ TRAINING_TABLES = (
     "models.promotion",
     "models.gates",
 )
+BACKTEST_TABLES = (
+    "backtests.runs",
+    "backtests.orders",
+    "backtests.fills",
+    "backtests.trades",
+    "backtests.equity",
+    "backtests.metrics",
+    "backtests.overfitting",
+    "backtests.walk_forward",
+    "backtests.reconciliation",
+    "backtests.trials",
+)
+BACKTESTING_TAGS = {"gnosis/walk-forward": "true"}
+"""What the weekly backtesting does beyond a night: it chooses parameters anew, window by window."""
 TRAINING_TAGS = {"gnosis/families": "all", "gnosis/trials": "100", "gnosis/promote": "true"}
 """What the weekly training does beyond a night: every family, a study where a fold has none, and the gates."""
 CLOSE_OF_BUSINESS = "30 18 * * 1-5"
@@ -66,6 +81,17 @@ training_job = dg.define_asset_job(
     "and puts the newest version of the published model through the gates.",
     executor_def=dg.in_process_executor,
     tags=TRAINING_TAGS,
+)
+
+backtesting_job = dg.define_asset_job(
+    BACKTESTING,
+    selection=keys_of(BACKTEST_TABLES)
+    | dg.AssetSelection.groups("strategies")
+    | dg.AssetSelection.assets(dg.AssetKey(["catalog"])),
+    description="Every strategy, shipped and own, with its statistics, walk-forward optimisation, the other engines "
+    "and its tear sheet.",
+    executor_def=dg.in_process_executor,
+    tags=BACKTESTING_TAGS,
 )
 
 rollback_job = dg.define_asset_job(
@@ -115,3 +141,14 @@ def nightly_schedule(
 def training_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """On Saturdays: train what has become due during the week."""
     return dg.RunRequest(run_key=f"training-{context.scheduled_execution_time.date().isoformat()}")
+
+
+@dg.schedule(
+    job=backtesting_job,
+    cron_schedule="0 15 * * 6",
+    execution_timezone=NEW_YORK,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def backtesting_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """On Saturdays after the training: parameters chosen anew, and the same orders on the other engines."""
+    return dg.RunRequest(run_key=f"backtesting-{context.scheduled_execution_time.date().isoformat()}")

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import polars as pl
 
 from gnosis.backtest.trial_chain import Chain, ChainError, TrialError
-from gnosis.backtest.trials import returns_sha256
+from gnosis.backtest.trials import Ended, returns_sha256
 from resources.lake.objects import sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import Unpack
 
@@ -86,8 +86,18 @@ class TrialLedger:
         LedgerBusyError
             When another process holds the ledger for more than two minutes.
         """
-        with self._current() as chain:
-            self._append(chain.begun(trial))
+        self.begin_all([trial])
+
+    def begin_all(self, trials: Sequence[Trial]) -> None:
+        """Write many trials down at once; when this returns all their rows are on the disk.
+
+        Raises
+        ------
+        ChainError, LedgerBusyError
+            As :meth:`begin`.
+        """
+        with self._current() as chain, self._written() as rows:
+            rows.extend(row for trial in trials if (row := chain.begin(trial)) is not None)
 
     def finish(
         self,
@@ -104,12 +114,19 @@ class TrialLedger:
         TrialError
             For a trial that was never begun, or a figure that is not finite; otherwise as :meth:`begin`.
         """
-        digest = None if returns is None else returns_sha256(returns)
-        with self._current() as chain:
-            row = chain.finished(trial, status, figures, digest)
-            if row is not None and returns is not None and digest is not None:
-                self._keep(returns, digest)
-            self._append(row)
+        self.finish_all([Ended(trial, status, returns, figures)])
+
+    def finish_all(self, ended: Sequence[Ended]) -> None:
+        """Write down at once how many trials ended; see :meth:`finish`."""
+        digests = [None if end.returns is None else returns_sha256(end.returns) for end in ended]
+        with self._current() as chain, self._written() as rows:
+            for end, digest in zip(ended, digests, strict=True):
+                row = chain.finish(end.trial, end.status, end.figures, digest)
+                if row is None:
+                    continue
+                if end.returns is not None and digest is not None:
+                    self._keep(end.returns, digest)
+                rows.append(row)
 
     def rows(self) -> pl.DataFrame:
         """Return ``backtests.trials``, read anew from the first line with every hash checked."""
@@ -218,17 +235,30 @@ class TrialLedger:
             self._torn_path.name,
         )
 
-    def _append(self, row: dict[str, Any] | None) -> None:
-        if row is None:
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[list[dict[str, Any]]]:
+        """Collect rows that were appended to the chain and put them on the disk, all of them or an error."""
+        rows: list[dict[str, Any]] = []
+        is_written = False
+        try:
+            yield rows
+            self._write(rows)
+            is_written = True
+        finally:
+            if not is_written:
+                # The chain in memory is ahead of the file: read it anew at the next call.
+                self._chain, self._n_bytes = Chain(), 0
+
+    def _write(self, rows: Sequence[dict[str, Any]]) -> None:
+        if not rows:
             return
-        line = json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        lines = b"".join(json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n" for row in rows)
         is_new = not self.path.exists()
         with self.path.open("ab") as file:
-            file.write(line)
+            file.write(lines)
             file.flush()
             os.fsync(file.fileno())
-        self._chain.accept(row)
-        self._n_bytes += len(line)
+        self._n_bytes += len(lines)
         self._remember()
         if is_new:
             sync_folder(self.path.parent)

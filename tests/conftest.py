@@ -176,6 +176,37 @@ def live_desk(live_market: Callable[[dt.datetime | None], LiveDesk]) -> LiveDesk
     return live_market(FRIDAY_EVENING)
 
 
+LONG_GROUPS = ("interface", "real", "engine_market", "clone", "files", "live", "known_truth")
+WITHOUT_KERNELS = ("tests/resources/", "tests/jobs/")
+
+
+def _turn(item: pytest.Item) -> int:
+    """Return when a test is due on several workers.
+
+    The longest group begins on the first worker, and compiles every kernel. On the second, what needs none comes before
+    the other groups, which would otherwise compile the same at the same time. Single tests fill both to the end.
+    """
+    groups = [str(mark.args[0]) for mark in item.iter_markers("xdist_group")]
+    if "homes" in groups:
+        return 0
+    if not groups:
+        return 1 if item.nodeid.startswith(WITHOUT_KERNELS) else len(LONG_GROUPS) + 3
+    return 2 + min(LONG_GROUPS.index(name) if name in LONG_GROUPS else len(LONG_GROUPS) for name in groups)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put long groups first where the work is shared out."""
+    if config.getoption("loadgroup", default=False):
+        items.sort(key=_turn)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand out work in the order of :func:`_turn`, not by the number of tests in a group."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the switch with which the committed snapshot of the asset graph is written anew."""
     parser.addoption("--regenerate-snapshot", action="store_true", help="write graph_snapshot.json anew")

@@ -55,6 +55,29 @@ def empty_home_environment(home: Path) -> dict[str, str]:
     }
 
 
+def take_over_compiled_kernels(folder: Path) -> None:
+    """Give the clone what Numba compiled of these same sources here: another minute of compiling proves nothing more.
+
+    Numba believes a cache whose source has the size and the time of the one it was made from. A kernel has code of
+    other modules in it, so nothing is taken over unless all sources of the library are those of the clone.
+    """
+    sources = [path.relative_to(ROOT) for path in ROOT.glob("gnosis/**/*.py")]
+    if any(not (folder / source).exists() for source in sources) or any(
+        (ROOT / source).read_bytes() != (folder / source).read_bytes() for source in sources
+    ):
+        return
+    for source in sources:
+        compiled = [*(ROOT / source).parent.glob(f"__pycache__/{source.stem}.*.nb?")]
+        if not compiled:
+            continue
+        stat = (ROOT / source).stat()
+        os.utime(folder / source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        cache = (folder / source).parent / "__pycache__"
+        cache.mkdir(exist_ok=True)
+        for path in compiled:
+            shutil.copy2(path, cache)
+
+
 @pytest.fixture(scope="module")
 def clean_clone() -> Iterator[Clone]:
     """A clone after its first ``make run``; skipped when git, make or the package index is not to be had."""
@@ -75,6 +98,7 @@ def clean_clone() -> Iterator[Clone]:
             if answer.returncode:
                 pytest.skip(f"the package index is unreachable: {answer.stderr.strip().splitlines()[-1]}")
             pytest.fail(f"make install failed although the package index answers:\n{installed.stderr}")
+        take_over_compiled_kernels(folder)
         ended = run(folder, environment, "make", "run")
         assert ended.returncode == 0, ended.stdout + ended.stderr
         yield Clone(folder, environment, ended.stdout)

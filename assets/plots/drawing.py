@@ -25,7 +25,8 @@ def picture(draw: Callable[[Axes], None], title: str, x: str, y: str) -> bytes:
     axes = figure.add_subplot()
     axes.set_prop_cycle(color=CYCLE)
     draw(axes)
-    axes.set_title(title, fontsize=10, loc="left")
+    # Where the height is given, Matplotlib does not lay the whole picture out once more to look for room.
+    axes.set_title(title, fontsize=10, loc="left", y=1.0)
     axes.set_xlabel(x, fontsize=8)
     axes.set_ylabel(y, fontsize=8)
     axes.tick_params(labelsize=8)

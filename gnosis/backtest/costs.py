@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 def sqrt_concession_usd_per_share(
@@ -55,3 +56,40 @@ def sqrt_concession_usd_per_share(
     end = filled_before_shares + quantity_shares
     impact = price_usd * impact_coefficient * sigma_d / math.sqrt(adv_shares)
     return spread_usd / 2 + impact * (end**1.5 - filled_before_shares**1.5) / quantity_shares
+
+
+def book_concession_usd_per_share(
+    levels: Sequence[tuple[float, float]], mid_usd: float, quantity_shares: float
+) -> tuple[float, float, float]:
+    """Return what walking one side of a book costs: ``W(Q)/Q``, the average distance from the mid.
+
+    Parameters
+    ----------
+    levels
+        Price in $ and size of each level, from the best.
+    mid_usd
+        Middle of the best bid and ask.
+    quantity_shares
+        Wanted, positive.
+
+    Returns
+    -------
+    tuple of float
+        Shares that the book holds, up to those wanted; concession in $ per share of them; the part of it that is the
+        distance of the best price from the mid. All are 0 for an empty book.
+
+    Examples
+    --------
+    >>> book_concession_usd_per_share([(100.02, 300.0), (100.04, 100.0)], 100.0, 600.0)
+    (400.0, 0.025, 0.02)
+    """
+    filled = cost = 0.0
+    for price, size in levels:
+        taken = min(size, quantity_shares - filled)
+        filled += taken
+        cost += taken * abs(price - mid_usd)
+        if filled >= quantity_shares:
+            break
+    if filled == 0:
+        return 0.0, 0.0, 0.0
+    return filled, round(cost / filled, 10), round(abs(levels[0][0] - mid_usd), 10)

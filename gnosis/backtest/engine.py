@@ -1,66 +1,89 @@
-"""The event engine: targets or a strategy, bars and a configuration in; fills, equity and metrics out.
+"""The event engine: targets, a strategy or a tape of orders in; orders, fills, trades, equity and metrics out.
 
-Order of events in each session (the same in every run): borrow and margin interest for the calendar days elapsed, then
-splits, dividends and delistings; orders at the open; mark and invariants at the close; then the decision, whose orders
-are eligible from the open of the next session with a bar. Nothing fills at the close that produced its signal.
-Dividends are paid in cash on the ex-date, because bars carry no payment date.
+Order of events in each session (the same in every run): borrow and interest for the calendar days elapsed, then splits,
+dividends and delistings; market orders at the open and what the open gaps through; resting orders inside the bar;
+closing auctions, the mark and the invariants; then the decision, whose orders are eligible from the next open. Nothing
+fills at the close that produced its signal.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 import polars as pl
 
+from gnosis.backtest.conditions import Conditions, build_conditions
 from gnosis.backtest.configuration import ENGINE_VERSION, FILL_RULE, Configuration
+from gnosis.backtest.deciding import Taken, by_strategy, by_tape, by_targets, checked_tape, checked_targets
+from gnosis.backtest.known_rows import KnownRows
 from gnosis.backtest.ledger import UNIT, LedgerError, to_units
-from gnosis.backtest.market import Market, build_market, checked_bars, frame_sha256
+from gnosis.backtest.market import BAR_COLUMNS, Market, build_market, frame_sha256, ordered_sha256
 from gnosis.backtest.metrics import metrics_frame
-from gnosis.backtest.result import Result, actions_frame, equity_frame, fills_frame, origin_by_session
-from gnosis.backtest.simulation import Decide, Decision, Simulation
-from gnosis.backtest.strategies import TARGET_ORIGIN, buy_and_hold
-from gnosis.backtest.trials import Figures, Recorder, Trial
-from gnosis.backtest.view import LookAheadError, View
+from gnosis.backtest.publication import publication
+from gnosis.backtest.result import Result, actions_frame, equity_frame, fills_frame, orders_frame, origin_by_session
+from gnosis.backtest.simulation import Decider, Simulation
+from gnosis.backtest.strategies import buy_and_hold
+from gnosis.backtest.strategy import Decide, Strategy
+from gnosis.backtest.trades import trades_frame
+from gnosis.backtest.trials import Figures, Recorder, Trial, count_trials
 from gnosis.tables import TABLES
 
-Strategy = Callable[[View], dict[str, float]]
+_ORIGIN = ["session", "known_at", "provider", "synthetic"]
 
 
 def run(
     bars: pl.DataFrame,
-    targets: pl.DataFrame | Strategy,
+    decisions: pl.DataFrame | Strategy | Decide,
     configuration: Configuration,
     *,
     recorder: Recorder,
     code_sha256: str,
+    parameters: Mapping[str, Any] | None = None,
+    tables: Mapping[str, pl.DataFrame] | None = None,
     delistings: pl.DataFrame | None = None,
     first_session: dt.date | None = None,
+    intraday: pl.DataFrame | None = None,
+    spreads: pl.DataFrame | None = None,
+    amplification: pl.DataFrame | None = None,
+    books: pl.DataFrame | None = None,
+    pay_dates: pl.DataFrame | None = None,
 ) -> Result:
-    """Backtest targets or a strategy on daily bars.
+    """Backtest targets, a strategy or a tape of orders on daily bars.
 
     Parameters
     ----------
     bars
         Rows of ``raw.equity_bars`` with the history before the first decision: costs under ``sqrt`` and the
         participation limit need 20 earlier bars of a symbol, and its orders wait until there are.
-    targets
-        Either a frame ``session``, ``symbol`` and ``target_weight`` (share of equity at that close, sized at that
-        close in whole shares) or ``target_shares`` (whole shares), with or without ``known_at``, ``provider`` and
-        ``synthetic``; a symbol without a row keeps its last target. Or a function that takes a :class:`View` after
-        each close and returns target weights by symbol.
+    decisions
+        A frame ``session``, ``symbol`` and ``target_weight`` (share of equity at that close, sized at that close in
+        whole shares) or ``target_shares`` (whole shares), with or without ``known_at``, ``provider`` and
+        ``synthetic``; a symbol without a row keeps its last target. Or rows of ``backtests.orders``, submitted again.
+        Or a strategy, or a plain function of a :class:`View`, asked after each close for target weights by symbol or
+        for orders.
     configuration
         Costs and limits.
     recorder
         Trial ledger: the run is written there before it has a result.
     code_sha256
         Hash of the code that decides, part of the trial.
+    parameters
+        For a :class:`Strategy`: values in place of its defaults.
+    tables
+        What a strategy reads beside bars, by name; a strategy is served those it declares.
     delistings
         ``session`` (the first without trading), ``symbol`` and ``delisting_price_usd``; without a price longs end at
         zero and shorts at the last price, and the run is labelled ``delisted_without_price``.
     first_session
-        First bar of the run. Default: the first target, or the first bar for a function.
+        First bar of the run. Default: the first target or order, or the first bar for a strategy.
+    intraday, spreads, amplification, books, pay_dates
+        See :func:`gnosis.backtest.conditions.build_conditions`. Without payment dates dividends are paid on the
+        ex-date.
 
     Returns
     -------
@@ -81,8 +104,8 @@ def run(
     >>> days = [dt.date(2024, 1, day) for day in (2, 3, 4)]
     >>> close_at = [dt.datetime(2024, 1, day, 21, tzinfo=dt.UTC) for day in (2, 3, 4)]
     >>> bars = pl.DataFrame({"session": days, "symbol": "SPY", "ts": close_at, "open": [100.0, 101.0, 102.0],
-    ...     "close": [101.0, 102.0, 103.0], "volume": 1e6, "adjustment_factor": 1.0, "known_at": close_at,
-    ...     "provider": "example", "synthetic": True})
+    ...     "high": 104.0, "low": 99.0, "close": [101.0, 102.0, 103.0], "volume": 1e6,
+    ...     "adjustment_factor": 1.0, "known_at": close_at, "provider": "example", "synthetic": True})
     >>> targets = pl.DataFrame({"session": days[:1], "symbol": ["SPY"], "target_shares": [100.0]})
     >>> costs = Configuration(slippage="proportional", participation=None, initial_cash_usd=100_000.0)
     >>> from gnosis.backtest.trials import MemoryLedger
@@ -94,61 +117,173 @@ def run(
     [('SPY targets', 'begun'), ('SPY targets', 'complete')]
     """
     market = build_market(bars)
-    bars_sha256 = frame_sha256(market.bars)
+    untouched = ordered_sha256(bars.select(BAR_COLUMNS))
+    bars_sha256 = ordered_sha256(market.bars)
     gone = _delistings(delistings, market)
-    if isinstance(targets, pl.DataFrame):
-        given = _checked_targets(targets, market)
-        targets_sha256 = frame_sha256(given)
-        start = given["session"].min() if first_session is None else first_session
-        first = market.session_number(start)  # type: ignore[arg-type]
-        decide = _decide_by_frame(given, market, first)
-        universe = given["symbol"].unique().sort().to_list()
-    else:
-        first = 0 if first_session is None else market.session_number(first_session)
-        taken: list[tuple[dt.date, str, float]] = []
-        decide = _decide_by_strategy(targets, market, configuration, taken)
-        universe = market.symbols
-    trial = _trial(configuration, universe, market.calendar["session"][first], code_sha256)
+    extras = {
+        "intraday": intraday, "spreads": spreads, "amplification": amplification, "books": books,
+        "pay_dates": pay_dates,
+    }  # fmt: skip
+    conditions = build_conditions(market, **extras)
+    taken = Taken()
+    first, universe, decide, given = _decider(
+        decisions, market, configuration, parameters, tables or {}, gone, first_session, taken
+    )
+    name, chosen = configuration.strategy, "{}"
+    if isinstance(decisions, Strategy):
+        name, chosen = decisions.name, decisions.parameters_json(parameters)
+    trial = _trial(name, chosen, configuration, universe, market.sessions[first], code_sha256)
     recorder.begin(trial)
-    simulation = Simulation(market, configuration, gone)
+    simulation = Simulation(market, configuration, gone, conditions)
     events = simulation.run(first, decide)
-    if not isinstance(targets, pl.DataFrame):
-        schema = {"session": pl.Date, "symbol": pl.String, "target_weight": pl.Float64}
-        given = pl.DataFrame(taken, schema=schema, orient="row")
-        targets_sha256 = frame_sha256(given)
 
-    benchmark_targets = buy_and_hold(market.bars, universe, market.calendar["session"][first])
-    benchmark = Simulation(market, configuration, gone).run(first, _decide_by_frame(benchmark_targets, market, first))
+    benchmark_targets = buy_and_hold(market.bars, universe, market.sessions[first])
+    held_run = Simulation(market, configuration, gone, conditions)
+    held_events = held_run.run(first, by_targets(benchmark_targets, market, first))
 
-    if frame_sha256(checked_bars(bars)) != bars_sha256:
+    if ordered_sha256(bars.select(BAR_COLUMNS)) != untouched:
         raise LedgerError("I8: expected the bars unchanged by the run, found other values: do not share their buffers")
-    hashes = [bars_sha256, targets_sha256, "" if delistings is None else frame_sha256(delistings)]
-    data_sha256 = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    identity = "\n".join([data_sha256, configuration.canonical_json(), str(first), ENGINE_VERSION])
-    run_key = hashlib.sha256(identity.encode()).hexdigest()
+    served = _served(decisions, tables or {})
+    inputs = {"delistings": delistings, **extras, **served}
+    hashes = [bars_sha256, frame_sha256(taken.frame() if given is None else given)]
+    hashes += [f"{key} {frame_sha256(frame)}" for key, frame in sorted(inputs.items()) if frame is not None]
+    data_sha256 = _sha256("\n".join(hashes))
+    run_key = _sha256(
+        "\n".join([data_sha256, configuration.canonical_json(), chosen, name, str(first), ENGINE_VERSION])
+    )
 
-    origin = origin_by_session(market, given, first)
+    used = [
+        frame.select(_ORIGIN)
+        for frame in ([] if given is None else [given]) + list(served.values())
+        if set(_ORIGIN) <= set(frame.columns)
+    ]
+    origin = origin_by_session(market, pl.concat(used) if used else pl.DataFrame(), first)
     equity = equity_frame(run_key, events, origin)
     fills = fills_frame(run_key, events, origin)
-    held = equity_frame(run_key, benchmark, origin)
+    trades = trades_frame(run_key, market, events, simulation.ledger, origin)
+    held = equity_frame(run_key, held_events, origin)
     if equity["equity_usd"][-1] != simulation.expected.equity / UNIT:
         raise LedgerError(
             f"I6: expected the curve to end at {simulation.expected.equity / UNIT}, found {equity['equity_usd'][-1]}"
         )
-    metrics = metrics_frame(run_key, equity, fills, held, fills_frame(run_key, benchmark, origin))
-    runs = _runs_frame(run_key, configuration, data_sha256, equity, universe, events.labels)
-    recorder.finish(trial, **_figures(equity))
-    return Result(run_key, runs, fills, equity, metrics, held, actions_frame(events, origin))
+    held_fills = fills_frame(run_key, held_events, origin)
+    metrics = metrics_frame(run_key, equity, fills, held, held_fills)
+    recorder.finish(trial, returns=_returns(equity), **_figures(equity))
+    labels = _labels(configuration, conditions, events.labels)
+    counted = _counted(recorder, trial.family)
+    if counted is None:
+        labels.add("trials_uncounted")
+    closed = trades.filter(pl.col("exit_session").is_not_null())["is_ambiguous"]
+    share_ambiguous = None if closed.is_empty() else float(closed.mean())  # type: ignore[arg-type]
+    is_publishable, blocked_by = publication(labels, share_ambiguous)
+    runs = {
+        "run_key": run_key,
+        "strategy": name,
+        "family": trial.family,
+        "first_session": equity["session"][0],
+        "last_session": equity["session"][-1],
+        "n_symbols": len(universe),
+        "n_orders": len(simulation.orders.all),
+        "n_fills": fills.height,
+        "n_trades": trades.height,
+        # The run itself is a trial, whoever counts the others.
+        "n_trials": 1 if counted is None else counted,
+        "share_ambiguous": share_ambiguous,
+        "fill_rule": FILL_RULE,
+        "configuration": configuration.canonical_json(),
+        "parameters": chosen,
+        "data_sha256": data_sha256,
+        "code_sha256": code_sha256,
+        "labels": ",".join(sorted(labels)),
+        "is_publishable": is_publishable,
+        "blocked_by": blocked_by,
+        "synthetic": bool(equity["synthetic"][-1]),
+    }
+    return Result(
+        run_key,
+        pl.DataFrame([runs], schema=TABLES["backtests.runs"].polars_schema),
+        orders_frame(run_key, simulation.orders.all, origin),
+        fills,
+        trades,
+        equity,
+        metrics,
+        held,
+        held_fills,
+        actions_frame(events, origin),
+        trial.trial_id,
+    )
 
 
-def _trial(configuration: Configuration, universe: list[str], first: dt.date, code_sha256: str) -> Trial:
+def _decider(
+    decisions: pl.DataFrame | Strategy | Decide,
+    market: Market,
+    configuration: Configuration,
+    parameters: Mapping[str, Any] | None,
+    tables: Mapping[str, pl.DataFrame],
+    gone: Mapping[tuple[int, str], int | None],
+    first_session: dt.date | None,
+    taken: Taken,
+) -> tuple[int, list[str], Decider, pl.DataFrame | None]:
+    """Return the first session number, the symbols, who decides, and the frame of decisions where there is one."""
+    if parameters and not isinstance(decisions, Strategy):
+        raise ValueError(f"expected parameters with a strategy declared by @strategy, found {sorted(parameters)}")
+    if isinstance(decisions, pl.DataFrame):
+        is_tape = {"order_number", "kind"} <= set(decisions.columns)
+        given = checked_tape(decisions, market) if is_tape else checked_targets(decisions, market)
+        start = given["session"].min() if first_session is None else first_session
+        first = market.session_number(start)  # type: ignore[arg-type]
+        decide = by_tape(given, market) if is_tape else by_targets(given, market, first)
+        return first, given["symbol"].unique().sort().to_list(), decide, given
+    first = 0 if first_session is None else market.session_number(first_session)
+    served = {name: KnownRows(frame, name) for name, frame in _served(decisions, tables).items()}
+    function = decisions.decide(parameters) if isinstance(decisions, Strategy) else decisions
+    decide = by_strategy(function, market, configuration, served, gone, taken)
+    return first, market.symbols, decide, None
+
+
+def _served(decisions: pl.DataFrame | Strategy | Decide, tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Return the tables that the decision may read: those a strategy declares, all of them for a plain function."""
+    if not isinstance(decisions, Strategy):
+        return dict(tables)
+    if missing := [name for name in decisions.reads if name not in tables]:
+        raise ValueError(f"expected the tables that {decisions.name} reads, missing {missing}: give them in tables")
+    return {name: tables[name] for name in decisions.reads}
+
+
+def _labels(configuration: Configuration, conditions: Conditions, found: set[str]) -> set[str]:
+    labels = set(configuration.labels()) | found
+    if conditions.spread_bps is not None and "spread_proxy" not in found:
+        labels.discard("spread_proxy")
+    return labels
+
+
+def _counted(recorder: Recorder, family: str) -> int | None:
+    """Return the trials of a family from a recorder that shows its rows; None from one that does not."""
+    rows = getattr(recorder, "rows", None)
+    return None if rows is None else count_trials(rows(), family)
+
+
+def _returns(equity: pl.DataFrame) -> pl.DataFrame | None:
+    """Return the net returns per session for the correlation of trials; None once equity was not positive."""
+    if equity.height < 2 or (equity["equity_usd"] <= 0).any():
+        return None
+    return equity.select("session", net_return=pl.col("equity_usd").pct_change())[1:]
+
+
+def _trial(
+    name: str, chosen: str, configuration: Configuration, universe: list[str], first: dt.date, code_sha256: str
+) -> Trial:
     """Return the ledger's entry. The same strategy followed for one more session is the same trial."""
     symbols = "+".join(universe)
     named = symbols if len(universe) <= 20 else f"{len(universe)} symbols {_sha256(symbols)[:12]}"
+    tried = configuration.canonical_json()
+    if chosen != "{}":
+        content = {"configuration": asdict(configuration), "parameters": json.loads(chosen)}
+        tried = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return Trial(
-        family=f"{named} {configuration.strategy}",
+        family=f"{named} {name}",
         origin="backtest",
-        parameters=configuration.canonical_json(),
+        parameters=tried,
         data_sha256=_sha256(f"{symbols}\n{first}"),
         code_sha256=code_sha256,
         period_first=first,
@@ -173,79 +308,6 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _checked_targets(targets: pl.DataFrame, market: Market) -> pl.DataFrame:
-    kinds = [name for name in ("target_weight", "target_shares") if name in targets.columns]
-    if len(kinds) != 1 or not {"session", "symbol"} <= set(targets.columns):
-        raise ValueError(
-            f"expected targets with session, symbol and one of target_weight or target_shares, found {targets.columns}"
-        )
-    columns = ["session", "symbol", *kinds, *(name for name in TARGET_ORIGIN if name in targets.columns)]
-    frame = targets.select(columns).sort("session", "symbol")
-    if frame.is_empty():
-        raise ValueError("expected at least one target, found none: a run starts at its first target")
-    if (n := frame.select("session", "symbol").is_duplicated().sum()) > 0:
-        raise ValueError(f"expected one target per session and symbol, found {n} rows that share a key")
-    bad = frame.filter(pl.col(kinds[0]).is_null() | ~pl.col(kinds[0]).is_finite())
-    if bad.height:
-        raise ValueError(
-            f"expected finite targets, found {bad[kinds[0]][0]} for {bad['symbol'][0]} at {bad['session'][0]} "
-            f"({bad.height} rows): give 0 to be flat, or no row to keep the position"
-        )
-    strangers = frame.filter(~pl.col("session").is_in(market.calendar["session"].implode()))
-    if strangers.height:
-        raise ValueError(
-            f"expected targets of sessions with bars, found {strangers.height} of others, "
-            f"first {strangers['session'][0]}"
-        )
-    if "known_at" in frame.columns:
-        opens = market.calendar.select("session", fills_at=pl.col("open_at").shift(-1))
-        late = frame.join(opens, on="session", how="left").filter(pl.col("known_at") >= pl.col("fills_at"))
-        if late.height:
-            row = late.row(0, named=True)
-            raise LookAheadError(
-                f"expected targets known before the open at which they fill, found {row['symbol']} of {row['session']} "
-                f"known at {row['known_at'].isoformat()} for the open at {row['fills_at'].isoformat()} "
-                f"({late.height} rows)"
-            )
-    return frame
-
-
-def _decide_by_frame(targets: pl.DataFrame, market: Market, first: int) -> Decide:
-    kind = "weight" if "target_weight" in targets.columns else "shares"
-    numbers = market.calendar["session"].search_sorted(targets["session"]).to_list()
-    by_session: dict[int, list[Decision]] = {}
-    for number, symbol, amount in zip(numbers, targets["symbol"], targets[f"target_{kind}"], strict=True):
-        by_session.setdefault(number, []).append(
-            Decision(symbol, weight=amount) if kind == "weight" else Decision(symbol, shares=amount)
-        )
-    if by_session and min(by_session) < first:
-        raise ValueError(f"expected targets from {market.calendar['session'][first]} on, found earlier ones")
-
-    def decide(session: int, equity: int, positions: dict[str, int]) -> Iterable[Decision]:  # noqa: ARG001
-        return by_session.get(session, [])
-
-    return decide
-
-
-def _decide_by_strategy(
-    strategy: Strategy, market: Market, configuration: Configuration, taken: list[tuple[dt.date, str, float]]
-) -> Decide:
-    ordered = market.bars.sort("known_at", "session", "symbol")
-    known_at = ordered["known_at"]
-    lag = dt.timedelta(minutes=configuration.decision_lag_minutes)
-    days, closes = market.calendar["session"].to_list(), market.calendar["close_at"].to_list()
-
-    def decide(session: int, equity: int, positions: dict[str, int]) -> Iterable[Decision]:
-        now = closes[session] + lag
-        known = ordered.head(int(known_at.search_sorted(now, side="right")))
-        held = {symbol: quantity / UNIT for symbol, quantity in sorted(positions.items())}
-        weights = strategy(View(days[session], now, known, equity / UNIT, held))
-        taken.extend((days[session], symbol, float(weight)) for symbol, weight in sorted(weights.items()))
-        return [Decision(symbol, weight=float(weight)) for symbol, weight in sorted(weights.items())]
-
-    return decide
-
-
 def _delistings(delistings: pl.DataFrame | None, market: Market) -> dict[tuple[int, str], int | None]:
     if delistings is None:
         return {}
@@ -265,27 +327,3 @@ def _delistings(delistings: pl.DataFrame | None, market: Market) -> dict[tuple[i
         (market.session_number(session), symbol): None if price is None else to_units(price)
         for session, symbol, price in rows
     }
-
-
-def _runs_frame(
-    run_key: str,
-    configuration: Configuration,
-    data_sha256: str,
-    equity: pl.DataFrame,
-    universe: list[str],
-    labels: set[str],
-) -> pl.DataFrame:
-    schema = TABLES["backtests.runs"].polars_schema
-    row = {
-        "run_key": run_key,
-        "strategy": configuration.strategy,
-        "first_session": equity["session"][0],
-        "last_session": equity["session"][-1],
-        "n_symbols": len(universe),
-        "fill_rule": FILL_RULE,
-        "configuration": configuration.canonical_json(),
-        "data_sha256": data_sha256,
-        "labels": ",".join(sorted({*configuration.labels(), *labels})),
-        "synthetic": bool(equity["synthetic"][-1]),
-    }
-    return pl.DataFrame([row], schema=schema)

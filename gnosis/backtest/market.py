@@ -16,7 +16,8 @@ from gnosis.trading.trailing import trailing_sigma_d, trailing_windows
 
 LOOKBACK_SESSIONS = 20
 BAR_COLUMNS = [
-    "session", "symbol", "ts", "open", "close", "volume", "adjustment_factor", "known_at", "provider", "synthetic",
+    "session", "symbol", "ts", "open", "high", "low", "close", "volume", "adjustment_factor", "known_at", "provider",
+    "synthetic",
 ]  # fmt: skip
 _MAX_PRICE_USD = 2**53 / UNIT
 
@@ -38,8 +39,14 @@ class Market:
     ----------
     calendar
         ``session``, ``open_at``, ``close_at`` of every exchange session from the first to the last bar.
-    opens, closes
+    sessions
+        The sessions of the calendar.
+    first_bars
+        Session number of the first bar of each symbol.
+    opens, highs, lows, closes
         Prices in units of 1e-8 dollars, int64.
+    marks
+        Latest close up to each session, in the same units; 0 before the first bar.
     volumes
         Shares; NaN when not known.
     sigma_d
@@ -51,9 +58,14 @@ class Market:
     """
 
     calendar: pl.DataFrame
+    sessions: list[dt.date]
     symbols: list[str]
+    first_bars: np.ndarray
     opens: np.ndarray
+    highs: np.ndarray
+    lows: np.ndarray
     closes: np.ndarray
+    marks: np.ndarray
     volumes: np.ndarray
     sigma_d: np.ndarray
     adv_shares: np.ndarray
@@ -106,11 +118,20 @@ def build_market(bars: pl.DataFrame) -> Market:
     def measure(frame: pl.DataFrame, name: str) -> np.ndarray:
         return layout(frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy(), np.nan)
 
+    closes = price("close")
+    # The position of the latest bar of each symbol, found for all sessions at once.
+    latest = np.maximum.accumulate(np.where(closes > 0, np.arange(shape[0])[:, None], -1), axis=0)
+    marks = np.where(latest >= 0, np.take_along_axis(closes, np.maximum(latest, 0), axis=0), 0)
     return Market(
         calendar=calendar,
+        sessions=calendar["session"].to_list(),
         symbols=symbols,
+        first_bars=(closes > 0).argmax(axis=0),
         opens=price("open"),
-        closes=price("close"),
+        highs=price("high"),
+        lows=price("low"),
+        closes=closes,
+        marks=marks,
         volumes=measure(bars, "volume"),
         sigma_d=measure(known, "sigma_d"),
         adv_shares=measure(known, "adv_shares"),
@@ -126,17 +147,32 @@ def checked_bars(bars: pl.DataFrame) -> pl.DataFrame:
     bars = bars.select(BAR_COLUMNS).sort("session", "symbol")
     if bars.is_empty():
         raise ValueError("expected bars, found none: a backtest needs at least one session")
-    if (n := bars.select("session", "symbol").is_duplicated().sum()) > 0:
-        raise ValueError(f"expected one bar per session and symbol, found {n} rows that share a key: remove duplicates")
-    for name in ("open", "close", "adjustment_factor"):
-        limit = np.inf if name == "adjustment_factor" else _MAX_PRICE_USD
-        bad = bars.filter(~(pl.col(name) > 0) | ~(pl.col(name) < limit) | pl.col(name).is_null())
-        if bad.height:
+    # Rows are sorted, so equal keys are neighbours.
+    repeated = (pl.col("session") == pl.col("session").shift()) & (pl.col("symbol") == pl.col("symbol").shift())
+    if n := bars.select(repeated.sum()).item():
+        raise ValueError(f"expected one bar per session and symbol, found {n} rows that repeat a key: remove them")
+    prices = ["open", "high", "low", "close"]
+    limits = dict.fromkeys(prices, _MAX_PRICE_USD) | {"adjustment_factor": np.inf}
+    usable = [((pl.col(name) > 0) & (pl.col(name) < limit)).fill_null(False) for name, limit in limits.items()]
+    spans = (pl.col("high") >= pl.max_horizontal(prices)) & (pl.col("low") <= pl.min_horizontal(prices))
+    fine = bars.select(
+        *(condition.all().alias(name) for name, condition in zip(limits, usable, strict=True)), spans=spans.all()
+    ).row(0, named=True)
+    for (name, limit), condition in zip(limits.items(), usable, strict=True):
+        if not fine[name]:
+            bad = bars.filter(~condition)
             row = bad.row(0, named=True)
             raise ValueError(
                 f"expected {name} above 0 and below {limit:g}, found {row[name]} for {row['symbol']} "
                 f"at {row['session']} ({bad.height} rows)"
             )
+    if not fine["spans"]:
+        bad = bars.filter(~spans)
+        row = bad.row(0, named=True)
+        raise ValueError(
+            f"expected open and close between low and high, found {[row[name] for name in prices]} for "
+            f"{row['symbol']} at {row['session']} ({bad.height} rows): correct the bar"
+        )
     return bars
 
 
@@ -185,15 +221,23 @@ def _actions_by_number(actions: pl.DataFrame, sessions: pl.Series, symbols: list
 
 def frame_sha256(frame: pl.DataFrame) -> str:
     """Return a hash of names, dtypes and values that does not depend on the order of rows or columns."""
-    frame = frame.select(sorted(frame.columns)).sort(sorted(frame.columns))
+    frame = frame.select(sorted(frame.columns))
+    plain = [name for name, dtype in frame.schema.items() if not dtype.is_nested()]
+    return ordered_sha256(frame.sort(plain) if plain else frame)
+
+
+def ordered_sha256(frame: pl.DataFrame) -> str:
+    """Return a hash of names, dtypes and values of rows and columns as they stand."""
     digest = hashlib.sha256()
     for column in frame:
         digest.update(f"{column.name}:{column.dtype}:{len(column)}".encode())
         digest.update(column.is_null().to_numpy().tobytes())
-        if column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
+        if column.dtype.is_nested():
+            digest.update(column.to_frame().write_json().encode())
+        elif column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
             digest.update(column.to_physical().fill_null(0).to_numpy().tobytes())
         else:
             text = column.cast(pl.String).fill_null("")
             digest.update(text.str.len_bytes().to_numpy().tobytes())
-            digest.update("".join(text.to_list()).encode())
+            digest.update(text.str.join("").item().encode())
     return digest.hexdigest()

@@ -1,52 +1,23 @@
-"""One pass over the sessions: charges and corporate actions, fills at the open, marks and decisions at the close."""
+"""One pass over the sessions: charges and corporate actions, orders, marks and invariants, then the decision."""
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from gnosis.backtest.conditions import Conditions
 from gnosis.backtest.configuration import DAYS_PER_YEAR, Configuration
-from gnosis.backtest.costs import sqrt_concession_usd_per_share
+from gnosis.backtest.execution import Execution, Fill
 from gnosis.backtest.invariants import BarRecord, Expected, check_bar
 from gnosis.backtest.ledger import UNIT, Ledger, divide_half_even, to_units
+from gnosis.backtest.live_orders import LiveOrder, OrderBook, Role
 from gnosis.backtest.market import Market
+from gnosis.backtest.orders import Cancel, Order
+from gnosis.backtest.submission import Submission, Target
 
-RATE_UNIT = UNIT
-_BPS = RATE_UNIT // 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A target for one symbol: a share of equity or a number of shares, exactly one of them."""
-
-    symbol: str
-    weight: float | None = None
-    shares: float | None = None
-
-
-@dataclass(slots=True)
-class Order:
-    """What is still to be traded to reach ``target``; a new target on the same side continues the same parent."""
-
-    target: int
-    side: int
-    signal: int
-    filled: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """One fill; session and signal as session numbers, money and shares in units of 1e-8."""
-
-    session: int
-    symbol: str
-    quantity: int
-    reference: int
-    price: int
-    fee: int
-    signal: int
+_INT64_SAFE = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +28,21 @@ class Close:
     cash: int
     positions: int
     gross: int
+    receivable: int
+    payable: int
     record: BarRecord
     slippage: int
     n_stale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delisted:
+    """A position that a delisting ended: number of the exit in the ledger, session, price and quantity."""
+
+    number: int
+    session: int
+    symbol: str
+    price: int
 
 
 @dataclass(slots=True)
@@ -69,11 +52,13 @@ class Events:
     fills: list[Fill] = field(default_factory=list)
     closes: list[Close] = field(default_factory=list)
     actions: list[tuple[int, str, str, float, float]] = field(default_factory=list)
+    delisted: list[Delisted] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
 
 
-Decide = Callable[[int, int, dict[str, int]], Iterable[Decision]]
-"""Called after each close with session number, equity and positions (units of 1e-8); returns new targets."""
+Instruction = Target | Order | Cancel
+Decider = Callable[[int, int, "Simulation"], Iterable[Instruction]]
+"""Called after each close with session number and equity (units of 1e-8); returns what to do from the next open on."""
 
 
 class Simulation:
@@ -87,241 +72,216 @@ class Simulation:
         Costs and limits.
     delistings
         (session number, symbol) -> last price in units of 1e-8, or None when it is not known.
+    conditions
+        What is known beside daily bars.
     """
 
     def __init__(
-        self, market: Market, configuration: Configuration, delistings: dict[tuple[int, str], int | None]
+        self,
+        market: Market,
+        configuration: Configuration,
+        delistings: dict[tuple[int, str], int | None],
+        conditions: Conditions | None = None,
     ) -> None:
-        self.market = market
-        self.configuration = configuration
+        self.market, self.configuration = market, configuration
+        self.conditions = Conditions() if conditions is None else conditions
         deposit = to_units(configuration.initial_cash_usd)
         self.ledger = Ledger(deposit)
         self.expected = Expected(deposit=deposit, equity=deposit)
         self.events = Events()
-        self.orders: dict[str, Order] = {}
-        self.marks: dict[str, int] = {}
-        self.values: dict[str, int] = {}
-        self._delistings = delistings
-        self._delisted: set[str] = set()
-        self._number = {symbol: number for number, symbol in enumerate(market.symbols)}
-        self._sessions = market.calendar["session"].to_list()
+        self.orders = OrderBook()
+        self._execution = Execution(
+            market, self.conditions, configuration, self.ledger, self.expected, self.orders, self.events.labels,
+            self._moved,
+        )  # fmt: skip
+        self.events.fills = self._execution.fills
+        self._column = {symbol: number for number, symbol in enumerate(market.symbols)}
+        self._whole = np.zeros(len(market.symbols), dtype=np.int64)
+        self._fractional: dict[int, int] = {}
+        self._values = np.zeros(len(market.symbols), dtype=np.int64)
+        self._has_shorts = False
+        self._largest_holding = 0
+        self._largest_mark = int(market.marks.max(initial=0))
+        self._has_gap = (market.closes == 0).any(axis=1).tolist()
+        self._submission = Submission(market, configuration, self.ledger, self.orders, self._column)
+        self._delistings = {(session, self._column[symbol]): price for (session, symbol), price in delistings.items()}
+        self._actions: dict[int, list[int]] = {}
+        for session, column in sorted({*market.actions, *self._delistings}):
+            self._actions.setdefault(session, []).append(column)
+        self._due: dict[int, list[tuple[str, int]]] = {}
         multiple = configuration.cost_multiple
-        self._fee_rate = round(configuration.fee_bps * multiple * _BPS)
-        self._slippage_rate = round(configuration.slippage_bps * multiple * _BPS)
-        self._margin_rate = round(configuration.margin_rate_per_year * multiple * RATE_UNIT)
-        self._borrow_rate = round((configuration.borrow_rate_per_year or 0.0) * multiple * RATE_UNIT)
+        self._margin_rate = round(configuration.margin_rate_per_year * multiple * UNIT)
+        self._borrow_rate = round((configuration.borrow_rate_per_year or 0.0) * multiple * UNIT)
+        self._cash_rate = round(configuration.cash_rate_per_year * UNIT)
 
-    def run(self, first: int, decide: Decide) -> Events:
+    def run(self, first: int, decide: Decider) -> Events:
         """Step through the sessions from number ``first`` to the last bar."""
-        self._read_marks_before(first)
-        for session in range(first, len(self._sessions)):
+        market, ledger = self.market, self.ledger
+        last = len(market.sessions) - 1
+        for session in range(first, last + 1):
             record = BarRecord()
-            memo = self.ledger.slippage
+            memo = ledger.slippage
             if session > first:
                 self._charge(session, record)
-            self._act(session, record)
-            self._fill(session, record)
-            equity, n_stale = self._mark(session, record)
+            if session in self._actions:
+                self._act(session, record)
+            for symbol, amount in self._due.pop(session, ()):
+                self._pay(symbol, amount, record)
+            if self.configuration.close_out and session == last:
+                self._close_out(session)
+            if self.orders.live:
+                self._execution.trade(session, record)
+            positions, gross = self._mark(session)
+            equity = check_bar(market.sessions[session], ledger, positions, record, self.expected)
+            accounts = ledger.accounts
             self.events.closes.append(
                 Close(
-                    session=session,
-                    cash=self.ledger.accounts["cash"],
-                    positions=sum(self.values.values()),
-                    gross=sum(map(abs, self.values.values())),
-                    record=record,
-                    slippage=self.ledger.slippage - memo,
-                    n_stale=n_stale,
+                    session, accounts["cash"], positions, gross, accounts["receivables"], -accounts["payables"], record,
+                    ledger.slippage - memo, self._stale(session),
                 )
-            )
+            )  # fmt: skip
             self._decide(session, equity, decide)
         return self.events
 
-    def _read_marks_before(self, first: int) -> None:
-        for symbol, number in self._number.items():
-            known = self.market.closes[:first, number]
-            if known.any():
-                self.marks[symbol] = int(known[known > 0][-1])
-
-    def _charge(self, session: int, record: BarRecord) -> None:
-        days = (self._sessions[session] - self._sessions[session - 1]).days
-        for value in self.values.values():
-            if value < 0:
-                amount = divide_half_even(-value * self._borrow_rate * days, RATE_UNIT * DAYS_PER_YEAR)
-                self.ledger.charge("borrow", amount)
-                record.borrow += amount
-        owed = -self.ledger.accounts["cash"]
-        if owed > 0:
-            amount = divide_half_even(owed * self._margin_rate * days, RATE_UNIT * DAYS_PER_YEAR)
-            self.ledger.charge("interest", amount)
-            record.interest += amount
-
-    def _act(self, session: int, record: BarRecord) -> None:
-        concerned = sorted(self.ledger.quantities.keys() | self.orders.keys())
-        for symbol in concerned:
-            action = self.market.actions.get((session, self._number[symbol]))
-            if action is None:
-                continue
-            numerator, denominator = action.split_numerator, action.split_denominator
-            if numerator != denominator:
-                self.ledger.split(symbol, numerator, denominator)
-                record.touched.add(symbol)
-                if symbol in self.expected.quantities:
-                    held = self.expected.quantities[symbol]
-                    self.expected.quantities[symbol] = divide_half_even(held * numerator, denominator)
-                if symbol in self.orders:
-                    order = self.orders[symbol]
-                    order.target = divide_half_even(order.target * numerator, denominator)
-                    order.filled = divide_half_even(order.filled * numerator, denominator)
-                self.events.actions.append((session, symbol, "split", numerator / denominator, 0.0))
-            if action.dividend and symbol in self.ledger.quantities:
-                amount = self.ledger.dividend(symbol, action.dividend)
-                record.dividends += amount
-                self.events.actions.append((session, symbol, "dividend", action.dividend / UNIT, amount / UNIT))
-        for symbol in self._number:
-            if (session, symbol) in self._delistings:
-                self._delist(session, symbol, record)
-
-    def _delist(self, session: int, symbol: str, record: BarRecord) -> None:
-        self._delisted.add(symbol)
-        self.orders.pop(symbol, None)
-        held = self.ledger.quantities.get(symbol, 0)
-        if not held:
-            return
-        price = self._delistings[session, symbol]
-        if price is None:
-            price = 0 if held > 0 else self.marks[symbol]
-            self.events.labels.add("delisted_without_price")
-        record.traded += self.ledger.trade(symbol, -held, price, price, 0)
-        record.touched.add(symbol)
-        self._tally(symbol, -held)
-        self.events.actions.append((session, symbol, "delisting", price / UNIT, price * held / UNIT**2))
-
-    def _tally(self, symbol: str, quantity: int) -> None:
+    def _moved(self, column: int, quantity: int) -> None:
+        """Keep the engine's own tally of a position."""
+        symbol = self.market.symbols[column]
         held = self.expected.quantities.get(symbol, 0) + quantity
+        self._set(column, held)
+
+    def _set(self, column: int, held: int) -> None:
+        symbol = self.market.symbols[column]
+        whole, rest = divmod(held, UNIT)
+        if rest:
+            self._fractional[column], whole = held, 0
+        else:
+            self._fractional.pop(column, None)
+        self._whole[column] = whole
+        self._largest_holding = max(self._largest_holding, abs(whole))
         if held:
             self.expected.quantities[symbol] = held
         else:
             self.expected.quantities.pop(symbol, None)
 
-    def _fill(self, session: int, record: BarRecord) -> None:
-        opens = self.market.opens[session]
-        for symbol in sorted(self.orders, key=lambda name: (self.orders[name].signal, name)):
-            number = self._number[symbol]
-            reference = int(opens[number])
-            if reference == 0:
-                continue
-            order = self.orders[symbol]
-            remaining = order.target - self.ledger.quantities.get(symbol, 0)
-            quantity = order.side * min(abs(remaining), self._room(session, number, abs(remaining)))
-            if quantity == 0:
-                continue
-            concession = self._concession(session, number, reference, abs(quantity), order.filled)
-            if concession is None:
-                self.events.labels.add("waited_for_history")
-                continue
-            price = reference + order.side * concession
-            if price <= 0:
-                raise ValueError(
-                    f"expected a fill above 0 $, found {price / UNIT} for {quantity / UNIT} shares of {symbol} at "
-                    f"{self._sessions[session]}: the concession exceeds the price; lower participation or impact"
-                )
-            fee = divide_half_even(abs(price * quantity) * self._fee_rate, UNIT * RATE_UNIT)
-            record.traded += self.ledger.trade(symbol, quantity, price, reference, fee)
-            record.fees += fee
-            record.touched.add(symbol)
-            self._tally(symbol, quantity)
-            self.expected.slippage_exact += (price - reference) * quantity
-            self.expected.n_fills += 1
-            self.events.fills.append(Fill(session, symbol, quantity, reference, price, fee, order.signal))
-            order.filled += abs(quantity)
-            if quantity == remaining:
-                del self.orders[symbol]
-            else:
-                self.events.labels.add("partial_fills")
+    def _charge(self, session: int, record: BarRecord) -> None:
+        days = (self.market.sessions[session] - self.market.sessions[session - 1]).days
+        if self._borrow_rate:
+            shorts = self._values[self._values < 0].tolist() if self._has_shorts else ()
+            amount = sum(divide_half_even(-value * self._borrow_rate * days, UNIT * DAYS_PER_YEAR) for value in shorts)
+            if amount:
+                self.ledger.charge("borrow", amount)
+                record.borrow += amount
+        cash = self.ledger.accounts["cash"]
+        rate = self._margin_rate if cash < 0 else self._cash_rate
+        amount = divide_half_even(-cash * rate * days, UNIT * DAYS_PER_YEAR) if rate else 0
+        if amount:
+            self.ledger.charge("interest", amount)
+            record.interest += amount
 
-    def _room(self, session: int, number: int, wanted: int) -> int:
-        """Return the largest quantity that the bar can take; none when its volume is not known."""
-        if self.configuration.participation is None:
-            return wanted
-        volume = float(self.market.volumes[session, number])
-        average = float(self.market.adv_shares[session, number])
-        if not (math.isfinite(volume) and math.isfinite(average)):
-            self.events.labels.add("waited_for_history")
+    def _act(self, session: int, record: BarRecord) -> None:
+        for column in self._actions[session]:
+            action, symbol = self.market.actions.get((session, column)), self.market.symbols[column]
+            if action is not None and action.split_numerator != action.split_denominator:
+                self._split(session, column, action.split_numerator, action.split_denominator, record)
+            if action is not None and action.dividend and symbol in self.ledger.quantities:
+                amount = self.ledger.dividend(symbol, action.dividend)
+                record.dividends += amount
+                self.events.actions.append((session, symbol, "dividend", action.dividend / UNIT, amount / UNIT))
+                paid = self.conditions.pay_sessions.get((session, column), session)
+                if paid <= session:
+                    self._pay(symbol, amount, record)
+                else:
+                    self._due.setdefault(paid, []).append((symbol, amount))
+            if (session, column) in self._delistings:
+                self._delist(session, column, record)
+
+    def _pay(self, symbol: str, amount: int, record: BarRecord) -> None:
+        self.ledger.settle_dividend(symbol, amount)
+        record.dividends_paid += amount
+
+    def _split(self, session: int, column: int, numerator: int, denominator: int, record: BarRecord) -> None:
+        symbol = self.market.symbols[column]
+        orders = [order for order in self.orders.live.values() if order.column == column]
+        held = self.expected.quantities.get(symbol, 0)
+        if not held and not orders:
+            return
+        self.ledger.split(symbol, numerator, denominator)
+        record.touched.add(symbol)
+        self._set(column, divide_half_even(held * numerator, denominator))
+        for order in orders:
+            order.split(numerator, denominator)
+        self.events.actions.append((session, symbol, "split", numerator / denominator, 0.0))
+
+    def _delist(self, session: int, column: int, record: BarRecord) -> None:
+        symbol = self.market.symbols[column]
+        self._submission.delisted.add(symbol)
+        for order in [order for order in self.orders.live.values() if order.column == column]:
+            self.orders.end(order, "cancelled", session, f"{symbol} was delisted")
+        held = self.ledger.quantities.get(symbol, 0)
+        if not held:
+            return
+        price = self._delistings[session, column]
+        if price is None:
+            price = 0 if held > 0 else int(self.market.marks[session, column])
+            self.events.labels.add("delisted_without_price")
+        number = -2 - len(self.events.delisted)
+        record.traded += self.ledger.trade(symbol, -held, price, price, 0, number)
+        record.touched.add(symbol)
+        self._moved(column, -held)
+        self.events.delisted.append(Delisted(number, session, symbol, price))
+        self.events.actions.append((session, symbol, "delisting", price / UNIT, price * held / UNIT**2))
+
+    def _mark(self, session: int) -> tuple[int, int]:
+        """Value the positions at the latest closes; return their sum and the sum of absolute values."""
+        marks = self.market.marks[session]
+        # The sum of all products fits 64 bits for anything but absurd accounts; those are told in Python integers.
+        if self._largest_holding * self._largest_mark * len(marks) < _INT64_SAFE:
+            values = marks * self._whole
+            positions, gross = int(np.add.reduce(values)), int(np.add.reduce(np.abs(values)))
+        else:
+            values = marks.astype(object) * self._whole.astype(object)
+            positions, gross = sum(values), sum(map(abs, values))
+        for column, held in self._fractional.items():
+            value = divide_half_even(int(marks[column]) * held, UNIT)
+            values[column] = value
+            positions, gross = positions + value, gross + abs(value)
+        self._values, self._has_shorts = values, positions != gross
+        return positions, gross
+
+    def _stale(self, session: int) -> int:
+        if not self._has_gap[session]:
             return 0
-        return math.floor(self.configuration.participation * min(volume, average)) * UNIT
+        closes = self.market.closes[session]
+        return sum(int(closes[self._column[symbol]]) == 0 for symbol in self.ledger.quantities)
 
-    def _concession(self, session: int, number: int, reference: int, quantity: int, filled: int) -> int | None:
-        if self.configuration.slippage == "proportional":
-            return divide_half_even(reference * self._slippage_rate, RATE_UNIT)
-        sigma_d = float(self.market.sigma_d[session, number])
-        average = float(self.market.adv_shares[session, number])
-        if not (math.isfinite(sigma_d) and average > 0):
-            return None
-        price = reference / UNIT
-        per_share = sqrt_concession_usd_per_share(
-            price,
-            quantity / UNIT,
-            spread_usd=price * self.configuration.spread_bps / 10_000,
-            sigma_d=sigma_d,
-            adv_shares=average,
-            impact_coefficient=self.configuration.impact_coefficient,
-            filled_before_shares=filled / UNIT,
-        )
-        return to_units(per_share * self.configuration.cost_multiple)
-
-    def _mark(self, session: int, record: BarRecord) -> tuple[int, int]:
-        closes = self.market.closes[session].tolist()
-        for symbol, price in zip(self.market.symbols, closes, strict=True):
-            if price:
-                self.marks[symbol] = price
-        n_stale = sum(closes[self._number[symbol]] == 0 for symbol in self.ledger.quantities)
-        self.values = self.ledger.market_values(self.marks)
-        where = str(self._sessions[session])
-        return check_bar(where, self.ledger, self.values, record, self.expected), n_stale
-
-    def _decide(self, session: int, equity: int, decide: Decide) -> None:
+    def _decide(self, session: int, equity: int, decide: Decider) -> None:
+        instructions: Iterable[Instruction]
+        role: Role = "signal"
         if equity <= 0:
             self.events.labels.add("ruined")
-            decisions: Iterable[Decision] = [Decision(symbol, shares=0.0) for symbol in sorted(self.ledger.quantities)]
-            self.orders.clear()
+            for order in list(self.orders.live.values()):
+                self.orders.end(order, "cancelled", session, "equity is not positive")
+            instructions = [Target(symbol, shares=0.0) for symbol in sorted(self.ledger.quantities)]
+            role = "margin"
         else:
-            decisions = decide(session, equity, self.ledger.quantities)
-        for decision in decisions:
-            self._aim(session, equity, decision)
+            instructions = decide(session, equity, self)
+        for instruction in instructions:
+            if isinstance(instruction, Target):
+                self._submission.aim(session, equity, instruction, role)
+            elif isinstance(instruction, Cancel):
+                self._submission.cancel(session, instruction)
+            else:
+                self._submission.submit(session, instruction)
 
-    def _aim(self, session: int, equity: int, decision: Decision) -> None:
-        symbol, day = decision.symbol, self._sessions[session]
-        target = self._target_units(equity, decision, day)
-        if target and symbol in self._delisted:
-            raise ValueError(f"expected targets of listed symbols, found {symbol} at {day} after its delisting")
-        if target < 0 and self.configuration.borrow_rate_per_year is None:
-            raise ValueError(
-                f"expected no shorts without a borrow rate, found a short target of {symbol} at {day}: "
-                "set borrow_rate_per_year"
-            )
-        remaining = target - self.ledger.quantities.get(symbol, 0)
-        before = self.orders.pop(symbol, None)
-        if remaining == 0:
-            return
-        side = 1 if remaining > 0 else -1
-        filled = before.filled if before is not None and before.side == side else 0
-        self.orders[symbol] = Order(target, side, session, filled)
-
-    def _target_units(self, equity: int, decision: Decision, day: dt.date) -> int:
-        amount = decision.shares if decision.weight is None else decision.weight
-        if amount is None or not math.isfinite(amount):
-            raise ValueError(f"expected a finite target, found {amount} for {decision.symbol} at {day}")
-        if decision.symbol not in self._number:
-            raise ValueError(
-                f"expected targets of symbols with bars, found {decision.symbol!r} at {day}: load its bars"
-            )
-        if decision.weight is None or amount == 0:
-            return math.trunc(amount) * UNIT
-        price = self.marks.get(decision.symbol)
-        if price is None:
-            raise ValueError(
-                f"expected a bar of {decision.symbol} at or before {day} to size its target, found none: load its bars"
-            )
-        value = to_units(amount) * equity
-        whole = abs(value) // (UNIT * price)
-        return (whole if value > 0 else -whole) * UNIT
+    def _close_out(self, session: int) -> None:
+        """Let every position meet the last closing auction, at its costs; nothing is entered any more."""
+        for order in list(self.orders.live.values()):
+            if order.parent is None:
+                self.orders.end(order, "cancelled", session, "the run ends")
+        for symbol, held in sorted(self.ledger.quantities.items()):
+            self.orders.submit(
+                LiveOrder(
+                    self.orders.next_number(), symbol, self._column[symbol], -held, "closing_auction", session - 1,
+                    role="close_out",
+                )
+            )  # fmt: skip

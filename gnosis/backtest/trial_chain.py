@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import math
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -45,6 +45,11 @@ def _canonical(content: Mapping[str, Any]) -> str:
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def described(trial: Trial) -> dict[str, Any]:
+    """Return what a trial is, by name."""
+    return {item.name: getattr(trial, item.name) for item in fields(trial)}
+
+
 def sha256_of(content: Mapping[str, Any]) -> str:
     """Return the hash of the content as canonical JSON, dates in ISO form."""
     return hashlib.sha256(_canonical(content).encode()).hexdigest()
@@ -62,14 +67,17 @@ class Chain:
         """``row_sha256`` of the newest row."""
         return self.rows[-1]["row_sha256"] if self.rows else FIRST_PREVIOUS
 
-    def begun(self, trial: Trial) -> dict[str, Any] | None:
-        """Return the row that begins a trial; None when the ledger has it already."""
-        return None if trial.trial_id in self.latest else self._row(trial, "begun", {})
+    def begin(self, trial: Trial) -> dict[str, Any] | None:
+        """Append and return the row that begins a trial; None when the ledger has it already."""
+        return None if trial.trial_id in self.latest else self._append(trial, "begun", {})
 
-    def finished(
+    def finish(
         self, trial: Trial, status: Status, figures: Figures, returns_sha256: str | None
     ) -> dict[str, Any] | None:
-        """Return the row that ends a trial; None when it is complete already, or ended before as it ends now."""
+        """Append and return the row that ends a trial.
+
+        None when it is complete already, or ended before as it ends now.
+        """
         if trial.trial_id not in self.latest:
             raise TrialError(
                 f"expected trial {trial.trial_id[:12]} of family {trial.family!r} to be begun before it ends, found no "
@@ -84,10 +92,10 @@ class Chain:
             raise TrialError(f"expected finite figures or None, found {wrong} for trial {trial.trial_id[:12]}")
         if self.latest[trial.trial_id] in ("complete", status):
             return None
-        return self._row(trial, status, plain | {"returns_sha256": returns_sha256})
+        return self._append(trial, status, plain | {"returns_sha256": returns_sha256})
 
     def accept(self, row: dict[str, Any]) -> None:
-        """Append a row that continues the chain.
+        """Append a row that was read, if it continues the chain.
 
         Raises
         ------
@@ -104,21 +112,26 @@ class Chain:
             )
         if row.get("row_sha256") != sha256_of(content):
             raise ChainError(position, f"expected row {position} with its own hash, found another: it was changed")
-        self.rows.append(row)
-        self.latest[row["trial_id"]] = row["status"]
+        self._keep(row)
 
-    def _row(self, trial: Trial, status: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    def _append(self, trial: Trial, status: str, figures: Mapping[str, Any]) -> dict[str, Any]:
         row = {
             "sequence": len(self.rows) + 1,
             "trial_id": trial.trial_id,
-            **asdict(trial),
+            **described(trial),
             "period_first": trial.period_first.isoformat(),
             "period_last": trial.period_last.isoformat(),
             "status": status,
             **{name: figures.get(name) for name in (*_NUMBERS, "returns_sha256")},
             "previous_sha256": self.head,
         }
-        return row | {"row_sha256": sha256_of(row)}
+        row["row_sha256"] = sha256_of(row)
+        self._keep(row)
+        return row
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+        self.latest[row["trial_id"]] = row["status"]
 
     def frame(self) -> pl.DataFrame:
         """Return the rows as ``backtests.trials``."""

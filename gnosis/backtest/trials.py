@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 import polars as pl
 
-from gnosis.backtest.trial_chain import Chain, ChainError, TrialError, sha256_of
+from gnosis.backtest.trial_chain import Chain, ChainError, TrialError, described, sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Unpack
 
 Origin = Literal["training", "optuna", "sweep", "walk_forward", "backtest", "placebo", "vault"]
@@ -65,7 +65,7 @@ class Trial:
     @cached_property
     def trial_id(self) -> str:
         """SHA-256 of everything above."""
-        return sha256_of(asdict(self))
+        return sha256_of(described(self))
 
 
 class Figures(TypedDict, total=False):
@@ -78,11 +78,37 @@ class Figures(TypedDict, total=False):
     loss: float | None
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a trial ended: the arguments of :meth:`Recorder.finish`, for many trials at once.
+
+    Attributes
+    ----------
+    trial
+        Begun before.
+    status
+        How it ended.
+    returns
+        ``session`` and ``net_return``, or None.
+    figures
+        What it came to.
+    """
+
+    trial: Trial
+    status: Status = "complete"
+    returns: pl.DataFrame | None = None
+    figures: Figures = field(default_factory=Figures)
+
+
 class Recorder(Protocol):
     """Whoever fits, tunes or backtests is handed one."""
 
     def begin(self, trial: Trial) -> None:
         """Write a trial down before it gives a result. A trial that is already there is not written again."""
+        ...
+
+    def begin_all(self, trials: Sequence[Trial]) -> None:
+        """Write many trials down, in their order, before any of them gives a result."""
         ...
 
     def finish(
@@ -112,6 +138,10 @@ class Recorder(Protocol):
         TrialError
             For a trial that was never begun, or a figure that is not finite.
         """
+        ...
+
+    def finish_all(self, ended: Sequence[Ended]) -> None:
+        """Write down how many trials ended, in their order; see :meth:`finish`."""
         ...
 
 
@@ -152,9 +182,12 @@ class MemoryLedger:
 
     def begin(self, trial: Trial) -> None:
         """See :class:`Recorder`."""
-        row = self._chain.begun(trial)
-        if row is not None:
-            self._chain.accept(row)
+        self.begin_all([trial])
+
+    def begin_all(self, trials: Sequence[Trial]) -> None:
+        """See :class:`Recorder`."""
+        for trial in trials:
+            self._chain.begin(trial)
 
     def finish(
         self,
@@ -165,13 +198,15 @@ class MemoryLedger:
         **figures: Unpack[Figures],
     ) -> None:
         """See :class:`Recorder`."""
-        digest = None if returns is None else returns_sha256(returns)
-        row = self._chain.finished(trial, status, figures, digest)
-        if row is None:
-            return
-        self._chain.accept(row)
-        if returns is not None and digest is not None:
-            self._returns[digest] = returns
+        self.finish_all([Ended(trial, status, returns, figures)])
+
+    def finish_all(self, ended: Sequence[Ended]) -> None:
+        """See :class:`Recorder`."""
+        for end in ended:
+            digest = None if end.returns is None else returns_sha256(end.returns)
+            row = self._chain.finish(end.trial, end.status, end.figures, digest)
+            if row is not None and end.returns is not None and digest is not None:
+                self._returns[digest] = end.returns
 
     def rows(self) -> pl.DataFrame:
         """Return ``backtests.trials``."""
@@ -228,6 +263,7 @@ def vault_openings(rows: pl.DataFrame, family: str) -> int:
 
 __all__ = [
     "ChainError",
+    "Ended",
     "Figures",
     "MemoryLedger",
     "Recorder",

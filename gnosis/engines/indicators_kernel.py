@@ -29,7 +29,7 @@ MACD_FAST_WEIGHT = 2.0 / 13.0
 MACD_SLOW_WEIGHT = 2.0 / 27.0
 SIGNAL_BARS = 54
 SIGNAL_WEIGHT = 2.0 / 10.0
-BLOCK = 128
+BLOCK = 512
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -41,43 +41,61 @@ def window_average(x: np.ndarray, length: int, seed: int, weight: float) -> np.n
     """
     n = x.size
     out = np.full(n, np.nan)
-    state = np.empty(BLOCK)
+    steps = length - seed
+    room, start = np.empty((2, BLOCK + length)), np.empty(BLOCK)
     for first in range(length - 1, n, BLOCK):
-        width = min(BLOCK, n - first)
-        oldest = first - length + 1
-        state[:] = 0.0
-        for k in range(seed):
-            values = x[oldest + k : oldest + k + width]
-            for lane in range(width):
-                state[lane] += values[lane]
+        last = min(first + BLOCK, n)
+        width = last - first
+        discounted_mean(x[first - steps + 1 : last], steps, 1.0 - weight, room, out[first:last])
+        own = x[first - length + 1 : last - steps]
+        start[:width] = own[:width]
+        for k in range(1, seed):
+            _add(own[k : k + width], start[:width])
         for lane in range(width):
-            state[lane] /= seed
-        _follow(x[oldest + seed : first + width], length - seed, weight, state[:width])
-        out[first : first + width] = state[:width]
+            start[lane] /= seed
+        _join(start[:width], (1.0 - weight) ** steps, out[first:last])
     return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _follow(x: np.ndarray, steps: int, weight: float, state: np.ndarray) -> None:
-    """Let each mean take so many neighbouring values in, the first mean from the first value on."""
-    whole = steps - steps % 4
-    for k in range(0, whole, 4):
-        _take_four(x[k : k + state.size + 3], weight, state)
-    for k in range(whole, steps):
-        values = x[k : k + state.size]
-        for lane in range(state.size):
-            state[lane] += (values[lane] - state[lane]) * weight
+def discounted_mean(x: np.ndarray, length: int, share: float, room: np.ndarray, out: np.ndarray) -> None:
+    """Fill ``out`` with the mean of each ``length`` values of ``x``, weighted 1, ``share``, ... from the newest on.
+
+    Means are joined pair by pair, then pairs of pairs and so on (Kogge & Stone 1973): the values of a window always in
+    one and the same order, with as many steps as the length has binary digits. The mean of equal values is that value
+    to the bit. ``room`` is (2, x.size) or more.
+    """
+    ending, wider = room[0, : x.size], room[1, : x.size]
+    ending[:] = x
+    reach, taken = 1, 0
+    while True:
+        if length & reach:
+            newest = length - 1 - taken
+            older = ending[newest : newest + out.size]
+            if taken == 0:
+                out[:] = older
+            else:
+                _join(older, share**taken * (1.0 - share**reach) / (1.0 - share ** (taken + reach)), out)
+            taken += reach
+        if taken == length:
+            break
+        wider[reach:] = ending[reach:]
+        _join(ending[: x.size - reach], share**reach / (1.0 + share**reach), wider[reach:])
+        ending, wider = wider, ending
+        reach *= 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _take_four(x: np.ndarray, weight: float, state: np.ndarray) -> None:
-    for lane in range(state.size):
-        mean = state[lane]
-        mean += (x[lane] - mean) * weight
-        mean += (x[lane + 1] - mean) * weight
-        mean += (x[lane + 2] - mean) * weight
-        mean += (x[lane + 3] - mean) * weight
-        state[lane] = mean
+def _add(x: np.ndarray, out: np.ndarray) -> None:
+    for t in range(out.size):
+        out[t] += x[t]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _join(older: np.ndarray, part: float, out: np.ndarray) -> None:
+    """Let older means take ``part`` of the weight."""
+    for t in range(out.size):
+        out[t] += (older[t] - out[t]) * part
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -88,20 +106,19 @@ def macd_histogram(close: np.ndarray) -> np.ndarray:
     """
     n = close.size
     out = np.full(n, np.nan)
-    fast = np.empty(BLOCK)
-    slow = np.empty(BLOCK)
-    signal = np.empty(BLOCK)
+    room = np.empty((2, BLOCK + MACD_BARS))
+    fast, slow, signal = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    before = MACD_BARS - SIGNAL_BARS
     for first in range(MACD_BARS - 1, n, BLOCK):
         width = min(BLOCK, n - first)
         oldest = first - MACD_BARS + 1
-        fast[:width] = close[oldest : oldest + width]
-        slow[:width] = close[oldest : oldest + width]
-        start = MACD_BARS - SIGNAL_BARS + 1
-        _follow(close[oldest + 1 : first + width], start - 1, MACD_FAST_WEIGHT, fast[:width])
-        _follow(close[oldest + 1 : first + width], start - 1, MACD_SLOW_WEIGHT, slow[:width])
+        start, past = close[oldest : oldest + width], close[oldest + 1 : oldest + before + width]
+        for weight, mean in ((MACD_FAST_WEIGHT, fast[:width]), (MACD_SLOW_WEIGHT, slow[:width])):
+            discounted_mean(past, before, 1.0 - weight, room, mean)
+            _join(start, (1.0 - weight) ** before, mean)
         for lane in range(width):
             signal[lane] = fast[lane] - slow[lane]
-        for k in range(start, MACD_BARS):
+        for k in range(before + 1, MACD_BARS):
             values = close[oldest + k : oldest + k + width]
             for lane in range(width):
                 fast[lane] += (values[lane] - fast[lane]) * MACD_FAST_WEIGHT
@@ -153,37 +170,24 @@ def adx(plus: np.ndarray, minus: np.ndarray) -> np.ndarray:
     """
     n = plus.size
     out = np.full(n, np.nan)
-    p = np.empty(BLOCK)
-    m = np.empty(BLOCK)
-    mean = np.empty(BLOCK)
+    ups_before = window_average(plus, WILDER_MOVES, WILDER_SPAN, WILDER_WEIGHT)
+    downs_before = window_average(minus, WILDER_MOVES, WILDER_SPAN, WILDER_WEIGHT)
+    p, m, mean = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     for first in range(2 * WILDER_MOVES, n, BLOCK):
         width = min(BLOCK, n - first)
-        oldest = first - 2 * WILDER_MOVES + 1
-        p[:] = 0.0
-        m[:] = 0.0
+        oldest = first - WILDER_MOVES + 1
+        p[:width] = ups_before[oldest - 1 : oldest - 1 + width]
+        m[:width] = downs_before[oldest - 1 : oldest - 1 + width]
         mean[:] = 0.0
-        for k in range(2 * WILDER_MOVES):
+        for k in range(WILDER_MOVES):
             ups = plus[oldest + k : oldest + k + width]
             downs = minus[oldest + k : oldest + k + width]
-            if k < WILDER_SPAN:
-                for lane in range(width):
-                    p[lane] += ups[lane] * WILDER_WEIGHT
-                    m[lane] += downs[lane] * WILDER_WEIGHT
-                continue
+            weight = 1.0 / WILDER_SPAN if k >= WILDER_SPAN else 1.0 / (k + 1.0)
             for lane in range(width):
                 p[lane] += (ups[lane] - p[lane]) * WILDER_WEIGHT
                 m[lane] += (downs[lane] - m[lane]) * WILDER_WEIGHT
-            if k < WILDER_MOVES:
-                continue
-            if k < WILDER_MOVES + WILDER_SPAN:
-                for lane in range(width):
-                    mean[lane] += 100.0 * (abs(p[lane] - m[lane]) / (p[lane] + m[lane]))
-                if k == WILDER_MOVES + WILDER_SPAN - 1:
-                    for lane in range(width):
-                        mean[lane] /= WILDER_SPAN
-            else:
-                for lane in range(width):
-                    dx = 100.0 * (abs(p[lane] - m[lane]) / (p[lane] + m[lane]))
-                    mean[lane] += (dx - mean[lane]) * WILDER_WEIGHT
+                dx = 100.0 * (abs(p[lane] - m[lane]) / (p[lane] + m[lane]))
+                # A mean of the first few, then the recursion.
+                mean[lane] += (dx - mean[lane]) * weight
         out[first : first + width] = mean[:width]
     return out

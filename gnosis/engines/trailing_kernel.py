@@ -106,55 +106,6 @@ def trailing(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def trailing_quantiles(
-    matrix: Floats, symbol: Integers, column: Integers, window: int, fewest: int, shares: Floats
-) -> Floats:
-    """Return quantiles of the ``window`` columns before each point as :func:`trailing` does, shape (shares, points)."""
-    out = np.full((shares.size, symbol.size), np.nan)
-    sample = np.empty(window)
-    n = 0
-    for i in range(symbol.size):
-        row, end = matrix[symbol[i]], column[i]
-        if i > 0 and symbol[i] == symbol[i - 1] and end == column[i - 1] + 1:
-            gone = row[end - 1 - window] + 0.0 if end > window else np.nan
-            n = _exchanged(sample, n, gone, row[end - 1] + 0.0)
-        else:
-            n = 0
-            for j in range(max(end - window, 0), end):
-                if not np.isnan(row[j]):
-                    sample[n] = row[j] + 0.0
-                    n += 1
-            sample[:n].sort()
-        if n >= fewest:
-            for k in range(shares.size):
-                out[k, i] = quantile(sample[:n], shares[k])
-    return out
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _exchanged(sample: Floats, n: int, gone: float, come: float) -> int:
-    """Take one of n ascending values out and put another in, NaN for none; return how many there are."""
-    if np.isnan(gone):
-        at = n
-        n += 1
-    else:
-        at = _first_from(sample, n, gone)
-    if np.isnan(come):
-        n -= 1
-        for k in range(at, n):
-            sample[k] = sample[k + 1]
-        return n
-    while at > 0 and sample[at - 1] > come:
-        sample[at] = sample[at - 1]
-        at -= 1
-    while at + 1 < n and sample[at + 1] < come:
-        sample[at] = sample[at + 1]
-        at += 1
-    sample[at] = come
-    return n
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _run_end(symbol: Integers, column: Integers, i: int) -> int:
     """Return the point after the last of those that follow point ``i`` session by session."""
     end = i + 1

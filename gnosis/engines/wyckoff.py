@@ -101,36 +101,27 @@ def wyckoff_phase(
     >>> wyckoff_phase(*bars, *point, window=50, edges=sides, earlier_edges=sides, reach=np.array([2.0])).item()
     1.0
     """
-    from gnosis.engines.wyckoff_kernel import TO_TEST, phases
+    from gnosis.engines.wyckoff_kernel import TO_TEST, UNKNOWN, after_test, phases
 
     def plain(values: Floats) -> Floats:
         return np.array(values, dtype=np.float64, order="C")
 
     tops, bottoms, closes, traded = (plain(side) for side in (high, low, close, volume))
-
-    def judged(at: Integers | slice, earlier: Range) -> Floats:
-        return phases(
-            tops,
-            bottoms,
-            closes,
-            traded,
-            np.array(symbol[at], dtype=np.int64),
-            np.array(column[at], dtype=np.int64),
-            window,
-            plain(edges.low[at]),
-            plain(edges.high[at]),
-            plain(earlier.low),
-            plain(earlier.high),
-            plain(reach[at]),
-        )
-
+    symbol, column = (np.array(place, dtype=np.int64) for place in (symbol, column))
+    reach = plain(reach)
+    found, otherwise = phases(
+        tops, bottoms, closes, traded, symbol, column, window, plain(edges.low), plain(edges.high), reach
+    )
+    at = np.flatnonzero(found == TO_TEST)
     if isinstance(earlier_edges, Range):
-        return judged(slice(None), earlier_edges)
-    found = judged(slice(None), Range(np.zeros(0), np.zeros(0)))
-    to_test = np.flatnonzero(found == TO_TEST)
-    if to_test.size:
-        found[to_test] = judged(to_test, earlier_edges(to_test))
-    return found
+        earlier = Range(earlier_edges.low[at], earlier_edges.high[at])
+        unknown = np.isnan(earlier_edges.low + earlier_edges.high)
+    else:
+        earlier = earlier_edges(at)
+        unknown = np.zeros(found.shape, dtype=bool)
+    sides = plain(earlier.low), plain(earlier.high)
+    found[at] = after_test(tops, bottoms, closes, symbol[at], column[at], *sides, reach[at], otherwise[at])
+    return np.where(unknown, UNKNOWN, found)
 
 
 def wyckoff_phase_of_extremes(

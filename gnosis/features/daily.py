@@ -148,20 +148,17 @@ def _of_regular(
         width = end - start
         values = daily_forms(panel, points_of(high - low, start, end), market)
         mine = slice(*np.searchsorted(symbol, (low, high)))
-        # Session after session, as the columns are sorted: what is written together lies together.
-        order = np.empty(mine.stop - mine.start, np.int64)
-        order[session_major(position[mine])] = np.arange(order.size)
-        cells = ((symbol[mine] - low) * width + position[mine] - start)[order]
-        own_places = places[mine][order]
+        own_places = np.full((width, high - low), -1, np.int32)
+        own_places[position[mine] - start, symbol[mine] - low] = places[mine]
         for feature in DAILY:
             if feature.name == "regime_session":
                 continue
-            found = np.ascontiguousarray(values[feature.name], dtype=np.float64)
+            found = np.ascontiguousarray(values[feature.name], dtype=np.float64).reshape(high - low, width)
             if feature.dtype == "float":
-                put(found, cells, own_places, columns[feature.name])
+                put(found, own_places, columns[feature.name])
             else:
                 shift = feature.first_code if feature.dtype == "category" else 0
-                put_codes(found, cells, own_places, UNKNOWN, shift, columns[feature.name])
+                put_codes(found, own_places, UNKNOWN, shift, columns[feature.name])
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         list(pool.map(fill, blocks))

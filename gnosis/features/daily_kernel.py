@@ -30,17 +30,31 @@ def session_major(position: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def put(values: np.ndarray, cells: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
-    """Put the values of some cells at their places in ``out``."""
-    for row in range(cells.size):
-        out[places[row]] = values[cells[row]]
+def put(values: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
+    """Put values of shape (symbols, sessions) at their ``places`` in ``out``, int32 (sessions, symbols), -1 for none.
+
+    Session after session, as ``out`` is sorted: what is written together lies together.
+
+    Examples
+    --------
+    >>> out = np.zeros(3)
+    >>> put(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0, 1], [-1, 2]], np.int32), out)
+    >>> out.tolist()
+    [1.0, 3.0, 4.0]
+    """
+    for session in range(places.shape[0]):
+        for symbol in range(places.shape[1]):
+            place = places[session, symbol]
+            if place >= 0:
+                out[place] = values[symbol, session]
 
 
 @njit(cache=True, nogil=True)
-def put_codes(
-    values: np.ndarray, cells: np.ndarray, places: np.ndarray, unknown: int, first: int, out: np.ndarray
-) -> None:
-    """Put whole numbers, shifted by ``first``, at their places in ``out``; ``unknown`` stands for NaN."""
-    for row in range(cells.size):
-        value = values[cells[row]]
-        out[places[row]] = unknown if np.isnan(value) else np.int8(value) + first
+def put_codes(values: np.ndarray, places: np.ndarray, unknown: int, first: int, out: np.ndarray) -> None:
+    """Put whole numbers, shifted by ``first``, at their places as :func:`put` does; ``unknown`` stands for NaN."""
+    for session in range(places.shape[0]):
+        for symbol in range(places.shape[1]):
+            place = places[session, symbol]
+            if place >= 0:
+                value = values[symbol, session]
+                out[place] = unknown if np.isnan(value) else np.int8(value) + first

@@ -14,6 +14,7 @@ from numba import njit
 
 # Log returns carry a rounding error of about 2e-16: a smaller spread than this is no spread.
 NO_SPREAD = 1e-14
+BLOCK = 512
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -77,30 +78,81 @@ def return_score(
     for t in range(1, n):
         if symbol[t] == symbol[t - 1] and position[t] == position[t - 1] + 1:
             step[t] = math.log(close[t] / close[t - 1])
+    # A change also reads the row before its own.
+    plain = _plain_run(symbol, position, known_at, step) - 1
     sample = np.empty(window)
-    for t in range(1, n):
-        if math.isnan(step[t]) or known_at[t - 1] > known_at[t]:
+    mean, squares = np.empty(BLOCK), np.empty(BLOCK)
+    t = 1
+    while t < n:
+        end = t
+        while end < min(t + BLOCK, n) and plain[end] > window:
+            end += 1
+        if end > t:
+            # Every row of a block has its whole window: they step through it together, from the newest on.
+            width = end - t
+            mean[:] = 0.0
+            squares[:] = 0.0
+            for k in range(1, window + 1):
+                _add(step[t - k : end - k], mean[:width])
+            for lane in range(width):
+                mean[lane] /= window
+            for k in range(1, window + 1):
+                _add_squares(step[t - k : end - k], mean[:width], squares[:width])
+            for lane in range(width):
+                spread = math.sqrt(squares[lane] / (window - 1))
+                if spread > NO_SPREAD:
+                    out[t + lane] = (step[t + lane] - mean[lane]) / spread
+            t = end
             continue
-        count = 0
-        j = t - 1
-        while j > 0 and symbol[j] == symbol[t] and position[t] - position[j] <= window:
-            if not math.isnan(step[j]) and known_at[j] <= known_at[t] and known_at[j - 1] <= known_at[t]:
-                sample[count] = step[j]
-                count += 1
-            j -= 1
-        if count < fewest:
-            continue
-        mean = 0.0
-        for value in sample[:count]:
-            mean += value
-        mean /= count
-        squares = 0.0
-        for value in sample[:count]:
-            squares += (value - mean) * (value - mean)
-        spread = math.sqrt(squares / (count - 1))
-        if spread > NO_SPREAD:
-            out[t] = (step[t] - mean) / spread
+        if not math.isnan(step[t]) and known_at[t - 1] <= known_at[t]:
+            count = 0
+            j = t - 1
+            while j > 0 and symbol[j] == symbol[t] and position[t] - position[j] <= window:
+                if not math.isnan(step[j]) and known_at[j] <= known_at[t] and known_at[j - 1] <= known_at[t]:
+                    sample[count] = step[j]
+                    count += 1
+                j -= 1
+            if count >= fewest:
+                out[t] = _score(step[t], sample[:count])
+        t += 1
     return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _plain_run(symbol: np.ndarray, position: np.ndarray, known_at: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return how many rows up to each are known values of neighbouring sessions, known in order; 0 where NaN."""
+    run = np.zeros(x.size, np.int64)
+    for t in range(x.size):
+        if math.isnan(x[t]):
+            continue
+        is_next = t > 0 and symbol[t] == symbol[t - 1] and position[t] == position[t - 1] + 1
+        run[t] = run[t - 1] + 1 if is_next and known_at[t] >= known_at[t - 1] else 1
+    return run
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add(x: np.ndarray, total: np.ndarray) -> None:
+    for lane in range(total.size):
+        total[lane] += x[lane]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_squares(x: np.ndarray, mean: np.ndarray, total: np.ndarray) -> None:
+    for lane in range(total.size):
+        total[lane] += (x[lane] - mean[lane]) * (x[lane] - mean[lane])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _score(own: float, sample: np.ndarray) -> float:
+    mean = 0.0
+    for value in sample:
+        mean += value
+    mean /= sample.size
+    squares = 0.0
+    for value in sample:
+        squares += (value - mean) * (value - mean)
+    spread = math.sqrt(squares / (sample.size - 1))
+    return (own - mean) / spread if spread > NO_SPREAD else np.nan
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -114,15 +166,31 @@ def ratio_to_usual(
     """
     n = x.size
     out = np.full(n, np.nan)
-    for t in range(1, n):
+    plain = _plain_run(symbol, position, known_at, x)
+    total = np.empty(BLOCK)
+    t = 1
+    while t < n:
+        end = t
+        while end < min(t + BLOCK, n) and plain[end] > window:
+            end += 1
+        if end > t:
+            total[:] = 0.0
+            for k in range(1, window + 1):
+                _add(x[t - k : end - k], total[: end - t])
+            for lane in range(end - t):
+                if total[lane] > 0.0:
+                    out[t + lane] = x[t + lane] / (total[lane] / window)
+            t = end
+            continue
         count = 0
-        total = 0.0
+        own_total = 0.0
         j = t - 1
         while j >= 0 and symbol[j] == symbol[t] and position[t] - position[j] <= window:
             if not math.isnan(x[j]) and known_at[j] <= known_at[t]:
-                total += x[j]
+                own_total += x[j]
                 count += 1
             j -= 1
-        if count >= fewest and total > 0.0:
-            out[t] = x[t] / (total / count)
+        if count >= fewest and own_total > 0.0:
+            out[t] = x[t] / (own_total / count)
+        t += 1
     return out

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gnosis.learning.calibrator_kernel import IDENTITY, ISOTONIC, PLATT, Maps, bins_of, calibrate, odds
+from gnosis.learning.calibrator_kernel import IDENTITY, ISOTONIC, PLATT, Maps, calibrate, intervals, odds
 from gnosis.learning.canonical import canonical_json
-from gnosis.learning.reliability import wilson
 from gnosis.options.arrays import frozen
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Calibrator:
         return out
 
     def interval(self, probabilities: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return how often the class happened among calibration rows with such a probability.
+        """Return the 95 % intervals of the calibrated probabilities.
 
         Parameters
         ----------
@@ -98,13 +97,20 @@ class Calibrator:
         Returns
         -------
         tuple of numpy.ndarray
-            Ends of Wilson's 95 % interval in the bin that each probability falls into, same shape; NaN without
-            calibration rows. Rows count as independent; with outcomes that overlap the interval is too narrow.
+            Ends, same shape; NaN without calibration rows. Each interval contains its calibrated probability.
+
+        Notes
+        -----
+        Wilson's (1927) score interval of a frequency equal to the calibrated probability among as many rows as the bin
+        of calibration rows that the probability of the model falls into: how far the true probability may lie from what
+        is said when nothing but those rows tells. The map rests on the rows of all bins, so the interval is wide where
+        the map has the right form. Rows count as independent; with outcomes that overlap the interval is too narrow by
+        up to the square root of the horizon.
         """
         raw = self._classes(probabilities)
-        low, high = np.empty(raw.shape), np.empty(raw.shape)
+        calibrated, low, high = self.apply(raw), np.empty(raw.shape), np.empty(raw.shape)
         for at in range(self.n_classes):
-            bins_of(self.maps_as_arrays, at, raw[:, at], low[:, at], high[:, at])
+            intervals(self.maps_as_arrays, at, raw[:, at], calibrated[:, at], low[:, at], high[:, at])
         return low, high
 
     def to_json(self) -> str:
@@ -130,10 +136,6 @@ class Calibrator:
     def maps_as_arrays(self) -> Maps:
         """The same as compiled code reads it."""
         lowest = 0.0 if self.method == "identity" else 1.0 / (self.n + 2)
-        ends = [
-            wilson(np.array(happened, np.int64), np.array(counts, np.int64))
-            for happened, counts in zip(self.bin_happened, self.bin_counts, strict=True)
-        ]
         starts = [
             [-np.inf, *of_class] if counts else []
             for of_class, counts in zip(self.bin_starts, self.bin_counts, strict=True)
@@ -147,8 +149,7 @@ class Calibrator:
             y=np.array([number for _, other in pairs for number in other], dtype=np.float64),
             first_bin=np.cumsum([0, *map(len, starts)], dtype=np.int64),
             bin_start=np.array([start for of_class in starts for start in of_class], dtype=np.float64),
-            bin_low=np.concatenate([low for low, _ in ends]),
-            bin_high=np.concatenate([high for _, high in ends]),
+            bin_rows=np.array([rows for counts in self.bin_counts for rows in counts], dtype=np.float64),
         )
 
     def _classes(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

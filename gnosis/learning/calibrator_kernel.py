@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gnosis.learning.metrics import SMALLEST_PROBABILITY
+from gnosis.learning.reliability import Z_95
 
 IDENTITY, PLATT, ISOTONIC = 0, 1, 2
 
@@ -29,9 +30,9 @@ class Maps(NamedTuple):
         float64: intercept and slope of Platt's line, or the corners of the isotonic map.
     first_bin
         int64, shape (classes + 1,): where the bins of each class begin.
-    bin_start, bin_low, bin_high
+    bin_start, bin_rows
         float64, shape (bins,): where a bin of uncalibrated probabilities begins, minus infinity for the first one, and
-        the ends of its interval.
+        its calibration rows.
     """
 
     method: NDArray[np.int64]
@@ -41,8 +42,7 @@ class Maps(NamedTuple):
     y: NDArray[np.float64]
     first_bin: NDArray[np.int64]
     bin_start: NDArray[np.float64]
-    bin_low: NDArray[np.float64]
-    bin_high: NDArray[np.float64]
+    bin_rows: NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -129,8 +129,12 @@ def calibrate(maps: Maps, begin: int, raw: np.ndarray, out: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bins_of(maps: Maps, place: int, raw: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Write the ends of the interval of the bin that each uncalibrated probability of a class falls into.
+def intervals(
+    maps: Maps, place: int, raw: np.ndarray, calibrated: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> None:
+    """Write the ends of Wilson's interval around calibrated probabilities of a class.
+
+    The sample is as large as the bin of calibration rows that the uncalibrated probability falls into.
 
     Parameters
     ----------
@@ -138,13 +142,23 @@ def bins_of(maps: Maps, place: int, raw: np.ndarray, low: np.ndarray, high: np.n
         Of the classes.
     place
         Class in ``maps``.
-    raw, low, high
+    raw, calibrated
+        float64, shape (rows,).
+    low, high
         float64, shape (rows,); NaN where the class has no bins.
     """
     first, end = maps.first_bin[place], maps.first_bin[place + 1]
     for row in range(raw.size):
+        if end == first:
+            low[row] = high[row] = np.nan
+            continue
         at = end - 1
         while at > first and raw[row] < maps.bin_start[at]:
             at -= 1
-        low[row] = maps.bin_low[at] if end > first else np.nan
-        high[row] = maps.bin_high[at] if end > first else np.nan
+        p, n = calibrated[row], maps.bin_rows[at]
+        shrink = 1.0 + Z_95**2 / n
+        centre = (p + Z_95**2 / (2.0 * n)) / shrink
+        half = Z_95 / shrink * math.sqrt(p * (1.0 - p) / n + (Z_95 / (2.0 * n)) ** 2)
+        # At 0 and at 1 one end is the probability itself; rounding must not put it on the other side.
+        low[row] = min(max(centre - half, 0.0), p)
+        high[row] = max(min(centre + half, 1.0), p)

@@ -149,6 +149,22 @@ def drift_of(
     )
 
 
+def training_rows(
+    version: str,
+    features: pl.DataFrame,
+    dataset: pl.DataFrame,
+    folds: pl.DataFrame,
+    trained: pl.DataFrame,
+    *,
+    horizon: int,
+) -> pl.DataFrame:
+    """Return the feature rows that :func:`drift_of` compares with: those that a model of the direction learnt from."""
+    rows, known = Rows.of(features), dataset.filter(pl.col("horizon_bars") == horizon)
+    of_horizon = folds.filter(pl.col("horizon_bars") == horizon)
+    nothing = np.empty(0, dtype=np.int64)
+    return rows.frame[_model(version, nothing, rows, known, of_horizon, trained, horizon).reference]
+
+
 def _numbers(sessions: pl.Series) -> NDArray[np.int64]:
     return schedule()["session"].search_sorted(sessions).cast(pl.Int64).to_numpy()
 
@@ -300,4 +316,4 @@ def _frame(
     )
 
 
-__all__ = ["DriftError", "drift", "drift_of"]
+__all__ = ["DriftError", "drift", "drift_of", "training_rows"]

@@ -112,6 +112,8 @@ class Overfitting:
         From the ledger.
     n
         Returns of the strategy.
+    lacking
+        By name of a figure that is None, what there was too little of.
     """
 
     deflated_sharpe_ratio: float | None
@@ -121,6 +123,7 @@ class Overfitting:
     n_trials: int
     n_effective: float
     n: int
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

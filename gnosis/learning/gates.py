@@ -314,10 +314,12 @@ def _overfitting(evidence: Evidence) -> Iterator[_Statistic]:
         "probability_of_backtest_overfitting": ("<=", LARGEST_OVERFITTING_PROBABILITY),
         "spa_p_value": ("<=", LARGEST_SPA_P),
     }
-    lacking = "no trial in the ledger" if found is not None and found.n_trials < 1 else None
     for name, (comparator, threshold) in limits.items():
-        value = None if found is None else getattr(found, name)
-        yield _Statistic(name, value, comparator, threshold, 0 if found is None else found.n, lacking)
+        if found is None:
+            yield _Statistic(name, None, comparator, threshold, 0)
+            continue
+        lacking = found.lacking.get(name) if found.n_trials else "no trial in the ledger"
+        yield _Statistic(name, getattr(found, name), comparator, threshold, found.n, lacking)
 
 
 def _parity(evidence: Evidence) -> Iterator[_Statistic]:

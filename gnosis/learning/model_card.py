@@ -104,7 +104,7 @@ def model_card(
         "metrics_by_regime": {
             scope: _scores(own, scope)[newest["model_name"]]
             for scope in own["scope"].unique().sort()
-            if scope != "stitched" and not scope.startswith("fold ")
+            if scope != "stitched" and not scope.startswith(("fold ", "path"))
         },
         "calibration": _calibration(newest, own),
         "features": [

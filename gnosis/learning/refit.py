@@ -1,4 +1,4 @@
-"""A stored model fitted again from its training rows, with one thread and with two (G10, L-13.3)."""
+"""A stored model fitted again from its training rows: with one thread and with two (G10), and without features."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gnosis.learning import models
-from gnosis.learning.fitting import Part
+from gnosis.learning.cross_validation import purged_k_fold
+from gnosis.learning.fitting import INNER_FOLDS, Part
 from gnosis.learning.folds import walk_forward
 from gnosis.learning.heads import HEADS
+from gnosis.learning.importance import group_ablation
 from gnosis.learning.material import Material
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import polars as pl
+
+    from gnosis.learning.folds import Fold
 
 THREADS = (1, 2)
 
@@ -53,15 +57,7 @@ def refitted_hashes(
     RefitError
         When the fold of the model is not in the data set, or has too few rows for its head.
     """
-    material = Material.of(features, dataset, int(model["horizon_bars"]))
-    folds = {fold.number: fold for fold in walk_forward(material.rows)}
-    fold = folds.get(model["fold"])
-    part = None if fold is None else Part.of(material.rows, material.inputs, fold.train, HEADS[model["head"]])
-    if fold is None or part is None:
-        raise RefitError(
-            f"expected the training rows of {model['model_version']} in models.dataset, found none of fold "
-            f"{model['fold']}; train models.trained anew"
-        )
+    material, fold, part = _training_rows(features, dataset, model)
     weights = part.weights(with_energy=model["energy_weight"] == "kept")
     problem = part.problem(part.fit, weights, json.loads(model["parameters"])["model"], model["seed"])
     hashes: list[tuple[str, str]] = []
@@ -77,4 +73,51 @@ def refitted_hashes(
     }
 
 
-__all__ = ["RefitError", "refitted_hashes"]
+def ablation_by_group(features: pl.DataFrame, dataset: pl.DataFrame, model: Mapping[str, Any]) -> pl.DataFrame:
+    """Return what a stored model loses when it is fitted without a group of features, by purged cross-validation.
+
+    Only the rows that it was fitted to are looked at, in five contiguous folds (L-4.4, L-5.5).
+
+    Parameters
+    ----------
+    features, dataset, model
+        As of :func:`refitted_hashes`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Result of :func:`gnosis.learning.importance.group_ablation`.
+
+    Raises
+    ------
+    RefitError
+        As of :func:`refitted_hashes`.
+    """
+    _, _, part = _training_rows(features, dataset, model)
+    weights = part.weights(with_energy=model["energy_weight"] == "kept")
+    parameters = json.loads(model["parameters"])["model"]
+    t0, t1 = (instants[part.fit] for instants in part.times)
+    folds = []
+    for split in purged_k_fold(t0, t1, n_splits=INNER_FOLDS):
+        problem = part.problem(part.fit[split.train], weights[split.train], parameters, model["seed"])
+        judged = part.fit[split.test]
+        folds.append((problem, part.positions[judged], part.target[judged]))
+    return group_ablation(model["model_name"], folds)
+
+
+def _training_rows(
+    features: pl.DataFrame, dataset: pl.DataFrame, model: Mapping[str, Any]
+) -> tuple[Material, Fold, Part]:
+    material = Material.of(features, dataset, int(model["horizon_bars"]))
+    folds = {fold.number: fold for fold in walk_forward(material.rows)}
+    fold = folds.get(model["fold"])
+    part = None if fold is None else Part.of(material.rows, material.inputs, fold.train, HEADS[model["head"]])
+    if fold is None or part is None:
+        raise RefitError(
+            f"expected the training rows of {model['model_version']} in models.dataset, found none of fold "
+            f"{model['fold']}; train models.trained anew"
+        )
+    return material, fold, part
+
+
+__all__ = ["RefitError", "ablation_by_group", "refitted_hashes"]

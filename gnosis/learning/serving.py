@@ -50,7 +50,7 @@ class ServedAnswer(NamedTuple):
     p_down_raw, p_flat_raw, p_up_raw
         The same before calibration.
     p_up_low, p_up_high
-        Wilson's 95 % interval of ``p_up`` from the calibration rows.
+        95 % interval of ``p_up``, see :meth:`gnosis.learning.calibrator.Calibrator.interval`.
     mag_p0, mag_p1, mag_p2
         Calibrated probabilities of a small, middling and large absolute return.
     r_hat, r_hat_se
@@ -268,7 +268,7 @@ def _joined(parts: list[Maps]) -> Maps:
     """Lay the maps of several calibrators end to end."""
     if not parts:
         nothing, zero = np.empty(0), np.zeros(1, dtype=np.int64)
-        return Maps(np.empty(0, dtype=np.int64), nothing, zero, nothing, nothing, zero, nothing, nothing, nothing)
+        return Maps(np.empty(0, dtype=np.int64), nothing, zero, nothing, nothing, zero, nothing, nothing)
     joined = Maps(*map(np.concatenate, zip(*parts, strict=True)))
     return joined._replace(
         first=np.concatenate([[0], np.cumsum(np.concatenate([np.diff(part.first) for part in parts]))]),

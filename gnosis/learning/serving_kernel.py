@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from gnosis.learning.calibrator_kernel import Maps, bins_of, calibrate
+from gnosis.learning.calibrator_kernel import Maps, calibrate, intervals
 from gnosis.learning.families.answers import softmax
 
 DIRECTION, MAGNITUDE, VOLATILITY, RETURN, META = range(5)
@@ -75,7 +75,7 @@ def answer(
         calibrate(maps, first_class[DIRECTION], raw, calibrated)
         out[:, 0:3] = calibrated
         out[:, 3:6] = raw
-        bins_of(maps, first_class[DIRECTION] + 2, raw[:, 2], out[:, 6], out[:, 7])
+        intervals(maps, first_class[DIRECTION] + 2, raw[:, 2], calibrated[:, 2], out[:, 6], out[:, 7])
     at = first_margin[MAGNITUDE]
     if at != ABSENT:
         raw = class_probabilities(margins[:, at : at + 3])

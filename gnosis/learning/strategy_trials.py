@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from gnosis.backtest.deflation import deflate, return_moments
-from gnosis.backtest.overfitting import N_BLOCKS, probability_of_overfitting
+from gnosis.backtest.overfitting import FEWEST_PER_BLOCK, N_BLOCKS, probability_of_overfitting
 from gnosis.backtest.predictive_ability import superior_predictive_ability
 from gnosis.backtest.significance import Insufficient
 from gnosis.backtest.trials import Figures, Recorder, Trial, count_trials
@@ -105,7 +105,7 @@ def overfitting(returns: pl.DataFrame, ledger: Ledger, *, family: str, seed: int
         None without returns of the published family. The probability of backtest overfitting is that of choosing the
         best configuration among those that trade often enough to have a Sharpe ratio in every half of the time; it
         is None when the judged one does not. Superior predictive ability is that of all configurations over holding
-        nothing, after costs.
+        nothing, after costs. ``lacking`` says of each figure that is None why there is none.
     """
     if JUDGED not in returns.columns or returns.is_empty():
         return None
@@ -114,7 +114,8 @@ def overfitting(returns: pl.DataFrame, ledger: Ledger, *, family: str, seed: int
     mine = values[:, names.index(JUDGED)]
     deflated = deflate(mine, ledger.rows(), family, ledger.returns)
     n_trials = count_trials(ledger.rows(), family)
-    chosen_from = trades_often(values)
+    is_short = len(values) < N_BLOCKS * FEWEST_PER_BLOCK
+    chosen_from = np.full(len(names), fill_value=True) if is_short else trades_often(values)
     chance = (
         probability_of_overfitting(values[:, chosen_from])
         if chosen_from[names.index(JUDGED)]
@@ -122,6 +123,12 @@ def overfitting(returns: pl.DataFrame, ledger: Ledger, *, family: str, seed: int
     )
     ability = superior_predictive_ability(values, seed=seed)
     found = None if isinstance(deflated, Insufficient) else deflated
+    figures = {
+        "deflated_sharpe_ratio": deflated,
+        "deflated_sharpe_ratio_of_all": deflated,
+        "probability_of_backtest_overfitting": chance,
+        "spa_p_value": ability,
+    }
     return Overfitting(
         deflated_sharpe_ratio=None if found is None else found.deflated_effective,
         deflated_sharpe_ratio_of_all=None if found is None else found.deflated,
@@ -130,7 +137,23 @@ def overfitting(returns: pl.DataFrame, ledger: Ledger, *, family: str, seed: int
         n_trials=n_trials,
         n_effective=float(n_trials) if found is None else found.n_effective,
         n=mine.size,
+        lacking={name: _told(figure) for name, figure in figures.items() if isinstance(figure, Insufficient)},
     )
+
+
+def _told(lacking: Insufficient) -> str:
+    """Say what there is too little of.
+
+    Examples
+    --------
+    >>> _told(Insufficient("pbo", 70, 80, "returns", "too few returns in a block"))
+    'too few returns in a block: 70 of 80 returns'
+    >>> _told(Insufficient("sharpe", 70, None, "returns", "all returns are the same"))
+    'all returns are the same: 70 returns, and no number would do'
+    """
+    if lacking.needed is None:
+        return f"{lacking.reason}: {lacking.found} {lacking.unit}, and no number would do"
+    return f"{lacking.reason}: {lacking.found} of {lacking.needed} {lacking.unit}"
 
 
 def trades_often(values: NDArray[np.float64]) -> NDArray[np.bool_]:

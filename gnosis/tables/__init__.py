@@ -15,8 +15,13 @@ from gnosis.tables.backtests import (
     BacktestsEquity,
     BacktestsFills,
     BacktestsMetrics,
+    BacktestsOrders,
+    BacktestsOverfitting,
+    BacktestsReconciliation,
     BacktestsRuns,
+    BacktestsTrades,
     BacktestsTrials,
+    BacktestsWalkForward,
 )
 from gnosis.tables.dictionary import Table, quarantine_table, superseded_table
 from gnosis.tables.engines import (
@@ -122,9 +127,14 @@ TABLES: dict[str, Table] = {
         Table("models.promotion", ModelsPromotion, period="all"),
         Table("trades.ideas", TradesIdeas, period="month", is_published_once=True),
         Table("backtests.runs", BacktestsRuns, period="all"),
+        Table("backtests.orders", BacktestsOrders, period="all"),
         Table("backtests.fills", BacktestsFills, period="all"),
+        Table("backtests.trades", BacktestsTrades, period="all"),
         Table("backtests.equity", BacktestsEquity, period="all"),
         Table("backtests.metrics", BacktestsMetrics, period="all"),
+        Table("backtests.overfitting", BacktestsOverfitting, period="all"),
+        Table("backtests.walk_forward", BacktestsWalkForward, period="all"),
+        Table("backtests.reconciliation", BacktestsReconciliation, period="all"),
         Table("backtests.trials", BacktestsTrials, period="all"),
     )
 }

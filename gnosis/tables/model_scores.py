@@ -39,6 +39,7 @@ METRICS = [
     "icir",
     "ic_t",
     "time_series_ic",
+    "sharpe",
 ]
 GATES = ["G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10"]
 
@@ -49,7 +50,9 @@ class ModelsEvaluation(dy.Schema):
     horizon_bars = count("horizon", unit="sessions", nullable=False, primary_key=True)
     head = label(HEADS, "what the model answers", nullable=False, primary_key=True)
     model_name = label(MODEL_NAMES, "kind of model", nullable=False, primary_key=True)
-    scope = text("'stitched', 'fold N', 'year Y', or a state such as 'vix high'", primary_key=True)
+    scope = text(
+        "'stitched', 'fold N', 'year Y', a state such as 'vix high', 'path N' or 'paths': their mean", primary_key=True
+    )
     metric = label(
         METRICS,
         "those with _raw are before calibration; skills are 1 - loss / loss of the majority baseline",
@@ -57,7 +60,11 @@ class ModelsEvaluation(dy.Schema):
         primary_key=True,
     )
     value = number("unit of the metric", "value of the metric; null when undefined")
-    standard_error = number("unit of the metric", "stationary bootstrap standard error over sessions", min=0)
+    standard_error = number(
+        "unit of the metric",
+        "stationary bootstrap standard error over sessions; of 'paths' the standard deviation over the paths",
+        min=0,
+    )
     n = count("rows scored", nullable=False)
     verdict = label(["skill", "no_skill", "too_good", "insufficient"], "of the model on the stitched rows")
     synthetic = flag("true when any row rests on generated data")

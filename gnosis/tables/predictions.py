@@ -24,9 +24,9 @@ class ModelsPredictions(Origin):
     p_flat_raw = number("probability", "of a small move, before calibration", min=0, max=1)
     p_up_raw = number("probability", "of a rise, before calibration", min=0, max=1)
     p_up_low = number(
-        "probability", "how often calibration rows like it rose: low end of its 95 % interval", min=0, max=1
+        "probability", "low end of the 95 % interval of p_up by the number of calibration rows like it", min=0, max=1
     )
-    p_up_high = number("probability", "upper end of the same; a calibrated p_up may lie outside it", min=0, max=1)
+    p_up_high = number("probability", "upper end of the same: p_up lies between the two", min=0, max=1)
     mag_p0 = number("probability", "of a small absolute return, calibrated", min=0, max=1)
     mag_p1 = number("probability", "of a middling absolute return, calibrated", min=0, max=1)
     mag_p2 = number("probability", "of a large absolute return, calibrated", min=0, max=1)

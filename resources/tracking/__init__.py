@@ -6,7 +6,7 @@ the champion in ``models.promotion``, so a tracking server that is down costs a 
 
 from resources.tracking.errors import TrackingError
 from resources.tracking.links import registered_name
-from resources.tracking.record import recorded_promotion, recorded_run
+from resources.tracking.record import recorded_figures, recorded_promotion, recorded_run, remember_figures
 from resources.tracking.store import Tracking
 from resources.tracking.training import REQUIRED_TAGS, Training, identity_tags
 
@@ -16,7 +16,9 @@ __all__ = [
     "TrackingError",
     "Training",
     "identity_tags",
+    "recorded_figures",
     "recorded_promotion",
     "recorded_run",
     "registered_name",
+    "remember_figures",
 ]

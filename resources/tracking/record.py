@@ -46,6 +46,25 @@ def recorded_promotion(tracking: Tracking, promotion: pl.DataFrame, universe: st
     return all(known.get(standing.name) == standing.sha256 for standing in standings(promotion, universe))
 
 
+def recorded_figures(tracking: Tracking, trained: pl.DataFrame) -> dict[str, float]:
+    """Return the figures that were measured while exactly these models were fitted; empty when none were.
+
+    Parameters
+    ----------
+    tracking
+        The store that they will be logged to.
+    trained
+        Rows of ``models.trained`` of one head and horizon.
+    """
+    known = _all(tracking).get(tracking.address, {}).get("figures", {})
+    return dict(known.get(joined_sha256(trained.sort("fold", "model_name")["model_sha256"]), {}))
+
+
+def remember_figures(tracking: Tracking, trained: pl.DataFrame, figures: dict[str, float]) -> None:
+    """Record figures of the fitting of these models, of one head and horizon, until they are logged."""
+    _write(tracking, "figures", joined_sha256(trained.sort("fold", "model_name")["model_sha256"]), figures)
+
+
 def experiment_of(tracking: Tracking, run_id: str) -> str | None:
     """Return the experiment of a recorded run."""
     found = [run["experiment_id"] for run in _read(tracking)["runs"].values() if run["run_id"] == run_id]

@@ -227,10 +227,28 @@ def _stitched(training: Training) -> list[Metric]:
     found += [_metric(f"{name}/{metric}.by_fold", value, fold) for name, metric, value, fold in series.iter_rows()]
     spread = by_fold.group_by("model_name", "metric", maintain_order=True).agg(pl.col("value").std()).drop_nulls()
     found += [_metric(f"{name}/{metric}.spread", value) for name, metric, value in spread.iter_rows()]
+    found += _over_paths(scores)
     found += [_metric(f"training/{name}", value) for name, value in sorted(training.measured.items())]
     if training.n_trials is not None:
         found.append(_metric("training/n_trials", training.n_trials))
     return found
+
+
+def _over_paths(scores: pl.DataFrame) -> list[Metric]:
+    """Scores of the paths of combinatorial cross-validation as a series, their mean and their spread."""
+    columns = ("model_name", "metric", "value", "standard_error")
+    found = []
+    for name, metric, value, spread in scores.filter(pl.col("scope") == "paths").select(columns).iter_rows():
+        for suffix, number in (("paths", value), ("paths.spread", spread)):
+            if number is not None:
+                found.append(_metric(f"{name}/{metric}.{suffix}", number))
+    by_path = (
+        scores.filter(pl.col("scope").str.starts_with("path ") & pl.col("value").is_finite())
+        .with_columns(path=pl.col("scope").str.strip_prefix("path ").cast(pl.Int64))
+        .sort("model_name", "metric", "path")
+    )
+    series = by_path.select("model_name", "metric", "value", "path").iter_rows()
+    return found + [_metric(f"{name}/{metric}.by_path", value, path) for name, metric, value, path in series]
 
 
 def _sizes(models: pl.DataFrame) -> list[Metric]:

@@ -59,7 +59,7 @@ class Training:
         Further tables to keep with the run by name, such as ``drift_reference``; ``ablation``, a result of
         :func:`gnosis.learning.importance.group_ablation`, is drawn too.
     measured
-        Figures of the training itself with their unit in the name: ``fit_s``, ``peak_memory_mib``, ``predict_one_us``.
+        Figures of the training itself with their unit in the name, such as ``fit_s``.
     n_trials
         Trials of the ledger on this universe, head and horizon; None when they were not counted.
     """

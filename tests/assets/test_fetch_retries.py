@@ -16,6 +16,7 @@ from resources.market_data import MarketDataResource
 from resources.providers import Fetched
 from resources.providers.errors import ProviderError, SessionNotCoveredError
 from resources.providers.sample import SampleProvider
+from resources.peer_engines import PeerEnginesResource
 from resources.scorer_resource import ScorerResource
 from resources.tracking_resource import TrackingResource
 
@@ -47,6 +48,7 @@ def materialised(
             "market_data": MarketDataResource(provider="sample", home=str(home)),
             "tracking": TrackingResource(home=str(home)),
             "scorer": ScorerResource(),
+            "peer_engines": PeerEnginesResource(),
         },
         raise_on_error=False,
     )

@@ -19,9 +19,11 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from gnosis import sessions as exchange
 from gnosis.tables import TABLES
+from gnosis_dagster.home import instance_configuration
 from resources.lake import Lake
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("interface")]
@@ -110,6 +112,16 @@ class House:
         return made, checked
 
 
+@dataclass(frozen=True)
+class Crash:
+    """A run from ``first`` to ``last`` that was killed with everything else, and a copy of the home from before it."""
+
+    run: str
+    first: dt.date
+    last: dt.date
+    untroubled: Path
+
+
 def tags_of(run: Mapping[str, Any]) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in run["tags"]}
 
@@ -183,7 +195,34 @@ def loaded(house: House) -> House:
 
 @pytest.fixture(scope="module")
 def served_home(night_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copytree(night_home, tmp_path_factory.mktemp("served") / "home"))
+    home = Path(shutil.copytree(night_home, tmp_path_factory.mktemp("served") / "home"))
+    # The copy still names the databases of the home it was made from, and plain ``dagster dev`` believes it.
+    text = yaml.safe_dump(instance_configuration(home / "dagster"), sort_keys=True)
+    (home / "dagster" / "dagster.yaml").write_text(text)
+    return home
+
+
+@pytest.fixture(scope="module")
+def dev(served_home: Path) -> Iterator[House]:
+    """Plain ``dagster dev``, killed with all its processes by the last test that uses it."""
+    port = free_port()
+    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    house = started(served_home, port, command, DAGSTER_HOME=str(served_home / "dagster"))
+    yield loaded(house)
+    end_all(house)
+
+
+@pytest.fixture(scope="module")
+def crashed(dev: House, tmp_path_factory: pytest.TempPathFactory) -> Crash:
+    """What was left when everything was killed in the middle of a run: the run, its sessions, the home before it."""
+    untroubled = Path(shutil.copytree(dev.home, tmp_path_factory.mktemp("untroubled") / "home"))
+    first = following(dev.home)
+    last = exchange.shift_session(first, 41)
+    run = dev.launch(first.isoformat(), last.isoformat())
+    dev.wait_for_middle(run)
+    end_all(dev)
+    assert Lake(dev.home).verify() > 0
+    return Crash(run, first, last, untroubled)
 
 
 @pytest.fixture(scope="module")
@@ -192,8 +231,8 @@ def mlflow_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def up(served_home: Path, mlflow_port: int) -> Iterator[House]:
-    """``gnosis up``, stopped by the last test that uses it."""
+def up(crashed: Crash, served_home: Path, mlflow_port: int) -> Iterator[House]:
+    """``gnosis up`` on the home of the crash, stopped by the last test that uses it."""
     port = free_port()
     command = [sys.executable, "-m", "gnosis_dagster.cli", "up", "--port", str(port), "--mlflow-port", str(mlflow_port)]
     house = started(served_home, port, command)
@@ -217,8 +256,13 @@ def assert_whole(home: Path, made: list[dt.date]) -> None:
             assert count > 0, name
 
 
-def test_the_whole_house_is_shown_and_its_schedules_run(up: House) -> None:
-    (shown,) = up.ask(HOUSE)["nodes"]
+def following(home: Path) -> dt.date:
+    """Return the session after the last stored one."""
+    return exchange.shift_session(Lake(home).sessions("features.technical")[-1], 1)
+
+
+def test_the_whole_house_is_shown_and_its_schedules_run(dev: House) -> None:
+    (shown,) = dev.ask(HOUSE)["nodes"]
     assert {job["name"] for job in shown["jobs"]} >= {"nightly", "history", "training"}
     groups = {group["groupName"]: len(group["assetKeys"]) for group in shown["assetGroups"]}
     assert set(groups) == {"raw", "greeks", "engines", "features", "models", "trades", "backtests", "catalog"}
@@ -230,6 +274,42 @@ def test_the_whole_house_is_shown_and_its_schedules_run(up: House) -> None:
     assert {schedule["executionTimezone"] for schedule in schedules.values()} == {"America/New_York"}
     sensors = {sensor["name"]: sensor["sensorState"]["status"] for sensor in shown["sensors"]}
     assert sensors == {"failed_run": "RUNNING", "missing_session": "RUNNING", "drifted_model": "RUNNING"}
+
+
+def test_a_night_launched_through_the_interface_makes_and_checks_everything(dev: House) -> None:
+    session = following(dev.home)
+    run = dev.launch(session.isoformat())
+    assert dev.finished(run)["status"] == "SUCCESS"
+    made, checked = dev.events(run)
+    assert sorted(made) == sorted((name, session.isoformat() if name in BY_SESSION else None) for name in MADE)
+    assert {name for name, _, _ in checked} == MADE - {"catalog"}
+    assert [found for found in checked if not found[2]] == []
+    assert_whole(dev.home, sessions("2008-01-02", session.isoformat()))
+
+
+def test_a_killed_run_is_told_and_taken_up_from_its_failure(dev: House) -> None:
+    first = following(dev.home)
+    last = exchange.shift_session(first, 61)
+    run = dev.launch(first.isoformat(), last.isoformat(), **{"dagster/max_retries": "0"})
+    dev.wait_for_middle(run)
+    os.kill(run_worker(dev.home), signal.SIGKILL)
+    killed = dev.finished(run)
+    assert killed["status"] == "FAILURE"
+    Lake(dev.home).verify()
+    again = dev.ask(REEXECUTE, p={"parentRunId": run, "strategy": "FROM_FAILURE"})["run"]["runId"]
+    finished = dev.finished(again)
+    assert finished["status"] == "SUCCESS"
+    assert not set(steps_done(finished)) & set(steps_done(killed))
+    asked = exchange.sessions_between(first, last)
+    made = {found for each in (run, again) for found in dev.events(each)[0]}
+    assert {(name, day.isoformat()) for name in BY_SESSION for day in asked} <= made
+    assert_whole(dev.home, asked)
+    alerts, deadline = dev.home / "alerts.jsonl", time.monotonic() + RUN_WITHIN_S
+    while not alerts.exists():
+        assert time.monotonic() < deadline, "no alert of the killed run"
+        time.sleep(0.5)
+    (alert,) = [json.loads(line) for line in alerts.read_text().splitlines()]
+    assert (alert["job"], alert["run_id"]) == ("nightly", run)
 
 
 def test_both_interfaces_answer(up: House, mlflow_port: int) -> None:
@@ -254,45 +334,17 @@ def test_a_taken_port_is_named_and_nothing_is_started(up: House, run_gnosis: Cal
     assert servers_of(up.home) == before
 
 
-def following(home: Path) -> dt.date:
-    """Return the session after the last stored one."""
-    return exchange.shift_session(Lake(home).sessions("features.technical")[-1], 1)
+def test_after_a_crash_of_everything_the_next_start_retries_the_run_by_itself(
+    crashed: Crash, up: House, run_gnosis: Callable[..., Any]
+) -> None:
+    assert up.finished(crashed.run)["status"] == "FAILURE"
+    assert up.finished(up.retry_of(crashed.run))["status"] == "SUCCESS"
+    assert_whole(up.home, exchange.sessions_between(crashed.first, crashed.last))
 
-
-def test_a_night_launched_through_the_interface_makes_and_checks_everything(up: House) -> None:
-    session = following(up.home)
-    run = up.launch(session.isoformat())
-    assert up.finished(run)["status"] == "SUCCESS"
-    made, checked = up.events(run)
-    assert sorted(made) == sorted((name, session.isoformat() if name in BY_SESSION else None) for name in MADE)
-    assert {name for name, _, _ in checked} == MADE - {"catalog"}
-    assert [found for found in checked if not found[2]] == []
-    assert_whole(up.home, sessions("2008-01-02", session.isoformat()))
-
-
-def test_a_killed_run_is_told_and_taken_up_from_its_failure(up: House) -> None:
-    first = following(up.home)
-    last = exchange.shift_session(first, 61)
-    run = up.launch(first.isoformat(), last.isoformat(), **{"dagster/max_retries": "0"})
-    up.wait_for_middle(run)
-    os.kill(run_worker(up.home), signal.SIGKILL)
-    killed = up.finished(run)
-    assert killed["status"] == "FAILURE"
-    Lake(up.home).verify()
-    again = up.ask(REEXECUTE, p={"parentRunId": run, "strategy": "FROM_FAILURE"})["run"]["runId"]
-    finished = up.finished(again)
-    assert finished["status"] == "SUCCESS"
-    assert not set(steps_done(finished)) & set(steps_done(killed))
-    asked = exchange.sessions_between(first, last)
-    made = {found for each in (run, again) for found in up.events(each)[0]}
-    assert {(name, day.isoformat()) for name in BY_SESSION for day in asked} <= made
-    assert_whole(up.home, asked)
-    alerts, deadline = up.home / "alerts.jsonl", time.monotonic() + RUN_WITHIN_S
-    while not alerts.exists():
-        assert time.monotonic() < deadline, "no alert of the killed run"
-        time.sleep(0.5)
-    (alert,) = [json.loads(line) for line in alerts.read_text().splitlines()]
-    assert (alert["job"], alert["run_id"]) == ("nightly", run)
+    span = ("--from", str(crashed.first), "--to", str(crashed.last))
+    assert run_gnosis(crashed.untroubled, "run", *span).status == 0
+    for name in MADE - {"catalog"}:
+        assert Lake(up.home).manifest(name).files == Lake(crashed.untroubled).manifest(name).files, name
 
 
 def test_an_interrupt_stops_both_and_leaves_no_process(up: House, mlflow_port: int) -> None:
@@ -301,42 +353,3 @@ def test_an_interrupt_stops_both_and_leaves_no_process(up: House, mlflow_port: i
     assert processes_of(up.home) == {}
     said = (up.home / "test.log").read_text()
     assert up.address in said and f"http://127.0.0.1:{mlflow_port}" in said and "stopping" in said
-
-
-@pytest.fixture
-def start_dagster_dev(served_home: Path) -> Iterator[Callable[[], House]]:
-    """Return a function that starts plain ``dagster dev`` on the home; what still runs is killed at the end."""
-    houses = []
-
-    def start() -> House:
-        port = free_port()
-        command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-        houses.append(started(served_home, port, command, DAGSTER_HOME=str(served_home / "dagster")))
-        return loaded(houses[-1])
-
-    yield start
-    for house in houses:
-        end_all(house)
-
-
-def test_after_a_crash_of_everything_the_next_dagster_dev_retries_the_run_by_itself(
-    served_home: Path, start_dagster_dev: Callable[[], House], run_gnosis: Callable[..., Any], tmp_path: Path
-) -> None:
-    untroubled = Path(shutil.copytree(served_home, tmp_path / "home"))
-    first = following(served_home)
-    last = exchange.shift_session(first, 41)
-    house = start_dagster_dev()
-    run = house.launch(first.isoformat(), last.isoformat())
-    house.wait_for_middle(run)
-    end_all(house)
-    assert Lake(served_home).verify() > 0
-
-    house = start_dagster_dev()
-    assert house.finished(run)["status"] == "FAILURE"
-    assert house.finished(house.retry_of(run))["status"] == "SUCCESS"
-    assert_whole(served_home, exchange.sessions_between(first, last))
-    end_all(house)
-
-    assert run_gnosis(untroubled, "run", "--from", str(first), "--to", str(last)).status == 0
-    for name in MADE - {"catalog"}:
-        assert Lake(served_home).manifest(name).files == Lake(untroubled).manifest(name).files, name

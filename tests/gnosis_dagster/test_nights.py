@@ -21,6 +21,9 @@ from resources.providers.archive import Archive
 from resources.providers.sample import SampleProvider
 
 DAYS = sessions_between(dt.date(2012, 3, 12), dt.date(2012, 3, 16))
+WHOLE, *FOLLOWING = sessions_between(dt.date(2012, 3, 12), dt.date(2012, 8, 31))
+LACKING = dict(zip(nights.SESSION_TABLES, FOLLOWING, strict=False))
+assert len(LACKING) == len(nights.SESSION_TABLES)
 SAMPLE = MarketData(SampleProvider(), Archive(Path("unused")), is_replay=True)
 
 
@@ -46,12 +49,19 @@ def test_a_session_is_made_when_every_table_has_it_and_the_catalog_shows_it(lake
     assert nights.made_sessions(lake) == set(DAYS[:2])
 
 
-@pytest.mark.parametrize("name", nights.SESSION_TABLES)
-def test_a_session_that_one_table_lacks_is_pending(lake, name):
-    store(lake, nights.SESSION_TABLES, DAYS[:1])
-    store(lake, [other for other in nights.SESSION_TABLES if other != name], DAYS[1:])
+@pytest.fixture(scope="module")
+def lake_with_gaps(tmp_path_factory):
+    """A published lake in which each table lacks one session, a different one each, which all others have."""
+    lake = Lake(tmp_path_factory.mktemp("gaps"))
+    for name, lacking in LACKING.items():
+        store(lake, [name], [day for day in (WHOLE, *LACKING.values()) if day != lacking])
     lake.publish_catalog()
-    assert nights.pending_sessions(lake, DAYS) == DAYS[1:]
+    return lake
+
+
+@pytest.mark.parametrize("name", nights.SESSION_TABLES)
+def test_a_session_that_one_table_lacks_is_pending(lake_with_gaps, name):
+    assert nights.pending_sessions(lake_with_gaps, [WHOLE, LACKING[name]]) == [LACKING[name]]
 
 
 def test_what_a_red_run_stored_is_pending(lake):

@@ -42,15 +42,22 @@ def test_running_again_changes_no_file_and_says_so(night_home, copy_of, command_
     assert (versions(home), parquet_hashes(home)) == (before, files)
 
 
-def test_one_further_night_adds_one_session(night_home, copy_of, command_line):
-    home = copy_of(night_home)
-    before = {name: Lake(home).sessions(name) for name in ("raw.option_quotes", "trades.ideas")}
-    said = done(command_line(home, "run", "--next", "1"))
+def test_one_further_night_adds_one_session_to_its_home_and_nothing_to_another(
+    night_home, tmp_path, command_line, parquet_hashes
+):
+    first, second = (shutil.copytree(night_home, tmp_path / name) for name in ("one", "two"))
+    done(command_line(first, "run", *JANUARY))
+    files = parquet_hashes(first)
+    before = {name: Lake(second).sessions(name) for name in ("raw.option_quotes", "trades.ideas")}
+    said = done(command_line(second, "run", "--next", "1"))
+    assert str(second) in said.out
     assert "1 sessions to make, 2008-02-01 to 2008-02-01" in said.out
     for name, sessions in before.items():
-        after = Lake(home).sessions(name)
+        after = Lake(second).sessions(name)
         assert after[:-1] == sessions
         assert str(after[-1]) == "2008-02-01"
+    assert parquet_hashes(first) == files
+    assert str(Lake(first).sessions("trades.ideas")[-1]) == "2008-01-31"
 
 
 def test_a_changed_model_does_not_change_what_was_published(trained_home, copy_of, command_line):
@@ -106,7 +113,9 @@ def test_a_damaged_file_is_named_by_whatever_reads_it(night_home, copy_of, comma
 
 
 @pytest.mark.parametrize("size_bytes", [8_192, 400_000], ids=["at once", "within the run"])
-def test_a_full_disk_is_told_and_the_next_run_goes_on(night_home, copy_of, run_gnosis, parquet_hashes, size_bytes):
+def test_a_full_disk_is_told_and_the_next_run_goes_on(
+    night_home, copy_of, run_gnosis, command_line, parquet_hashes, size_bytes
+):
     """No file may grow beyond the limit, as on a disk that has no more room for Dagster's own log."""
     home = copy_of(night_home)
     before, files = versions(home), parquet_hashes(home)
@@ -115,7 +124,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(night_home, copy_of, run_g
     assert "make room or set GNOSIS_HOME" in said.err
     assert versions(home) == before
     assert parquet_hashes(home) == files
-    done(run_gnosis(home, "run", "--next", "1"))
+    done(command_line(home, "run", "--next", "1"))
     assert str(Lake(home).sessions("trades.ideas")[-1]) == "2008-02-01"
 
 
@@ -141,14 +150,3 @@ def test_a_table_without_room_stops_what_follows_and_the_next_run_goes_on(
     assert {name for name in before if after[name] == before[name]} >= {"greeks.exposure", "engines.elasticity"}
     done(command_line(home, "run", "--next", "1"))
     assert str(Lake(home).sessions("trades.ideas")[-1]) == "2008-02-01"
-
-
-def test_two_homes_do_not_touch_each_other(night_home, tmp_path, command_line, parquet_hashes):
-    first, second = (shutil.copytree(night_home, tmp_path / name) for name in ("one", "two"))
-    done(command_line(first, "run", *JANUARY))
-    files = parquet_hashes(first)
-    said = done(command_line(second, "run", "--next", "1"))
-    assert str(second) in said.out
-    assert parquet_hashes(first) == files
-    assert str(Lake(second).sessions("trades.ideas")[-1]) == "2008-02-01"
-    assert str(Lake(first).sessions("trades.ideas")[-1]) == "2008-01-31"

@@ -43,7 +43,7 @@ RETRY_AFTER_S = 7
 SLOW_S = 30.0
 """Longest wait of the mode ``slow``; clients of tests give up long before, and the wait ends with the server."""
 
-DRIPS = 100
+DRIPS = 1_000
 """Pieces of a body in the mode ``drip``, spread over :data:`SLOW_S`: each of them comes in time, the whole does not."""
 
 PAGE = b"<!DOCTYPE html><html><body><h1>Will be right back</h1></body></html>"

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gnosis.backtest.trials import ChainError, MemoryLedger, Trial, TrialError, count_trials, verify_chain
+from gnosis.backtest.trials import ChainError, Ended, MemoryLedger, Trial, TrialError, count_trials, verify_chain
 from gnosis.tables import TABLES
 from resources.trial_ledger import LedgerBusyError, TrialLedger
 
@@ -101,6 +101,41 @@ def test_a_complete_trial_is_not_written_again(tmp_path) -> None:
 def test_a_row_is_on_disk_before_begin_returns(tmp_path) -> None:
     TrialLedger(tmp_path).begin(trial(0))
     assert TrialLedger(tmp_path).rows()["status"].to_list() == ["begun"]
+
+
+def test_many_at_once_are_one_write(tmp_path, monkeypatch) -> None:
+    ledger, synced = TrialLedger(tmp_path), []
+    monkeypatch.setattr("resources.trial_ledger.os.fsync", synced.append)
+    ledger.begin_all([trial(number) for number in range(500)])
+    ended = [Ended(trial(number), figures={"loss": 0.5, "n": number}) for number in range(500)]
+    ledger.finish_all(ended)
+    ledger.begin_all([trial(number) for number in range(500)])
+    assert len(synced) < 10
+    rows = TrialLedger(tmp_path).rows()
+    verify_chain(rows)
+    in_memory = MemoryLedger()
+    in_memory.begin_all([trial(number) for number in range(500)])
+    in_memory.finish_all(ended)
+    assert rows.equals(in_memory.rows())
+
+
+def test_rows_that_could_not_be_written_are_not_remembered(tmp_path, monkeypatch) -> None:
+    ledger = TrialLedger(tmp_path)
+    ledger.begin(trial(0))
+
+    def full(descriptor: int) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="no space"):
+        patched.setattr("resources.trial_ledger.os.fsync", full)
+        ledger.begin_all([trial(1), trial(2)])
+    ledger.begin_all([trial(1), trial(2), trial(3)])
+    with pytest.raises(TrialError, match="call begin"):
+        ledger.finish_all([Ended(trial(1)), Ended(trial(9))])
+    rows = TrialLedger(tmp_path).rows()
+    verify_chain(rows)
+    assert rows.height == 4
+    assert rows["status"].to_list() == ["begun"] * 4
 
 
 @pytest.mark.heavy

@@ -1,7 +1,7 @@
 """Compiled measures of volume profiles: clusters of full and of thin bins, and the volume below prices.
 
-Profiles are measured a tile at a time (:mod:`gnosis.engines.volume_profile_kernel`). The sums have the bits of
-:func:`gnosis.engines.volume_profile.clusters` and of ``numpy.sum`` over the bins: eight partial sums, then their tree.
+Profiles are measured a tile at a time (:mod:`gnosis.engines.volume_profile_kernel`): sums from the lowest bin on are
+made for all windows of a tile at once, and every measure is read off them. They have the bits of ``numpy.cumsum``.
 """
 
 from __future__ import annotations
@@ -9,130 +9,133 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from gnosis.engines.binary_digits_kernel import digits, lowest
 from gnosis.engines.profile_median_kernel import exchanges, tile_medians
 from gnosis.engines.volume_profile_kernel import LANES, empty_tile, fill_tile, put_rows, room, unknown_before
 
-PARTS = 8
 MEASURES = ("near_clusters", "thin_clusters", "heavy_below", "heavy", "below_down", "below", "below_up")
 NEAR, THIN, HEAVY_BELOW, HEAVY, DOWN, HERE, UP = range(7)
-LOW, WIDTH, CLOSE, FULL, BELOW = range(0, 5 * LANES, LANES)
-TOTAL, WORTH, BEGUN, BEGUN_WORTH, FIRST, LAST, N_NEAR, N_THIN = range(0, 8 * LANES, LANES)
+LOW, WIDTH, FULL, BELOW = range(0, 4 * LANES, LANES)
+TOTAL, WORTH, OF_FULL = range(0, 3 * LANES, LANES)
+MOST_BINS = 62
+"""Bins whose kinds fit into the binary digits of one number."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def tile_clusters(tile: np.ndarray, given: np.ndarray, near: float, state: np.ndarray, out: np.ndarray) -> None:
-    """Fill the rows NEAR and THIN of ``out`` with the clusters of full bins near the close and of thin ones within.
+def tile_sums(tile: np.ndarray, given: np.ndarray, sums: np.ndarray, kinds: np.ndarray) -> None:
+    """Fill ``sums`` and ``kinds`` of a tile.
 
-    ``given`` has low, width and close of each window and the volumes that a full bin exceeds and a thin one does not
-    reach, one after the other, shape (5 x LANES,); ``state`` is room for eight such rows.
+    Parameters
+    ----------
+    tile
+        As in :mod:`gnosis.engines.volume_profile_kernel`.
+    given
+        Low and width of each window, and the volumes that a full bin exceeds and a thin one does not reach, one after
+        the other, shape (4 x LANES,).
+    sums
+        Volume, volume x price and volume of full bins below each edge, shape (bins + 1, 3 x LANES).
+    kinds
+        Full and thin bins of each window as binary digits, uint64 (2 x LANES).
     """
     bins = tile.shape[0] - 2
-    state[:] = 0.0
-    state[FIRST : FIRST + LANES] = float(bins)
-    state[LAST : LAST + LANES] = -1.0
-    for k in range(bins + 1):
-        _add_bin(tile[k + 1], tile[k], float(k), (k + 0.5) / bins, given, near, state)
+    sums[0] = 0.0
+    kinds[:] = np.uint64(0)
     for k in range(bins):
-        _add_thin(tile[k + 1], tile[k + 2], float(k), given, state)
-    out[NEAR], out[THIN] = state[N_NEAR : N_NEAR + LANES], state[N_THIN : N_THIN + LANES]
+        _add_bin(tile[k + 1], (k + 0.5) / bins, np.uint64(1) << np.uint64(k), given, sums[k], sums[k + 1], kinds)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _add_bin(
-    row: np.ndarray, before: np.ndarray, place: float, middle: float, given: np.ndarray, near: float, state: np.ndarray
-) -> None:
-    """Add a bin to the sums, and count the cluster that ends before it; outside the range no bin is full."""
+    row: np.ndarray, middle: float, digit: int, given: np.ndarray, below: np.ndarray, above: np.ndarray,
+    kinds: np.ndarray,
+) -> None:  # fmt: skip
     # One array with fixed distances: of many arrays the compiler would not know that they are apart.
-    for lane in range(row.size):
-        full = given[FULL + lane]
-        is_full, was_full = row[lane] > full, before[lane] > full
-        total, worth = state[TOTAL + lane], state[WORTH + lane]
-        begun, begun_worth = state[BEGUN + lane], state[BEGUN_WORTH + lane]
+    for lane in range(LANES):
+        volume = row[lane]
+        is_full = volume > given[FULL + lane]
+        is_thin = (volume > 0.0) & (volume < given[BELOW + lane])
+        above[TOTAL + lane] = below[TOTAL + lane] + volume
+        above[WORTH + lane] = below[WORTH + lane] + volume * (given[LOW + lane] + given[WIDTH + lane] * middle)
+        above[OF_FULL + lane] = below[OF_FULL + lane] + (volume if is_full else 0.0)
+        kinds[lane] |= digit if is_full else np.uint64(0)
+        kinds[LANES + lane] |= digit if is_thin else np.uint64(0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _near_clusters(full: int, sums: np.ndarray, lane: int, close: float, near: float) -> int:
+    """Return how many runs of full bins have their centre near the close."""
+    one = np.uint64(1)
+    count = 0
+    rest = full
+    while rest > np.uint64(0):
+        # Below the lowest digit that is set all are 0; adding it carries over the run.
+        after = rest + (rest & (~rest + one))
+        first, end = lowest(rest), lowest(after)
         # The centre is worth over volume; the two are compared, which needs no division.
-        at_close, at_centre = (total - begun) * given[CLOSE + lane], worth - begun_worth
-        is_near = (at_centre >= (1.0 - near) * at_close) & (at_centre <= (1.0 + near) * at_close)
-        is_near &= was_full & (not is_full)
-        state[N_NEAR + lane] += 1.0 if is_near else 0.0
-        is_first = is_full & (not was_full)
-        state[BEGUN + lane] = total if is_first else begun
-        state[BEGUN_WORTH + lane] = worth if is_first else begun_worth
-        first, last = state[FIRST + lane], state[LAST + lane]
-        state[FIRST + lane] = place if is_full & (place < first) else first
-        state[LAST + lane] = place if is_full else last
-        state[TOTAL + lane] = total + row[lane]
-        state[WORTH + lane] = worth + row[lane] * (given[LOW + lane] + given[WIDTH + lane] * middle)
+        at_close = (sums[end, TOTAL + lane] - sums[first, TOTAL + lane]) * close
+        at_centre = sums[end, WORTH + lane] - sums[first, WORTH + lane]
+        count += (at_centre >= (1.0 - near) * at_close) & (at_centre <= (1.0 + near) * at_close)
+        rest &= after
+    return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _add_thin(row: np.ndarray, after: np.ndarray, place: float, given: np.ndarray, state: np.ndarray) -> None:
-    """Count the cluster of thin bins that ends with a bin between the first and the last full one."""
-    for lane in range(row.size):
-        thin = given[BELOW + lane]
-        is_thin = (row[lane] > 0.0) & (row[lane] < thin)
-        goes_on = (after[lane] > 0.0) & (after[lane] < thin)
-        is_within = (state[FIRST + lane] < place) & (place < state[LAST + lane])
-        state[N_THIN + lane] += 1.0 if is_thin & (not goes_on) & is_within else 0.0
+def _thin_clusters(full: int, thin: int) -> int:
+    """Return how many runs of thin bins end between the lowest and the highest full bin."""
+    one = np.uint64(1)
+    if full == np.uint64(0):
+        return 0
+    highest = full
+    for shift in (1, 2, 4, 8, 16, 32):
+        highest |= highest >> np.uint64(shift)
+    above_first, up_to_last = ~((full & (~full + one)) - one), highest >> one
+    return int(digits(thin & ~(thin >> one) & above_first & up_to_last))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def tile_sum_below(tile: np.ndarray, place: np.ndarray, above: np.ndarray, parts: np.ndarray, out: np.ndarray) -> None:
-    """Fill ``out`` with the volume of bins fuller than ``above`` below a place in bins; ``parts`` is (8, LANES)."""
-    bins = tile.shape[0] - 2
-    whole = bins - bins % PARTS
-    parts[:] = 0.0
-    for k in range(bins):
-        if k == whole:
-            _add_parts(parts, out)
-        row, total, start = tile[k + 1], parts[k % PARTS] if k < whole else out, float(k)
-        for lane in range(LANES):
-            inside = min(max(place[lane] - start, 0.0), 1.0)
-            total[lane] += row[lane] * inside if row[lane] > above[lane] else 0.0
-    if whole == bins:
-        _add_parts(parts, out)
-    for lane in range(LANES):
-        out[lane] += place[lane] * 0.0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _add_parts(parts: np.ndarray, out: np.ndarray) -> None:
-    for lane in range(LANES):
-        left = (parts[0, lane] + parts[1, lane]) + (parts[2, lane] + parts[3, lane])
-        right = (parts[4, lane] + parts[5, lane]) + (parts[6, lane] + parts[7, lane])
-        out[lane] = left + right
+def _sum_below(place: float, sums: np.ndarray, at: int) -> float:
+    """Return the sum below a place in bins, spread evenly within the bins."""
+    k = int(place)
+    if k == sums.shape[0] - 1:
+        return sums[k, at]
+    return sums[k, at] + (sums[k + 1, at] - sums[k, at]) * (place - k)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def tile_shapes(
     tile: np.ndarray, low: np.ndarray, high: np.ndarray, middle: np.ndarray, close: np.ndarray, step: np.ndarray,
-    full_above: float, thin_below: float, near: float, parts: np.ndarray, found: np.ndarray,
+    full_above: float, thin_below: float, near: float, sums: np.ndarray, found: np.ndarray,
 ) -> None:  # fmt: skip
     """Fill ``found`` (7, LANES) with the measures of a tile; arguments as of :func:`shapes`, of LANES windows each."""
     bins = tile.shape[0] - 2
-    given, state, none = np.empty(5 * LANES), np.empty(8 * LANES), np.full(LANES, -1.0)
-    down, here, up, top = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.full(LANES, float(bins))
+    given, kinds = np.empty(4 * LANES), np.empty(2 * LANES, np.uint64)
     for lane in range(LANES):
-        width = high[lane] - low[lane]
-        given[LOW + lane], given[WIDTH + lane], given[CLOSE + lane] = low[lane], width, close[lane]
+        given[LOW + lane], given[WIDTH + lane] = low[lane], high[lane] - low[lane]
         given[FULL + lane], given[BELOW + lane] = full_above * middle[lane], thin_below * middle[lane]
-        down[lane] = _place(close[lane] - step[lane], low[lane], width, bins)
-        here[lane] = _place(close[lane] + 0.0, low[lane], width, bins)
-        up[lane] = _place(close[lane] + step[lane], low[lane], width, bins)
-    tile_clusters(tile, given, near, state, found)
-    full = given[FULL : FULL + LANES]
-    tile_sum_below(tile, here, full, parts, found[HEAVY_BELOW])
-    tile_sum_below(tile, top, full, parts, found[HEAVY])
-    tile_sum_below(tile, down, none, parts, found[DOWN])
-    tile_sum_below(tile, here, none, parts, found[HERE])
-    tile_sum_below(tile, up, none, parts, found[UP])
+    tile_sums(tile, given, sums, kinds)
     for lane in range(LANES):
+        found[:, lane] = np.nan
         if np.isnan(tile[1, lane]) or np.isnan(close[lane]):
-            found[:, lane] = np.nan
+            continue
+        full, thin = kinds[lane], kinds[LANES + lane]
+        found[NEAR, lane] = _near_clusters(full, sums, lane, close[lane], near)
+        found[THIN, lane] = _thin_clusters(full, thin)
+        found[HEAVY, lane] = sums[bins, OF_FULL + lane]
+        width = given[WIDTH + lane]
+        if width > 0.0:
+            here = _place(close[lane], low[lane], width, bins)
+            found[HEAVY_BELOW, lane] = _sum_below(here, sums, OF_FULL + lane)
+            found[HERE, lane] = _sum_below(here, sums, TOTAL + lane)
+            if not np.isnan(step[lane]):
+                down = _place(close[lane] - step[lane], low[lane], width, bins)
+                up = _place(close[lane] + step[lane], low[lane], width, bins)
+                found[DOWN, lane] = _sum_below(down, sums, TOTAL + lane)
+                found[UP, lane] = _sum_below(up, sums, TOTAL + lane)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _place(price: float, low: float, width: float, bins: int) -> float:
-    found = (price - low) / (width if width > 0.0 else np.nan) * bins
-    return found if np.isnan(found) else min(max(found, 0.0), float(bins))
+    return min(max((price - low) / width * bins, 0.0), float(bins))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -158,13 +161,13 @@ def shapes(
     n, bins = volume.shape
     out = np.empty((7, n))
     tile, ordered, pairs, middle = empty_tile(bins), empty_tile(bins), exchanges(bins), np.empty(LANES)
-    parts, found, own = np.empty((PARTS, LANES)), np.empty((7, LANES)), np.ones((4, LANES))
+    sums, found, own = np.empty((bins + 1, 3 * LANES)), np.empty((7, LANES)), np.ones((4, LANES))
     for a in range(0, n, LANES):
         b = min(a + LANES, n)
         put_rows(volume[a:b], tile)
         own[0, : b - a], own[1, : b - a], own[2, : b - a], own[3, : b - a] = low[a:b], high[a:b], close[a:b], step[a:b]
         tile_medians(tile, pairs, ordered, middle)
-        tile_shapes(tile, own[0], own[1], middle, own[2], own[3], full_above, thin_below, near, parts, found)
+        tile_shapes(tile, own[0], own[1], middle, own[2], own[3], full_above, thin_below, near, sums, found)
         out[:, a:b] = found[:, : b - a]
     return out
 
@@ -180,7 +183,7 @@ def shapes_of_bars(
     unknown = unknown_before(low, high, volume)
     at, units, steps = room(starts, ends, bins)
     tile, ordered, pairs, middle = empty_tile(bins), empty_tile(bins), exchanges(bins), np.empty(LANES)
-    parts, found, own = np.empty((PARTS, LANES)), np.empty((7, LANES)), np.ones((4, LANES))
+    sums, found, own = np.empty((bins + 1, 3 * LANES)), np.empty((7, LANES)), np.ones((4, LANES))
     for a in range(0, n, LANES):
         b = min(a + LANES, n)
         fill_tile(
@@ -188,6 +191,6 @@ def shapes_of_bars(
         )
         own[2, : b - a], own[3, : b - a] = close[a:b], step[a:b]
         tile_medians(tile, pairs, ordered, middle)
-        tile_shapes(tile, own[0], own[1], middle, own[2], own[3], full_above, thin_below, near, parts, found)
+        tile_shapes(tile, own[0], own[1], middle, own[2], own[3], full_above, thin_below, near, sums, found)
         out[:, a:b] = found[:, : b - a]
     return out

@@ -9,6 +9,8 @@ from gnosis.engines.pairwise_kernel import BLOCK, PARTS, add_term, window_sums
 
 SERIES = 10
 R1, R2, R3, R4, R5, TAU, OPEN_HIGH, OPEN_LOW, CLOSE_HIGH, CLOSE_LOW = range(SERIES)
+COUNTS = (TAU, OPEN_HIGH, OPEN_LOW, CLOSE_HIGH, CLOSE_LOW)
+"""Series of 0 and 1: differences of their running sums are exact."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -38,6 +40,17 @@ def edge_terms(o: np.ndarray, h: np.ndarray, low: np.ndarray, c: np.ndarray, bef
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def run_up(x: np.ndarray, out: np.ndarray) -> None:
+    """Fill ``out`` (2, x.size + 1) with sum and number of the known values before each."""
+    total, n = 0.0, 0.0
+    for t in range(x.size):
+        is_known = x[t] == x[t]
+        total += x[t] if is_known else 0.0
+        n += 1.0 if is_known else 0.0
+        out[0, t + 1], out[1, t + 1] = total, n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def edge_spreads(o: np.ndarray, h: np.ndarray, low: np.ndarray, c: np.ndarray, bars: int) -> np.ndarray:
     """Return the signed EDGE estimate from the last ``bars`` bars of each, log prices of shape (symbols, sessions)."""
     out = np.full(o.shape, np.nan)
@@ -51,12 +64,20 @@ def edge_spreads(o: np.ndarray, h: np.ndarray, low: np.ndarray, c: np.ndarray, b
     square1, square2 = np.empty(BLOCK), np.empty(BLOCK)
     to_open, to_close = np.empty(BLOCK), np.empty(BLOCK)
     m1, m3, m5 = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    running = np.zeros((SERIES, 2, length + o.shape[1] + BLOCK))
     for symbol in range(o.shape[0]):
         terms = edge_terms(o[symbol], h[symbol], low[symbol], c[symbol], length - 1)
+        for series in COUNTS:
+            run_up(terms[series], running[series])
         for first in range(0, o.shape[1], BLOCK):
             width = min(BLOCK, o.shape[1] - first)
-            for series in (R1, R3, R5, TAU, OPEN_HIGH, OPEN_LOW, CLOSE_HIGH, CLOSE_LOW):
+            for series in (R1, R3, R5):
                 window_sums(terms[series], first, length, parts, term, sums[series])
+            for series in COUNTS:
+                before, after = running[series, :, first:], running[series, :, first + length :]
+                for lane in range(BLOCK):
+                    sums[series, 0, lane] = after[0, lane] - before[0, lane]
+                    sums[series, 1, lane] = after[1, lane] - before[1, lane]
             for lane in range(BLOCK):
                 p_open = _mean(sums, OPEN_HIGH, lane) + _mean(sums, OPEN_LOW, lane)
                 p_close = _mean(sums, CLOSE_HIGH, lane) + _mean(sums, CLOSE_LOW, lane)

@@ -153,6 +153,11 @@ def profile_structure(profile: VolumeProfile, close: Floats, atr14: Floats) -> d
     dict
         Columns of ``engines.liquidity``; NaN where the profile or the close is unknown.
 
+    Raises
+    ------
+    ValueError
+        When there are more than 62 bins.
+
     Examples
     --------
     >>> profile = VolumeProfile(np.array([[9.0, 1.0, 4.0, 4.0, 1.0, 9.0]]), np.array([97.0]), np.array([103.0]))
@@ -160,8 +165,10 @@ def profile_structure(profile: VolumeProfile, close: Floats, atr14: Floats) -> d
     >>> {name.removeprefix("liq_"): value.item() for name, value in found.items()}
     {'n_absorption_zones': 2.0, 'n_displacement_zones': 2.0, 'hvn_lvn_balance': 0.0, 'polr_direction': 0.0}
     """
-    from gnosis.engines.liquidity.profile_shape_kernel import shapes
+    from gnosis.engines.liquidity.profile_shape_kernel import MOST_BINS, shapes
 
+    if profile.volume.shape[1] > MOST_BINS:
+        raise ValueError(f"profile: expected at most {MOST_BINS} bins, found {profile.volume.shape[1]}: use fewer")
     volume = np.ascontiguousarray(profile.volume)
     return _structure(*shapes(volume, profile.low, profile.high, close, atr14, HIGH_VOLUME, LOW_VOLUME, NEAR))
 
@@ -190,8 +197,10 @@ def volume_below(profile: VolumeProfile, price: Floats) -> Floats:
     bins = profile.volume.shape[1]
     width = profile.high - profile.low
     place = np.clip((price - profile.low) / np.where(width > 0.0, width, np.nan) * bins, 0.0, bins)
-    inside = np.clip(place[:, None] - np.arange(bins), 0.0, 1.0)
-    return (profile.volume * inside).sum(axis=1)
+    below = np.concatenate([np.zeros((len(place), 1)), np.cumsum(profile.volume, axis=1)], axis=1)
+    edge, window = np.nan_to_num(place).astype(np.int64), np.arange(len(place))
+    whole, upper = below[window, edge], below[window, np.minimum(edge + 1, bins)]
+    return whole + (upper - whole) * (place - edge)
 
 
 def _balance(a: Floats, b: Floats) -> Floats:

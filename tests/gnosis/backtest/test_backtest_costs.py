@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from gnosis.backtest import Configuration
@@ -59,8 +62,9 @@ def test_bad_configuration_is_refused_with_the_value(field: str, value: object) 
 
 def test_canonical_json_has_every_assumption() -> None:
     text = Configuration().canonical_json()
-    assert text.startswith('{"allow_zero_cost":false,"borrow_rate_per_year":0.03')
-    assert " " not in text
+    assert json.loads(text) == asdict(Configuration())
+    assert list(json.loads(text)) == sorted(json.loads(text))
+    assert '"lot_method":"first in first out"' in text
 
 
 def test_an_unknown_volume_has_no_price() -> None:

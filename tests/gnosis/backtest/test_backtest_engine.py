@@ -245,7 +245,7 @@ def test_ruin_closes_everything_and_is_labelled(make_bars: MakeBars) -> None:
 def test_frames_are_those_of_the_tables(make_walk: MakeBars, random_targets: MakeBars) -> None:
     bars = make_walk(["A", "B"], 60)
     result = run(bars, random_targets(bars), Configuration())
-    for name in ("runs", "fills", "equity", "metrics"):
+    for name in ("runs", "orders", "fills", "trades", "equity", "metrics"):
         table, frame = TABLES[f"backtests.{name}"], getattr(result, name)
         assert frame.schema == table.polars_schema
         table.schema.validate(frame)
@@ -361,9 +361,10 @@ def test_bad_bars_are_refused_with_what_was_found(make_walk: MakeBars) -> None:
     cases = [
         (bars.drop("volume"), r"missing \['volume'\]"),
         (bars.clear(), "found none"),
-        (pl.concat([bars, bars.head(1)]), "found 2 rows that share a key"),
+        (pl.concat([bars, bars.head(1)]), "found 1 rows that repeat a key"),
         (bars.with_columns(open=pl.lit(-1.0)), "expected open above 0 and below 9.0072e.07, found -1.0 for A"),
         (bars.with_columns(close=pl.lit(float("nan"))), "expected close above 0"),
+        (bars.with_columns(high=pl.col("low")), "expected open and close between low and high, found"),
         (
             bars.with_columns(session=pl.col("session").replace(bars["session"][3], dt.date(2015, 1, 4))),
             "exchange sessions",

@@ -89,7 +89,7 @@ def test_any_sequence_of_trades_balances(trades: list[tuple[int, int]], mark: in
         expected.n_fills += 1
     total = sum(shares for shares, _ in trades) * UNIT
     expected.quantities = {"A": total} if total else {}
-    check_bar("test", ledger, ledger.market_values({"A": mark}), record, expected)
+    check_bar("test", ledger, sum(ledger.market_values({"A": mark}).values()), record, expected)
     assert sum(ledger.accounts.values()) == 0
 
 
@@ -101,24 +101,24 @@ def test_a_wrong_account_is_found_with_its_numbers(account: str, message: str) -
     ledger, expected = fresh()
     ledger.accounts[account] += 1
     with pytest.raises(LedgerError, match=rf"{message}.* at bar 7: expected .*, found "):
-        check_bar("bar 7", ledger, {}, BarRecord(), expected)
+        check_bar("bar 7", ledger, 0, BarRecord(), expected)
 
 
 def test_other_broken_books_are_found() -> None:
     ledger, expected = fresh()
     ledger.quantities["A"] = 1
     with pytest.raises(LedgerError, match="I4"):
-        check_bar("x", ledger, {}, BarRecord(), expected)
+        check_bar("x", ledger, 0, BarRecord(), expected)
     ledger, expected = fresh()
     ledger.slippage = 10
     with pytest.raises(LedgerError, match="I7"):
-        check_bar("x", ledger, {}, BarRecord(), expected)
+        check_bar("x", ledger, 0, BarRecord(), expected)
     ledger, expected = fresh()
     ledger.accounts["realised"] += 5
     ledger.accounts["positions"] -= 5
     with pytest.raises(LedgerError, match="I5: cost of positions"):
-        check_bar("x", ledger, {}, BarRecord(), expected)
+        check_bar("x", ledger, 0, BarRecord(), expected)
     ledger, expected = fresh()
     expected.deposit += 1
     with pytest.raises(LedgerError, match="I5: profit since inception"):
-        check_bar("x", ledger, {}, BarRecord(), expected)
+        check_bar("x", ledger, 0, BarRecord(), expected)

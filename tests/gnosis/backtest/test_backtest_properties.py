@@ -68,7 +68,10 @@ def test_what_happens_later_changes_nothing_before(make_walk: MakeBars, random_t
     later = pl.col("session") > day
     noise = pl.Series(np.random.default_rng(9).uniform(0.2, 3.0, bars.height))
     poisoned_bars = bars.with_columns(
-        [pl.when(later).then(pl.col(name) * noise).otherwise(pl.col(name)) for name in ("open", "close", "volume")]
+        [
+            pl.when(later).then(pl.col(name) * noise).otherwise(pl.col(name))
+            for name in ("open", "high", "low", "close", "volume")
+        ]
     ).with_columns(
         adjustment_factor=pl.when(later).then(2.0).otherwise("adjustment_factor"),
         provider=pl.when(later).then(pl.lit("poison")).otherwise("provider"),
@@ -93,7 +96,7 @@ def test_equal_inputs_give_equal_results_in_any_order(make_walk: MakeBars, rando
         Configuration(),
     )
     assert first.run_key == again.run_key
-    for name in ("runs", "fills", "equity", "metrics", "actions"):
+    for name in ("runs", "orders", "fills", "trades", "equity", "metrics", "actions"):
         assert getattr(first, name).equals(getattr(again, name))
 
 
@@ -103,7 +106,7 @@ def test_the_run_key_names_data_targets_and_configuration(make_walk: MakeBars, r
     keys = {
         run(bars, targets, Configuration()).run_key,
         run(bars, targets, Configuration(fee_bps=2.0)).run_key,
-        run(bars.with_columns(close=pl.col("close") + 0.01), targets, Configuration()).run_key,
+        run(bars.with_columns(pl.col("close", "high") + 0.01), targets, Configuration()).run_key,
         run(bars, targets.with_columns(target_weight=pl.col("target_weight") / 2), Configuration()).run_key,
     }
     assert len(keys) == 4
@@ -112,7 +115,7 @@ def test_the_run_key_names_data_targets_and_configuration(make_walk: MakeBars, r
 def test_scale_of_money_and_prices_does_not_matter_without_rounding_to_shares(make_walk: MakeBars) -> None:
     bars = make_walk(["A"], 60, volume=1e12)
     targets = pl.DataFrame({"session": [bars["session"][25]], "symbol": ["A"], "target_shares": [1_000.0]})
-    tenfold = bars.with_columns(pl.col("open", "close") * 10)
+    tenfold = bars.with_columns(pl.col("open", "high", "low", "close") * 10)
     small = run(bars, targets, Configuration(initial_cash_usd=1e6)).equity["equity_usd"]
     large = run(tenfold, targets, Configuration(initial_cash_usd=1e7)).equity["equity_usd"]
     assert np.abs(large.to_numpy() / small.to_numpy() - 10).max() < 1e-9

@@ -13,6 +13,7 @@ from gnosis.backtest.deflation import Deflation, deflate, return_moments
 from gnosis.backtest.significance import Insufficient, deflated_sharpe_ratio, effective_trials
 from gnosis.backtest.trials import (
     ChainError,
+    Ended,
     MemoryLedger,
     Trial,
     TrialError,
@@ -70,6 +71,22 @@ def test_rows_before_and_after_and_none_for_a_rerun() -> None:
     rows = ledger.rows()
     TABLES["backtests.trials"].schema.validate(rows)
     assert rows.select("status", "loss", "n").rows() == [("begun", None, None), ("complete", 0.5, 7)]
+
+
+def test_many_at_once_are_the_rows_of_one_by_one() -> None:
+    one_by_one, at_once = MemoryLedger(), MemoryLedger()
+    returns = series(np.array([0.01, -0.02]))
+    for number in (1, 2, 1):
+        one_by_one.begin(trial(number))
+    one_by_one.finish(trial(2), returns=returns, n=2)
+    one_by_one.finish(trial(1), status="failed")
+    at_once.begin_all([trial(1), trial(2), trial(1)])
+    at_once.finish_all([Ended(trial(2), returns=returns, figures={"n": 2}), Ended(trial(1), "failed")])
+    assert at_once.rows().equals(one_by_one.rows())
+    assert at_once.rows().height == 4
+    assert at_once.returns(returns_sha256(returns)).equals(returns)
+    with pytest.raises(TrialError, match="call begin"):
+        at_once.finish_all([Ended(trial(3))])
 
 
 def test_a_failed_trial_may_still_be_completed() -> None:

@@ -253,7 +253,7 @@ def test_compiled_shape_of_a_profile_is_that_of_its_readable_form():
     for found, price in ((down, close - step), (here, close), (up, close + step)):
         np.testing.assert_array_equal(found, volume_below(profile, price))
     np.testing.assert_array_equal(heavy_below, volume_below(full, close))
-    np.testing.assert_array_equal(heavy, full.volume.sum(axis=1))
+    np.testing.assert_array_equal(heavy, np.cumsum(full.volume, axis=1)[:, -1])
     high, low = clusters(profile, kinds, 1), clusters(profile, kinds, -1)
     is_near = np.abs(high.centre / close[high.window] - 1.0) <= 0.1
     np.testing.assert_array_equal(near, np.bincount(high.window[is_near], minlength=300))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -192,16 +194,50 @@ def test_small_probabilities_are_lifted_and_the_largest_pays():
     assert after.min() == 1 / 2002 and after.sum() == pytest.approx(1.0, abs=1e-15)
 
 
-def test_interval_is_that_of_the_bin():
+def test_interval_is_wilsons_for_the_rows_of_the_bin():
     said, outcome, t0, t1 = drawn(1000, 2, scale=1.0)
     calibrator = fit_calibrator(said, outcome, t0, t1)
-    lowest = np.argsort(said[:, 1])[:100]
-    low, high = calibrator.interval(said[lowest])
-    expected = wilson(np.array((outcome[lowest] == 1).sum()), np.array(100))
-    assert np.unique(low[:, 1]).tolist() == [float(expected[0])]
-    assert np.unique(high[:, 1]).tolist() == [float(expected[1])]
-    below, above = calibrator.interval(np.array([[1.0, 0.0], [0.0, 1.0]]))
-    assert below[0, 1] == low[0, 1] and above[0, 1] == high[0, 1] < below[1, 1]
+    low, high = calibrator.interval(said)
+    # The reference takes whole numbers of rows: a probability of k/100 is k rows of the hundred.
+    for p, below, above in zip(calibrator.apply(said)[:, 1], low[:, 1], high[:, 1], strict=True):
+        around = [wilson(np.array(count), np.array(100)) for count in (np.floor(100 * p), np.ceil(100 * p))]
+        assert around[0][0] - 1e-12 <= below <= around[1][0] + 1e-12
+        assert around[0][1] - 1e-12 <= above <= around[1][1] + 1e-12
+    unchanged = replace(calibrator, method="identity", maps=())
+    ends = [end[0, 1] for end in unchanged.interval(np.array([[0.86, 0.14]]))]
+    assert ends == pytest.approx([end.item() for end in wilson(np.array(14), np.array(100))], rel=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 3), st.sampled_from([0.2, 1.0, 3.0]), st.sampled_from([30, 200, 2500]))
+def test_interval_contains_the_calibrated_probability(seed, n_classes, scale, n):
+    said, outcome, t0, t1 = drawn(n, n_classes, scale, seed, curve=2.0)
+    calibrator = fit_calibrator(said, outcome, t0, t1)
+    asked = np.vstack([said, np.eye(n_classes)])
+    low, high = calibrator.interval(asked)
+    after = calibrator.apply(asked)
+    assert ((low >= 0.0) & (low <= after) & (after <= high) & (high <= 1.0)).all()
+    inside = (after > 0.0) & (after < 1.0)
+    assert (low[inside] < after[inside]).all() and (after[inside] < high[inside]).all()
+
+
+@pytest.mark.parametrize(("n", "scale"), [(400, 2.0), (2000, 2.0), (400, 0.5)])
+def test_interval_holds_the_true_probability(n, scale):
+    """The model's logits are ``scale`` times the truth; asked where the truth is 0.25, 0.5 and 0.75."""
+    truth = np.array([0.25, 0.5, 0.75])
+    logit = scale * np.log(truth / (1.0 - truth))
+    up = 1.0 / (1.0 + np.exp(-logit))
+    inside = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        z = rng.normal(size=n)
+        said = 1.0 / (1.0 + np.exp(-scale * z))
+        outcome = (rng.random(n) < 1.0 / (1.0 + np.exp(-z))).astype(np.int64)
+        t0 = np.arange(n) // 4 * DAY
+        calibrator = fit_calibrator(np.column_stack([1.0 - said, said]), outcome, t0, t0 + DAY)
+        low, high = calibrator.interval(np.column_stack([1.0 - up, up]))
+        inside.append((low[:, 1] <= truth) & (truth <= high[:, 1]))
+    assert np.mean(inside) >= 0.95
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 
 from gnosis.backtest.trials import MemoryLedger, count_trials
 from gnosis.learning.derived_strategy import EDGE_THRESHOLD, derived_strategy_returns
+from gnosis.learning.evidence import Evidence
+from gnosis.learning.gates import gates
 from gnosis.learning.strategy_trials import COST_BPS, JUDGED, THRESHOLDS, overfitting, strategy_returns
 
 FAMILY = "S00+S01 h5 direction"
@@ -67,6 +69,22 @@ def test_a_model_that_never_leans_has_no_figures(learned):
     assert found.deflated_sharpe_ratio is None
     assert found.probability_of_backtest_overfitting is None
     assert found.n_trials == returns.width - 1
+    judged = gates(Evidence(horizon_bars=5, head="direction", champion=None, overfitting=found))
+    said = {each.statistic: each.reason for each in judged if each.gate == "G7"}
+    n = f"{returns.height} returns, and no number would do"
+    assert said["deflated_sharpe_ratio"] == f"insufficient: all returns are the same: {n}"
+    assert said["probability_of_backtest_overfitting"] == f"insufficient: the judged strategy hardly trades: {n}"
+
+
+def test_too_few_returns_are_told_with_the_number_it_takes(walked):
+    returns, ledger = walked
+    found = overfitting(returns.head(25), ledger, family=FAMILY, seed=1)
+    assert found.lacking["probability_of_backtest_overfitting"] == "too few returns in a block: 25 of 80 returns"
+    assert found.lacking["deflated_sharpe_ratio"].endswith(": 25 of 30 returns")
+    assert (
+        set(found.lacking) >= {name for name in found.__dataclass_fields__ if getattr(found, name) is None}
+        and not overfitting(returns, ledger, family=FAMILY, seed=1).lacking
+    )
 
 
 def test_without_the_published_family_nothing_is_judged(learned):

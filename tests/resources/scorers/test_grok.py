@@ -203,7 +203,7 @@ def test_the_identity_holds_all_that_is_known_and_says_that_it_is_not_enough(sco
 @pytest.mark.parametrize("mode", sorted(set(EXPECTED) - {"empty", "wrong_types"}))
 def test_a_failure_is_one_of_ours_and_tells_no_key(scorer_of, loopback, mode, caplog):
     loopback.set_mode("xai", mode)
-    scorer = scorer_of(timeout_s=0.4) if mode in ("slow", "drip") else scorer_of()
+    scorer = scorer_of(timeout_s=0.15) if mode in ("slow", "drip") else scorer_of()
     with pytest.raises(FetchError) as raised:
         scorer.score(TEXTS)
     assert type(raised.value) is EXPECTED[mode]

@@ -13,7 +13,7 @@ from tests.loopback.server import Loopback
 from tests.loopback.world import World
 
 PATIENT_S = 20.0
-IMPATIENT_S = 0.4
+IMPATIENT_S = 0.15
 """Time limit of tests that run into it; all others wait as long as a busy machine may need."""
 
 

@@ -1,0 +1,332 @@
+"""One strategy, whole: its run, its benchmarks, the same orders at other costs, its grid, and what is left of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import polars as pl
+
+from gnosis.backtest.configuration import Configuration
+from gnosis.backtest.engine import run
+from gnosis.backtest.metrics import Account, metrics_rows
+from gnosis.backtest.overfitting_report import overfitting_report
+from gnosis.backtest.parallel import Backend
+from gnosis.backtest.random_entry import RandomEntry, random_entry
+from gnosis.backtest.result import Result
+from gnosis.backtest.strategy import Strategy
+from gnosis.backtest.trials import Recorder, count_trials
+from gnosis.backtest.volatility_targeting import volatility_targeted
+from gnosis.backtest.windows import Windows
+
+COST_MULTIPLES = (0.5, 1.0, 2.0, 3.0)
+OTHER_COSTS = "same orders, other costs"
+WALK_FORWARD = " walk-forward"
+
+
+class Ledger(Recorder, Protocol):
+    """A recorder that also shows what was tried before."""
+
+    def rows(self) -> pl.DataFrame:
+        """Return ``backtests.trials``."""
+        ...
+
+    def returns(self, sha256: str) -> pl.DataFrame:
+        """Return the series that a trial ended with."""
+        ...
+
+
+@dataclass(frozen=True)
+class Market:
+    """What strategies are tried on.
+
+    Attributes
+    ----------
+    bars
+        Rows of ``raw.equity_bars`` of the universe, with the history before the first decision.
+    tables
+        What strategies read beside them, by name.
+    states
+        ``session``, ``scope`` and ``bucket``: what results are cut by, see :mod:`gnosis.backtest.market_states`.
+    amplification, spreads
+        See :func:`gnosis.backtest.run`; None where there is none.
+    """
+
+    bars: pl.DataFrame
+    tables: Mapping[str, pl.DataFrame]
+    states: pl.DataFrame
+    amplification: pl.DataFrame | None = None
+    spreads: pl.DataFrame | None = None
+
+
+def study(
+    strategy: Strategy,
+    market: Market,
+    configuration: Configuration,
+    first_session: dt.date,
+    *,
+    ledger: Ledger,
+    code_sha256: str,
+    seed: int = 0,
+) -> dict[str, pl.DataFrame]:
+    """Backtest a strategy with everything a reader needs to doubt it.
+
+    Every set of the strategy's grid is run over the same sessions, so that the probability of overfitting rests on all
+    that could have been chosen; each is a trial of the family. The same orders at other costs choose nothing and are
+    counted apart.
+
+    Parameters
+    ----------
+    strategy
+        With its defaults, which are what is published.
+    market
+        Bars and tables.
+    configuration
+        Costs and limits.
+    first_session
+        Session of the first decision.
+    ledger
+        Counts and keeps what is tried.
+    code_sha256
+        Hash of the code that decides.
+    seed
+        Of benchmarks and resampling.
+
+    Returns
+    -------
+    dict of str to polars.DataFrame
+        Rows of ``backtests.runs``, ``.orders``, ``.fills``, ``.trades``, ``.equity``, ``.metrics`` and
+        ``.overfitting``.
+    """
+    result = _run(strategy, market, configuration, first_session, ledger, code_sha256)
+    fresh = _grid(strategy, market, configuration, first_session, ledger, code_sha256)
+    return _judged(strategy.name, result, fresh, market, configuration, ledger, code_sha256, seed)
+
+
+def walk_forward_study(
+    strategy: Strategy,
+    market: Market,
+    configuration: Configuration,
+    first_session: dt.date,
+    *,
+    ledger: Ledger,
+    code_sha256: str,
+    windows: Windows,
+    backend: Backend = "serial",
+    seed: int = 0,
+) -> dict[str, pl.DataFrame]:
+    """Choose the parameters of a strategy window by window and judge the stitched curve like any other run.
+
+    Parameters are as in :func:`study`, with ``windows`` (training begins at ``first_session``) and the ``backend`` of
+    :func:`gnosis.backtest.parallel.map_units`.
+
+    Returns
+    -------
+    dict of str to polars.DataFrame
+        The tables of :func:`study` with :data:`WALK_FORWARD` after the name of the strategy, and
+        ``backtests.walk_forward``.
+
+    Raises
+    ------
+    gnosis.backtest.windows.WindowsError
+        When there are fewer sessions than one training and one test window.
+    """
+    from gnosis.backtest.walk_forward import walk_forward
+
+    options = {"tables": market.tables, "spreads": market.spreads, "amplification": market.amplification}
+    found = walk_forward(
+        strategy,
+        market.bars.filter(pl.col("session") >= first_session),
+        configuration,
+        recorder=ledger,
+        code_sha256=code_sha256,
+        windows=windows,
+        backend=backend,
+        seed=seed,
+        run_options=options,
+    )
+    name = f"{strategy.name}{WALK_FORWARD}"
+    result = replace(found.result, runs=found.result.runs.with_columns(strategy=pl.lit(name)))
+    fresh = _grid(strategy, market, configuration, first_session, ledger, code_sha256) if found.is_complete else {}
+    rows = _judged(name, result, fresh, market, configuration, ledger, code_sha256, seed)
+    return rows | {"backtests.walk_forward": found.windows}
+
+
+def _grid(
+    strategy: Strategy,
+    market: Market,
+    configuration: Configuration,
+    first_session: dt.date,
+    ledger: Ledger,
+    code_sha256: str,
+) -> dict[str, pl.DataFrame]:
+    """Return the returns of every set of the grid by trial."""
+    fresh = {}
+    for parameters in strategy.candidates() if strategy.grid else []:
+        tried = _run(strategy, market, configuration, first_session, ledger, code_sha256, parameters)
+        fresh[tried.trial_id] = _returns(tried.equity)
+    return fresh
+
+
+def _judged(
+    name: str,
+    result: Result,
+    fresh: Mapping[str, pl.DataFrame],
+    market: Market,
+    configuration: Configuration,
+    ledger: Ledger,
+    code_sha256: str,
+    seed: int,
+) -> dict[str, pl.DataFrame]:
+    """Put benchmarks, other costs and statistics beside a run."""
+    targeted = _volatility_targeted(name, market, configuration, result, ledger, code_sha256)
+    drawn = random_entry(result.trades, result.fills, result.equity, market.bars, seed=seed)
+    placed = drawn if isinstance(drawn, RandomEntry) else None
+    accounts = {
+        "strategy": Account(result.equity, result.fills, result.trades),
+        "buy_and_hold": Account(result.buy_and_hold_equity, result.buy_and_hold_fills),
+    }
+    if targeted is not None:
+        accounts["volatility_targeted"] = Account(targeted.equity, targeted.fills)
+    metrics = metrics_rows(result.run_key, accounts, seed=seed, states=market.states, random_entry=drawn)
+    elsewhere = _other_costs(name, market, configuration, result, ledger, code_sha256)
+    rows = ledger.rows()
+    report = overfitting_report(
+        result.run_key,
+        _returns(result.equity),
+        rows.filter(pl.col("family") == result.runs["family"][0]),
+        ledger.returns,
+        _returns(result.buy_and_hold_equity),
+        trial_id=result.trial_id,
+        fresh=fresh,
+        seed=seed,
+        synthetic=bool(result.runs["synthetic"][0]),
+    )
+    return {
+        "backtests.runs": result.runs.with_columns(n_trials=pl.lit(_count(rows, result), dtype=pl.Int64)),
+        "backtests.orders": result.orders,
+        "backtests.fills": result.fills,
+        "backtests.trades": result.trades,
+        "backtests.equity": _beside(result, targeted, placed),
+        "backtests.metrics": pl.concat([metrics, elsewhere]).sort("series", "scope", "bucket", "metric"),
+        "backtests.overfitting": report.rows,
+    }
+
+
+def _count(rows: pl.DataFrame, result: Result) -> int:
+    return count_trials(rows, result.runs["family"][0])
+
+
+def _run(
+    strategy: Strategy,
+    market: Market,
+    configuration: Configuration,
+    first_session: dt.date,
+    ledger: Ledger,
+    code_sha256: str,
+    parameters: Mapping[str, object] | None = None,
+) -> Result:
+    return run(
+        market.bars,
+        strategy,
+        replace(configuration, strategy=strategy.name),
+        recorder=ledger,
+        code_sha256=code_sha256,
+        parameters=parameters,
+        tables=market.tables,
+        first_session=first_session,
+        spreads=market.spreads,
+        amplification=market.amplification,
+    )
+
+
+def _returns(equity: pl.DataFrame) -> pl.DataFrame:
+    """Return ``session`` and ``net_return``; nothing once equity was not positive."""
+    rows = equity.select("session", net_return=pl.col("equity_usd").pct_change())[1:]
+    return rows if (equity["equity_usd"] > 0).all() else rows.clear()
+
+
+def _volatility_targeted(
+    name: str,
+    market: Market,
+    configuration: Configuration,
+    result: Result,
+    ledger: Ledger,
+    code_sha256: str,
+) -> Result | None:
+    """Return the benchmark on the sessions of the run; None where the history before it is too short."""
+    first = result.equity["session"][0]
+    symbols = market.bars["symbol"].unique().sort().to_list()
+    targets = volatility_targeted(market.bars, symbols, first)
+    if targets.is_empty():
+        return None
+    return run(
+        market.bars,
+        targets,
+        replace(configuration, strategy=f"{name}: volatility-targeted benchmark"),
+        recorder=ledger,
+        code_sha256=code_sha256,
+        first_session=first,
+        spreads=market.spreads,
+        amplification=market.amplification,
+    )
+
+
+def _other_costs(
+    name: str,
+    market: Market,
+    configuration: Configuration,
+    result: Result,
+    ledger: Ledger,
+    code_sha256: str,
+) -> pl.DataFrame:
+    """Return figures of the same orders at multiples of all costs, and with what else could have been assumed."""
+    if result.orders.is_empty():
+        return result.metrics.clear()
+    others: dict[tuple[str, str], Configuration] = {
+        ("cost_multiple", f"{multiple:g}"): replace(configuration, cost_multiple=configuration.cost_multiple * multiple)
+        for multiple in COST_MULTIPLES
+    }
+    if market.amplification is not None:
+        others["ablation", "amplification_aware_impact"] = replace(configuration, amplification_aware_impact=True)
+    if result.trades["is_ambiguous"].any():
+        others["ablation", "opposite_intrabar"] = replace(configuration, opposite_intrabar=True)
+    parts = []
+    for (scope, bucket), other in others.items():
+        found = run(
+            market.bars,
+            result.orders,
+            replace(other, strategy=f"{name}: {OTHER_COSTS}"),
+            recorder=ledger,
+            code_sha256=code_sha256,
+            first_session=result.equity["session"][0],
+            spreads=market.spreads,
+            amplification=market.amplification,
+        )
+        whole = found.metrics.filter(pl.col("series").cast(pl.String) == "strategy", pl.col("bucket") == "all")
+        parts.append(
+            whole.with_columns(
+                run_key=pl.lit(result.run_key),
+                scope=pl.lit(scope).cast(whole.schema["scope"]),
+                bucket=pl.lit(bucket),
+            )
+        )
+    return pl.concat(parts)
+
+
+def _beside(result: Result, targeted: Result | None, placed: RandomEntry | None) -> pl.DataFrame:
+    """Return the equity rows with the benchmarks of the same sessions."""
+    deposit = result.equity["equity_usd"][0]
+    columns: dict[str, pl.Series | pl.Expr] = {"buy_and_hold_usd": result.buy_and_hold_equity["equity_usd"]}
+    if targeted is not None:
+        columns["volatility_targeted_usd"] = targeted.equity["equity_usd"]
+    equity = result.equity.with_columns(**columns)
+    if placed is None:
+        return equity
+    drawn = placed.curve.select(
+        "session", *(pl.col(name).mul(deposit).alias(f"random_entry_{name}_usd") for name in ("low", "median", "high"))
+    )
+    names = [name for name in drawn.columns if name != "session"]
+    return equity.drop(names).join(drawn, on="session", how="left", maintain_order="left").select(equity.columns)
