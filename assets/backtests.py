@@ -47,8 +47,8 @@ DECISION_LAG_MINUTES = 60.0
 """Strategies decide an hour after the close, when everything of the session is known, for the next open."""
 CONFIGURATION = Configuration(decision_lag_minutes=DECISION_LAG_MINUTES)
 WINDOWS = Windows(train_sessions=504, test_sessions=126)
-WARM_UP_SESSIONS = 21
-"""Bars before the first decision of a strategy that reads no other table: costs need 20 of them."""
+NIGHTLY_TABLE = "features.regime"
+"""Its sessions are those that nights have made; bars reach further back."""
 CODES_OF_VIX = {code: name for name, code in BY_NAME["regime_vix_bucket"].codes.items()}
 
 
@@ -134,7 +134,7 @@ def backtest_of(own: StrategyFolder) -> TableAsset:
         for strategy, file_sha256 in everyone:
             first = _first_session(strategy, night.lake, night.last)
             if first is None:
-                night.say(f"backtests: {strategy.name} waits for rows of {', '.join(strategy.reads) or BARS}")
+                night.say(f"backtests: {strategy.name} waits for rows of {', '.join((BARS, *strategy.reads))}")
                 continue
             try:
                 found = _studied(strategy, file_sha256, night, first)
@@ -160,10 +160,13 @@ def _studied(strategy: Strategy, file_sha256: str, night: Night, first: dt.date)
     from gnosis.backtest.study import WALK_FORWARD, study, walk_forward_study
 
     market, ledger, code = tried_market(strategy, night, first), night.ledger, code_of(file_sha256)
-    own = study(strategy, market, CONFIGURATION, first, ledger=ledger, code_sha256=code)
+    is_weekly = night.tags.get(WALK_FORWARD_TAG) == "true"
+    is_same = (pl.col("strategy") == strategy.name) & (pl.col("code_sha256") == code)
+    is_grid_run = is_weekly or night.stored("backtests.runs").filter(is_same).is_empty()
+    own = study(strategy, market, CONFIGURATION, first, ledger=ledger, code_sha256=code, is_grid_run=is_grid_run)
     if not strategy.grid:
         return [own]
-    if night.tags.get(WALK_FORWARD_TAG) != "true":
+    if not is_weekly:
         return [own, _kept(f"{strategy.name}{WALK_FORWARD}", night)]
     try:
         walked = walk_forward_study(
@@ -191,9 +194,11 @@ def tried_market(strategy: Strategy, night: Night, first: dt.date) -> Market:
     bars = night.read_all(BARS)
     bars = bars.filter(pl.col("symbol").is_in(tradable_symbols(bars, first)))
     sessions = bars.filter(pl.col("session") >= first)["session"].unique().sort()
-    states = market_states(
-        sessions, *(night.read_all(name, columns=columns) for name, columns in STATE_READS.items()), CODES_OF_VIX
+    regime, liquidity, elasticity = (
+        night.read_all(name, columns=[*columns, "synthetic"]) for name, columns in STATE_READS.items()
     )
+    is_generated = any(bool(rows["synthetic"].any()) for rows in (regime, liquidity, elasticity))
+    states = market_states(sessions, regime, liquidity, elasticity, CODES_OF_VIX)
     tables = {name: _rows_of(name, night.read_all(name)) for name in strategy.reads}
     amplification = night.read_all(
         "engines.elasticity", columns=["symbol", "known_at", "sign_convention", "amplification"]
@@ -201,7 +206,7 @@ def tried_market(strategy: Strategy, night: Night, first: dt.date) -> Market:
     naive = amplification.filter(pl.col("sign_convention").cast(pl.String) == "naive").drop("sign_convention")
     from gnosis.backtest.study import Market
 
-    return Market(bars, tables, states, amplification=naive)
+    return Market(bars, tables, states, is_generated, amplification=naive)
 
 
 def _rows_of(name: str, rows: pl.DataFrame) -> pl.DataFrame:
@@ -210,20 +215,23 @@ def _rows_of(name: str, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _first_session(strategy: Strategy, lake: Lake, last: dt.date | None = None) -> dt.date | None:
-    """Return the first session on which a strategy can decide; None while a table that it reads has no rows."""
-    sessions = sorted(lake.sessions(BARS))
-    begins = sessions[WARM_UP_SESSIONS] if len(sessions) > WARM_UP_SESSIONS + 1 else None
-    for name in ("engines.elasticity", *strategy.reads):
+    """Return the first session on which a strategy can decide; None while it cannot.
+
+    It needs rows of every table that it reads, a symbol with volume, and a session after the first to trade on.
+    Sessions that were stored as history alone come before all of them.
+    """
+    nights = [session for session in lake.sessions(NIGHTLY_TABLE) if last is None or session <= last]
+    known: list[dt.date | None] = [nights[0] if nights else None]
+    for name in strategy.reads:
         rows = lake.scan(name, last=last)
         if name == IDEAS:
             rows = rows.filter(pl.col("model_version").is_not_null())
-        known = rows.select(pl.col("session").min()).collect().item()
-        if known is None or begins is None:
-            return None
-        begins = max(begins, known)
-    if begins is None or begins >= max(session for session in sessions if last is None or session <= last):
+        known.append(rows.select(pl.col("session").min()).collect().item())
+    begins = [session for session in known if session is not None]
+    if len(begins) < len(known) or max(begins) >= nights[-1]:
         return None
-    return begins
+    bars = lake.read(BARS, last=last, columns=["session", "symbol", "volume"])
+    return max(begins) if tradable_symbols(bars, max(begins)) else None
 
 
 def _unbroken(stored: Stored) -> Finding:

@@ -55,7 +55,7 @@ def tear_sheet(strategy: Strategy) -> dg.AssetsDefinition:
         for run in runs.iter_rows(named=True):
             rows = {name: stored.scan(name).filter(pl.col("run_key") == run["run_key"]).collect() for name in READS}
             pictures = tear_sheet_pictures(rows)
-            page = Path(stored.home) / TEAR_SHEETS / f"{run['strategy'].replace(' ', '_')}.html"
+            page = Path(str(stored.home)) / TEAR_SHEETS / f"{run['strategy'].replace(' ', '_')}.html"
             _write(page, tear_sheet_html(run, rows, pictures))
             prefix = "" if run["strategy"] == strategy.name else "walk-forward "
             metadata |= {prefix + name: value for name, value in _metadata(run, rows, pictures, page).items()}

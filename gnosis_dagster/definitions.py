@@ -101,7 +101,9 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
                 grok=settings.grok,
                 home=home,
             ),
-            "peer_engines": PeerEnginesResource(),
+            "peer_engines": PeerEnginesResource(folder=str(settings.peers))
+            if settings.peers
+            else PeerEnginesResource(),
             "alerts": AlertsResource(home=home, webhook=settings.alert_webhook),
         },
         loggers={"console": terminal_logger},

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
         Symbols and services of a live provider.
     strategies
         Folder with Python files of the user's own strategies; without it ``strategies`` in the home.
+    peers
+        Folder with the environments of other backtest engines; without it those that ``make peers`` makes.
     finbert
         Folder with a FinBERT model in ONNX form that scores texts; without it word lists do, and say so.
     lexicon
@@ -68,6 +70,7 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
     live: LiveConfiguration = Field(default_factory=LiveConfiguration)
     strategies: Path | None = None
+    peers: Path | None = None
     finbert: Path | None = None
     lexicon: Path | None = None
     grok: str | None = None

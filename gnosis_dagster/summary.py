@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from gnosis_dagster.settings import Settings
     from resources.lake import Lake
 
-METRICS = ("total_return", "cagr", "volatility", "sharpe", "maximum_drawdown", "turnover", "cost_share", "hit_rate")
+METRICS = {
+    "total_return": "return",
+    "sharpe": "Sharpe per year",
+    "maximum_drawdown": "drawdown",
+    "turnover": "turnover per year",
+    "cost_share": "cost share",
+}
 LATEST_ELASTICITY = (
     "select session, symbol, gex_usd_per_pct, amplification, confidence from engines.elasticity "
     "where sign_convention = 'naive' order by session desc, symbol limit 5"
@@ -40,7 +46,7 @@ def show(console: Console, settings: Settings, lake: Lake, reports: Sequence[Run
     _engines(console, lake)
     _features(console, lake)
     _scores(console, lake)
-    _backtest(console, lake)
+    show_backtests(console, lake)
     _quarantine(console, lake)
     if reports:
         _seconds(console, reports, seconds)
@@ -175,26 +181,37 @@ def _with_error(row: dict[str, float] | None) -> str:
     return f"{row['value']:.4f}" + (f" ± {error:.4f}" if error is not None else "")
 
 
-def _backtest(console: Console, lake: Lake) -> None:
-    metrics = lake.read("backtests.metrics")
-    runs = lake.read("backtests.runs")
-    if metrics.is_empty():
-        console.print("Backtest: none yet, no idea rests on a model.\n")
+def show_backtests(console: Console, lake: Lake) -> None:
+    """Print each strategy beside the probability that it is more than luck."""
+    runs = lake.read("backtests.runs").sort("strategy")
+    if runs.is_empty():
+        console.print("Backtests: none yet, no strategy could decide.\n")
         return
-    run = runs.row(0, named=True)
-    origin = ", partly synthetic inputs" if run["synthetic"] else ""
-    title = f"Backtest {run['strategy']}, {run['first_session']} to {run['last_session']}{origin}"
-    grid = _grid(title, "metric", "strategy", "buy and hold", "unit")
-    values = {(row["series"], row["metric"]): row for row in metrics.iter_rows(named=True)}
-    for name in METRICS:
-        ours, held = values.get(("strategy", name)), values.get(("buy_and_hold", name))
-        if ours:
-            grid.add_row(name, _figure(ours), _figure(held), ours["unit"])
+    origin = ", partly synthetic inputs" if runs["synthetic"].any() else ""
+    span = f"{runs['first_session'].min()} to {runs['last_session'].max()}"
+    grid = _grid(
+        f"Backtests, {span}{origin}", "strategy", *METRICS.values(), "trials", "deflated Sharpe", "publishable"
+    )
+    whole = (pl.col("scope").cast(pl.String) == "all") & (pl.col("series").cast(pl.String) == "strategy")
+    metrics = lake.scan("backtests.metrics").filter(whole).select("run_key", "metric", "value").collect()
+    values = {(key, name): value for key, name, value in metrics.iter_rows()}
+    deflated = pl.col("statistic") == "dsr_effective_trials"
+    found = lake.scan("backtests.overfitting").filter(deflated).select("run_key", "value").collect()
+    statistics = dict(found.iter_rows())
+    for run in runs.iter_rows(named=True):
+        key = run["run_key"]
+        figures = [_figure(values.get((key, name))) for name in METRICS]
+        told = "yes" if run["is_publishable"] else "no"
+        grid.add_row(run["strategy"], *figures, f"{run['n_trials']}", _figure(statistics.get(key)), told)
     console.print(grid)
+    blocked = runs.drop_nulls("blocked_by").group_by("blocked_by", maintain_order=True).agg("strategy")
+    for reason, names in blocked.iter_rows():
+        console.print(f"Not publishable: {', '.join(names)}: {reason}.")
+    console.print()
 
 
-def _figure(row: dict[str, float] | None) -> str:
-    return "-" if row is None or row["value"] is None else f"{row['value']:,.4f}"
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.4f}"
 
 
 def _quarantine(console: Console, lake: Lake) -> None:

@@ -62,7 +62,8 @@ def keys_of(tables: tuple[str, ...]) -> dg.AssetSelection:
 
 nightly_job = dg.define_asset_job(
     NIGHTLY,
-    selection=dg.AssetSelection.all(),
+    # Tear sheets are for people: made weekly and when asked for.
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("strategies"),
     description="Everything for one session or a range of sessions, from raw data to backtests and the SQL catalog.",
     executor_def=dg.in_process_executor,
 )

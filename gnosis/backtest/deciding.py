@@ -23,7 +23,7 @@ from gnosis.backtest.view import LookAheadError, RestingOrder, View
 
 TAPE_COLUMNS = [
     "order_number", "parent_number", "session", "symbol", "kind", "quantity_shares", "limit_price", "stop_price",
-    "is_day_order", "status", "reason", "idea_id", "known_at",
+    "is_day_order", "status", "reason", "idea_id", "known_at", "provider", "synthetic",
 ]  # fmt: skip
 
 

@@ -152,11 +152,11 @@ def run(
         "\n".join([data_sha256, configuration.canonical_json(), chosen, name, str(first), ENGINE_VERSION])
     )
 
-    used = [
-        frame.select(_ORIGIN)
-        for frame in ([] if given is None else [given]) + list(served.values())
-        if set(_ORIGIN) <= set(frame.columns)
-    ]
+    used = [frame.select(_ORIGIN) for frame in served.values() if set(_ORIGIN) <= set(frame.columns)]
+    if given is not None and set(_ORIGIN) <= set(given.columns):
+        # An order of a tape is known with its last state, but what it rests on was known when it was submitted.
+        known_at = pl.lit(None, given.schema["known_at"]) if "kind" in given.columns else pl.col("known_at")
+        used.append(given.select(_ORIGIN).with_columns(known_at=known_at))
     origin = origin_by_session(market, pl.concat(used) if used else pl.DataFrame(), first)
     equity = equity_frame(run_key, events, origin)
     fills = fills_frame(run_key, events, origin)

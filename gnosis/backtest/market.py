@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
@@ -74,8 +75,8 @@ class Market:
 
     def session_number(self, session: dt.date) -> int:
         """Return the position of ``session`` in the calendar of the market, or raise."""
-        sessions = self.calendar["session"]
-        position = int(sessions.search_sorted(session))
+        sessions = self.sessions
+        position = bisect.bisect_left(sessions, session)
         if position >= len(sessions) or sessions[position] != session:
             raise ValueError(
                 f"expected a session between the first bar {sessions[0]} and the last {sessions[-1]}, found {session}"

@@ -54,6 +54,7 @@ def metrics_rows(
     states: pl.DataFrame | None = None,
     random_entry: RandomEntry | Insufficient | None = None,
     resamples: int = RESAMPLES,
+    is_cut: bool = True,
 ) -> pl.DataFrame:
     """Return the rows of ``backtests.metrics`` of one run.
 
@@ -75,7 +76,9 @@ def metrics_rows(
     random_entry
         Result of :func:`gnosis.backtest.random_entry.random_entry`, or why there is none.
     resamples
-        0 makes no interval.
+        0 makes no interval. Parts of a benchmark have none in any case.
+    is_cut
+        False leaves the parts of the run out.
 
     Returns
     -------
@@ -115,9 +118,10 @@ def metrics_rows(
         if account.trades is not None:
             n_closed = account.trades["exit_session"].drop_nulls().len()
             add(series, "all", "all", trade_figures(account.trades, seed=seed, resamples=resamples), n_closed)
-        if own is not None and own.size:
+        if is_cut and own is not None and own.size:
             frame = pl.DataFrame({"session": sessions[1:], "net_return": own, "rate": cash})
-            for (scope, bucket), (figures, count) in breakdown(frame, cuts, seed=seed, resamples=resamples).items():
+            drawn = resamples if series == "strategy" else 0
+            for (scope, bucket), (figures, count) in breakdown(frame, cuts, seed=seed, resamples=drawn).items():
                 add(series, scope, bucket, figures, count)
     if isinstance(random_entry, Insufficient):
         percentile = Figure(None, "ratio", random_entry.reason)
@@ -140,9 +144,9 @@ def metrics_frame(
     held_equity: pl.DataFrame,
     held_fills: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Return the rows that need no resampling: the strategy beside buy-and-hold, without intervals."""
+    """Return the rows of the whole run that need no resampling: the strategy beside buy-and-hold."""
     accounts = {"strategy": Account(equity, fills), "buy_and_hold": Account(held_equity, held_fills)}
-    return metrics_rows(run_key, accounts, seed=0, resamples=0)
+    return metrics_rows(run_key, accounts, seed=0, resamples=0, is_cut=False)
 
 
 def net_returns(equity: pl.DataFrame) -> NDArray[np.float64] | None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gnosis.backtest.predictive_ability import PredictiveAbility
 
 RESAMPLES = 5000
+LEAST_COVERED = 0.9
+"""Share of the sessions of a run that the returns of a trial must have to be compared with it."""
 UNITS = {
     "n_trials": "count",
     "n_effective_trials": "count",
@@ -111,7 +113,8 @@ def overfitting_report(
     Returns
     -------
     Report
-        One row for each statistic of :data:`UNITS`. The family is compared on the sessions that all its trials share.
+        One row for each statistic of :data:`UNITS`. The family is compared on the sessions that all its trials share;
+        a trial whose returns cover less than nine tenths of the run counts as one without returns.
         Trials that hardly ever trade have no Sharpe ratio in some half of the sessions and are left out of the
         probability of overfitting alone; they count in every other statistic.
 
@@ -140,8 +143,14 @@ def overfitting_report(
     is_anew = pl.col("trial_id").is_in(list(anew))
     ledger = trials.with_columns(returns_sha256=pl.when(is_anew).then("trial_id").otherwise("returns_sha256"))
 
+    loaded: dict[str, pl.DataFrame] = {}
+
     def load(name: str) -> pl.DataFrame:
-        return anew[name] if name in anew else returns_of(name)
+        if name not in loaded:
+            loaded[name] = anew[name] if name in anew else returns_of(name)
+        return loaded[name]
+
+    ledger = _with_covering_returns(ledger, own["session"], load)
 
     r = own["net_return"].to_numpy()
     moments = return_moments(r)
@@ -162,6 +171,23 @@ def overfitting_report(
     )
     logits = np.empty(0) if isinstance(chance, Insufficient) else chance.logits
     return Report(rows.select(list(schema)).sort("run_key", "statistic"), logits)
+
+
+def _with_covering_returns(
+    trials: pl.DataFrame, sessions: pl.Series, load: Callable[[str], pl.DataFrame]
+) -> pl.DataFrame:
+    """Return the trials without the returns of those that hardly meet the run: they count, and as independent ones.
+
+    The training windows of a walk-forward would else leave no session that all trials share.
+    """
+    needed = LEAST_COVERED * sessions.len()
+    meeting = [
+        name
+        for name in trials["returns_sha256"].drop_nulls().unique().sort()
+        if load(name)["session"].is_in(sessions.implode()).sum() >= needed
+    ]
+    is_meeting = pl.col("returns_sha256").is_in(meeting)
+    return trials.with_columns(returns_sha256=pl.when(is_meeting).then("returns_sha256"))
 
 
 def _none(found: Insufficient) -> Stated:

@@ -14,6 +14,7 @@ from gnosis.backtest.engine import run
 from gnosis.backtest.metrics import Account, metrics_rows
 from gnosis.backtest.overfitting_report import overfitting_report
 from gnosis.backtest.parallel import Backend
+from gnosis.backtest.publication import publication
 from gnosis.backtest.random_entry import RandomEntry, random_entry
 from gnosis.backtest.result import Result
 from gnosis.backtest.strategy import Strategy
@@ -24,6 +25,11 @@ from gnosis.backtest.windows import Windows
 COST_MULTIPLES = (0.5, 1.0, 2.0, 3.0)
 OTHER_COSTS = "same orders, other costs"
 WALK_FORWARD = " walk-forward"
+AMPLIFICATION_AWARE = "amplification_aware_impact"
+STATE_SCOPES = ["vix_bucket", "liquidity_regime", "hedge_regime", "energy_quintile"]
+GENERATED = "inputs were generated"
+NEEDED = ("psr", "dsr_all_trials", "dsr_effective_trials")
+"""Statistics without which nothing is published; the others may say that there is too little data."""
 
 
 class Ledger(Recorder, Protocol):
@@ -50,6 +56,8 @@ class Market:
         What strategies read beside them, by name.
     states
         ``session``, ``scope`` and ``bucket``: what results are cut by, see :mod:`gnosis.backtest.market_states`.
+    has_generated_states
+        True when what results are cut by, or the amplification, rests on generated data.
     amplification, spreads
         See :func:`gnosis.backtest.run`; None where there is none.
     """
@@ -57,6 +65,7 @@ class Market:
     bars: pl.DataFrame
     tables: Mapping[str, pl.DataFrame]
     states: pl.DataFrame
+    has_generated_states: bool = False
     amplification: pl.DataFrame | None = None
     spreads: pl.DataFrame | None = None
 
@@ -69,6 +78,7 @@ def study(
     *,
     ledger: Ledger,
     code_sha256: str,
+    is_grid_run: bool = True,
     seed: int = 0,
 ) -> dict[str, pl.DataFrame]:
     """Backtest a strategy with everything a reader needs to doubt it.
@@ -91,6 +101,8 @@ def study(
         Counts and keeps what is tried.
     code_sha256
         Hash of the code that decides.
+    is_grid_run
+        False leaves the grid as the ledger remembers it: on the sessions of the run before.
     seed
         Of benchmarks and resampling.
 
@@ -101,7 +113,7 @@ def study(
         ``.overfitting``.
     """
     result = _run(strategy, market, configuration, first_session, ledger, code_sha256)
-    fresh = _grid(strategy, market, configuration, first_session, ledger, code_sha256)
+    fresh = _grid(strategy, market, configuration, first_session, ledger, code_sha256) if is_grid_run else {}
     return _judged(strategy.name, result, fresh, market, configuration, ledger, code_sha256, seed)
 
 
@@ -205,18 +217,36 @@ def _judged(
         synthetic=bool(result.runs["synthetic"][0]),
     )
     return {
-        "backtests.runs": result.runs.with_columns(n_trials=pl.lit(_count(rows, result), dtype=pl.Int64)),
+        "backtests.runs": _counted(result, rows, report.rows),
         "backtests.orders": result.orders,
         "backtests.fills": result.fills,
         "backtests.trades": result.trades,
         "backtests.equity": _beside(result, targeted, placed),
-        "backtests.metrics": pl.concat([metrics, elsewhere]).sort("series", "scope", "bucket", "metric"),
+        "backtests.metrics": _marked(pl.concat([metrics, elsewhere]), market),
         "backtests.overfitting": report.rows,
     }
 
 
-def _count(rows: pl.DataFrame, result: Result) -> int:
-    return count_trials(rows, result.runs["family"][0])
+def _marked(metrics: pl.DataFrame, market: Market) -> pl.DataFrame:
+    """Return the rows sorted; what was cut or repriced by generated states rests on generated data."""
+    by_state = pl.col("scope").cast(pl.String).is_in(STATE_SCOPES) | (pl.col("bucket") == AMPLIFICATION_AWARE)
+    return metrics.with_columns(pl.col("synthetic") | (by_state & market.has_generated_states)).sort(
+        "series", "scope", "bucket", "metric"
+    )
+
+
+def _counted(result: Result, trials: pl.DataFrame, statistics: pl.DataFrame) -> pl.DataFrame:
+    """Return the row of the run with the trials counted by now and what of its judgement forbids to publish it."""
+    run = result.runs.row(0, named=True)
+    further = [GENERATED] if run["synthetic"] else []
+    unknown = statistics.filter(pl.col("statistic").is_in(NEEDED), pl.col("value").is_null())
+    further += [f"{row['statistic']}: {row['reason']}" for row in unknown.iter_rows(named=True)]
+    is_publishable, blocked_by = publication(run["labels"].split(","), run["share_ambiguous"], further)
+    return result.runs.with_columns(
+        n_trials=pl.lit(count_trials(trials, run["family"]), dtype=pl.Int64),
+        is_publishable=pl.lit(is_publishable),
+        blocked_by=pl.lit(blocked_by, dtype=pl.String),
+    )
 
 
 def _run(
@@ -290,7 +320,7 @@ def _other_costs(
         for multiple in COST_MULTIPLES
     }
     if market.amplification is not None:
-        others["ablation", "amplification_aware_impact"] = replace(configuration, amplification_aware_impact=True)
+        others["ablation", AMPLIFICATION_AWARE] = replace(configuration, amplification_aware_impact=True)
     if result.trades["is_ambiguous"].any():
         others["ablation", "opposite_intrabar"] = replace(configuration, opposite_intrabar=True)
     parts = []

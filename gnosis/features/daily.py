@@ -139,6 +139,11 @@ def _of_regular(
     columns = {
         feature.name: np.empty(at.size, np.float64 if feature.dtype == "float" else np.int8) for feature in DAILY
     }
+    of_market = {**market.breadth, **market.regime}
+    bars_of_session = np.bincount(position - start, minlength=end - start)
+    for feature in DAILY:
+        if feature.name in of_market:
+            columns[feature.name] = np.repeat(_stored(feature, of_market[feature.name]), bars_of_session)
     block = max(CELLS // (end - first), 1)
     blocks = np.unique(symbol // block).tolist()
 
@@ -151,7 +156,7 @@ def _of_regular(
         own_places = np.full((width, high - low), -1, np.int32)
         own_places[position[mine] - start, symbol[mine] - low] = places[mine]
         for feature in DAILY:
-            if feature.name == "regime_session":
+            if feature.name in of_market or feature.name == "regime_session":
                 continue
             found = np.ascontiguousarray(values[feature.name], dtype=np.float64).reshape(high - low, width)
             if feature.dtype == "float":
@@ -164,6 +169,14 @@ def _of_regular(
         list(pool.map(fill, blocks))
     columns["regime_session"][places] = _trading_periods(rows.columns["ts"][at], position)
     return _frame(rows, at, places, columns)
+
+
+def _stored(feature: Feature, values: Floats) -> np.ndarray:
+    """Return values as a column holds them: numbers as they are, codes as small integers."""
+    if feature.dtype == "float":
+        return values
+    shift = feature.first_code if feature.dtype == "category" else 0
+    return np.where(np.isnan(values), UNKNOWN, np.nan_to_num(values) + shift).astype(np.int8)
 
 
 def _market(rows: DailyRows, start: int, end: int, breadth: pl.DataFrame, index_levels: pl.DataFrame) -> Market:

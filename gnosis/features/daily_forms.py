@@ -59,7 +59,9 @@ class Market:
 
 
 def daily_forms(panel: Panel, points: Points, market: Market) -> dict[str, Floats]:
-    """Return every feature that has a daily form, at the points, by name; NaN where unknown, labels by their position.
+    """Return every feature that has a daily form of its own symbol, at the points, by name; NaN where unknown.
+
+    Labels are given by their position; what is the same for all symbols is in ``market``.
 
     Parameters
     ----------
@@ -72,12 +74,11 @@ def daily_forms(panel: Panel, points: Points, market: Market) -> dict[str, Float
     """
     symbols, width = panel.close.shape
     every = points_of(symbols, panel.first, panel.first + width)
-    common = {name: np.tile(values, symbols) for name, values in (*market.breadth.items(), *market.regime.items())}
+    breadth = {name: np.tile(values, symbols) for name, values in market.breadth.items()}
     return {
         **_liquidity(panel, points, every),
-        **_sentiment(panel, points, every, {name: common[name] for name in market.breadth}),
+        **_sentiment(panel, points, every, breadth),
         **_library(panel, points, every),
-        **{name: common[name] for name in market.regime},
         "hedge_cross_asset_correlation": _correlation(panel, points, market),
     }
 

@@ -60,13 +60,13 @@ def range_or_trend(view: View, *, entry_deviations: float = 1.0, trend_amplifica
     Momentum is the return over its own deviation (``tech_momentum_zscore``); within ``entry_deviations`` there is no
     position. From ``trend_amplification`` on the move is followed.
     """
-    momentum = dict(view.today("features.technical").select("symbol", "tech_momentum_zscore").drop_nulls().iter_rows())
+    momentum = dict(view.today("features.technical").select("symbol", "tech_momentum_zscore").iter_rows())
     share = 1 / len(view.symbols)
     weights = {}
     for symbol, (amplification, regime) in _states(view, "amplification", "amplification_regime").items():
-        if symbol not in momentum:
+        moved = momentum.get(symbol)
+        if moved is None:
             continue
-        moved = momentum[symbol]
         if regime == AmplificationRegime.STORM.value or abs(moved) < entry_deviations:
             weights[symbol] = 0.0
             continue
@@ -87,11 +87,13 @@ def placebo(view: View, *, seed: int = 0) -> dict[str, float]:
 
 def _states(view: View, *columns: str) -> dict[str, tuple]:
     """Return the columns of today's elasticity by symbol of the universe, without rows that lack one of them."""
-    rows = view.today("engines.elasticity").filter(
-        pl.col("sign_convention") == MARKET_CONVENTION, pl.col("symbol").is_in(view.symbols)
-    )
-    known = rows.select("symbol", *(pl.col(name) for name in columns)).drop_nulls()
-    return {symbol: tuple(values) for symbol, *values in known.iter_rows()}
+    universe = set(view.symbols)
+    rows = view.today("engines.elasticity").select("symbol", "sign_convention", *columns)
+    return {
+        symbol: tuple(values)
+        for symbol, convention, *values in rows.iter_rows()
+        if convention == MARKET_CONVENTION and symbol in universe and None not in values
+    }
 
 
 SHIPPED: tuple[Strategy, ...] = (buy_and_hold, model_long_flat_short, gamma_regime, range_or_trend, placebo)

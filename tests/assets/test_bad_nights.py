@@ -144,7 +144,7 @@ def test_a_night_that_failed_in_its_last_room_is_made_again(home, command_line, 
 
     catalog = catalog_hash(home)
     with monkeypatch.context() as broken:
-        broken.setattr(backtests, "model_long_flat_short", lambda ideas: 1 / 0)
+        broken.setattr(backtests, "_studied", lambda *arguments: 1 / 0)
         said = command_line(home, "run", "--next", "1")
     assert said.status == 1
     assert "backtests__backtest: " in said.err

@@ -13,10 +13,10 @@ import pytest
 from assets import raw
 from resources.lake_io_manager import LakeIOManager, LakeResource
 from resources.market_data import MarketDataResource
+from resources.peer_engines import PeerEnginesResource
 from resources.providers import Fetched
 from resources.providers.errors import ProviderError, SessionNotCoveredError
 from resources.providers.sample import SampleProvider
-from resources.peer_engines import PeerEnginesResource
 from resources.scorer_resource import ScorerResource
 from resources.tracking_resource import TrackingResource
 

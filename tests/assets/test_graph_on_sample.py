@@ -22,8 +22,8 @@ LIVE_ONLY = {"raw.quality_events", "raw.provider_health"}
 """What live services left in doubt, and how they did: an offline provider has neither."""
 LATER = {"raw.intraday_bars", "raw.order_books", "raw.trades"}
 """What the provider has from autumn 2012 on, after the sessions of these homes."""
-WEEKLY = {"models.studies", "models.gates", "models.promotion"}
-"""What only the weekly training makes."""
+WEEKLY = {"models.studies", "models.gates", "models.promotion", "backtests.walk_forward"}
+"""What only the weekly training and backtesting make."""
 EMPTY = sorted(NOT_SERVED | LATER | LIVE_ONLY | WEEKLY)
 FILLED = [name for name in HOUSE if name not in EMPTY]
 BY_SESSION = [name for name, table in HOUSE.items() if table.period != "all"]
@@ -31,6 +31,9 @@ WITH_ORIGIN = [name for name in FILLED if "synthetic" in HOUSE[name].polars_sche
 JANUARY = sessions_between(dt.date(2008, 1, 2), dt.date(2008, 1, 31))
 OBSERVED = {"raw.equity_bars", "features.technical", "models.labels"}
 MIXED = {"raw.index_levels"}
+OF_STRATEGIES = {name for name in HOUSE if name.startswith("backtests.") and name != "backtests.trials"}
+OF_OBSERVED_BARS = {"buy_and_hold", "placebo"}
+"""Strategies that read nothing but bars."""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,11 @@ def test_every_row_says_whether_it_rests_on_generated_data(years, name):
         generated = years.scan(name).filter("synthetic").select(pl.col("symbol").unique()).collect()
         assert generated["symbol"].to_list() == ["^VIX"]
         assert sorted(flags) == [False, True]
+    elif name in OF_STRATEGIES:
+        runs = years.read("backtests.runs").select("run_key", "strategy")
+        known = years.scan(name).select("run_key", "synthetic").unique().collect().join(runs, on="run_key")
+        assert {strategy for _, synthetic, strategy in known.iter_rows() if not synthetic} == OF_OBSERVED_BARS
+        assert sorted(flags) == [False, True]
     else:
         assert flags == [name not in OBSERVED]
 
@@ -92,14 +100,16 @@ def test_every_row_names_the_providers_that_it_rests_on(years, name):
         assert ("simulate" in provider) == is_synthetic
 
 
-@pytest.mark.parametrize("name", [name for name in WITH_ORIGIN if "session" in HOUSE[name].polars_schema])
+@pytest.mark.parametrize(
+    "name", [name for name in WITH_ORIGIN if {"session", "known_at"} <= set(HOUSE[name].polars_schema)]
+)
 def test_no_row_was_known_after_its_sessions_close(years, name):
     closes = schedule().lazy().select("session", "close_at")
     late = years.scan(name).join(closes, on="session").filter(pl.col("known_at") > pl.col("close_at"))
     nulls = years.scan(name).select(pl.col("known_at").null_count()).collect().item()
     assert nulls == 0
     # What is published at hours of its own is held to the next open by a check.
-    published = ("raw.macro", "raw.short_volume", "raw.dix", "models.labels", "backtests.fills")
+    published = ("raw.macro", "raw.short_volume", "raw.dix", "models.labels", "backtests.fills", "backtests.orders")
     assert late.select(pl.len()).collect().item() == 0 or name in published
 
 

@@ -249,7 +249,7 @@ def test_without_a_model_every_idea_is_flat_and_says_why(lake):
     assert ideas.select("side", "veto", "target_weight").unique().rows() == [("flat", "no_prediction", 0.0)]
     assert ideas["rationale"].str.starts_with("Flat: there is no prediction").all()
     assert lake.read("models.labels")["horizon_bars"].unique().sort().to_list() == [1, 5, 20]
-    assert lake.read("backtests.equity").is_empty()
+    assert "model_long_flat_short" not in lake.read("backtests.runs")["strategy"].to_list()
 
 
 def test_running_again_changes_nothing(month, folder):
@@ -347,7 +347,9 @@ def test_ideas_need_a_chain_as_well_as_a_model(long_lake):
     assert set(said["abstain_reason"].drop_nulls()) <= {"ood", "too_many_missing"}
     assert answered.height > 0.5 * after.height
     assert (ideas["side"] == "flat").all()
-    equity = long_lake.read("backtests.equity")
+    runs = long_lake.read("backtests.runs")
+    followed = runs.filter(pl.col("strategy") == "model_long_flat_short")["run_key"].implode()
+    equity = long_lake.read("backtests.equity").filter(pl.col("run_key").is_in(followed))
     assert equity.height > 60
     assert (equity["positions_usd"] == 0).all()
-    assert long_lake.read("backtests.fills").is_empty()
+    assert long_lake.read("backtests.fills").filter(pl.col("run_key").is_in(followed)).is_empty()

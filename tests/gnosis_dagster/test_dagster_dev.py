@@ -265,11 +265,21 @@ def test_the_whole_house_is_shown_and_its_schedules_run(dev: House) -> None:
     (shown,) = dev.ask(HOUSE)["nodes"]
     assert {job["name"] for job in shown["jobs"]} >= {"nightly", "history", "training"}
     groups = {group["groupName"]: len(group["assetKeys"]) for group in shown["assetGroups"]}
-    assert set(groups) == {"raw", "greeks", "engines", "features", "models", "trades", "backtests", "catalog"}
+    assert set(groups) == {
+        "raw",
+        "greeks",
+        "engines",
+        "features",
+        "models",
+        "trades",
+        "backtests",
+        "catalog",
+        "strategies",
+    }
     keys = {".".join(key["path"]) for group in shown["assetGroups"] for key in group["assetKeys"]}
     assert keys == MADE
     schedules = {schedule["name"]: schedule for schedule in shown["schedules"]}
-    assert set(schedules) == {"nightly_schedule", "training_schedule", "capture_schedule"}
+    assert set(schedules) == {"nightly_schedule", "training_schedule", "backtesting_schedule", "capture_schedule"}
     assert {schedule["scheduleState"]["status"] for schedule in schedules.values()} == {"RUNNING"}
     assert {schedule["executionTimezone"] for schedule in schedules.values()} == {"America/New_York"}
     sensors = {sensor["name"]: sensor["sensorState"]["status"] for sensor in shown["sensors"]}

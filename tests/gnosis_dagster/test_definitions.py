@@ -19,6 +19,8 @@ import dagster as dg
 import pytest
 
 from gnosis.tables import TABLES
+from gnosis.trading.strategies import SHIPPED
+from gnosis_dagster.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOT = Path(__file__).with_name("graph_snapshot.json")
@@ -100,7 +102,20 @@ def test_the_graph_is_that_of_the_committed_snapshot(definitions, request):
 
 def test_every_table_of_the_dictionary_is_an_asset_of_the_same_name(definitions):
     keys = {".".join(key.path) for key in definitions.resolve_asset_graph().get_all_asset_keys()}
-    assert keys - {"catalog"} == {name for name, table in TABLES.items() if not table.is_companion}
+    tear_sheets = {f"strategies.{strategy.name}" for strategy in SHIPPED}
+    assert keys - {"catalog"} - tear_sheets == {name for name, table in TABLES.items() if not table.is_companion}
+    assert keys >= tear_sheets
+
+
+def test_a_strategy_of_the_user_is_an_asset_of_its_own(tmp_path):
+    (tmp_path / "calm.py").write_bytes((ROOT / "docs/examples/strategies/calm_markets.py").read_bytes())
+    (tmp_path / "broken.py").write_text("import nothing_of_this_name")
+    build_definitions = importlib.import_module("gnosis_dagster.definitions").build_definitions
+    found = build_definitions(Settings(home=tmp_path / "home", strategies=tmp_path))
+    graph = found.resolve_asset_graph()
+    assert dg.AssetKey(["strategies", "calm_markets"]) in graph.get_all_asset_keys()
+    parents = {".".join(key.path) for key in graph.get(dg.AssetKey(["backtests", "runs"])).parent_keys}
+    assert "features.regime" in parents
 
 
 def test_every_asset_documents_its_columns_with_units_and_lineage(definitions):
@@ -127,7 +142,7 @@ def test_every_asset_documents_its_columns_with_units_and_lineage(definitions):
 
 
 def test_dependencies_run_from_room_to_room_only_forwards(definitions):
-    rooms = ["raw", "greeks", "engines", "features", "models", "trades", "backtests", "catalog"]
+    rooms = ["raw", "greeks", "engines", "features", "models", "trades", "backtests", "catalog", "strategies"]
     graph = definitions.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         for parent in graph.get(key).parent_keys:

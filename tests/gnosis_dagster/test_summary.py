@@ -71,12 +71,18 @@ def test_the_features_say_how_many_are_known_and_which_are_nowhere(words, traine
     assert f"Null for every symbol: {', '.join(nowhere)}." in " ".join(words.split())
 
 
-def test_the_backtest_stands_beside_buy_and_hold_with_units(words, trained_home):
-    metrics = Lake(trained_home).read("backtests.metrics")
-    values = {(series, metric): value for series, metric, value in metrics.select("series", "metric", "value").rows()}
-    (line,) = [line for line in words.splitlines() if line.split()[:1] == ["maximum_drawdown"]]
-    assert f"{values['strategy', 'maximum_drawdown']:,.4f}" in line
-    assert f"{values['buy_and_hold', 'maximum_drawdown']:,.4f}" in line
+def test_every_strategy_stands_with_its_trials_and_what_forbids_to_publish_it(words, trained_home):
+    lake = Lake(trained_home)
+    runs = lake.read("backtests.runs")
+    metrics = lake.read("backtests.metrics").filter(pl.col("scope") == "all", pl.col("series") == "strategy")
+    assert runs.height == 5
+    for run in runs.iter_rows(named=True):
+        (line,) = [line for line in words.splitlines() if line.split()[:1] == [run["strategy"]]]
+        own = metrics.filter(pl.col("run_key") == run["run_key"], pl.col("metric") == "maximum_drawdown")
+        assert f"{own['value'][0]:,.4f}" in line
+        assert line.split()[-1] == ("yes" if run["is_publishable"] else "no")
+        assert str(run["n_trials"]) in line.split()
+    assert "inputs were generated" in words
 
 
 def test_generated_data_and_the_next_commands_are_told(words, trained_home):

@@ -1,3 +1,5 @@
+"""A strategy of one's own: equal weights in calm markets."""
+
 from gnosis.backtest import strategy
 
 

@@ -46,7 +46,7 @@ def tile_sums(tile: np.ndarray, given: np.ndarray, sums: np.ndarray, kinds: np.n
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _add_bin(
-    row: np.ndarray, middle: float, digit: int, given: np.ndarray, below: np.ndarray, above: np.ndarray,
+    row: np.ndarray, middle: float, digit: np.uint64, given: np.ndarray, below: np.ndarray, above: np.ndarray,
     kinds: np.ndarray,
 ) -> None:  # fmt: skip
     # One array with fixed distances: of many arrays the compiler would not know that they are apart.
@@ -62,7 +62,7 @@ def _add_bin(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _near_clusters(full: int, sums: np.ndarray, lane: int, close: float, near: float) -> int:
+def _near_clusters(full: np.uint64, sums: np.ndarray, lane: int, close: float, near: float) -> int:
     """Return how many runs of full bins have their centre near the close."""
     one = np.uint64(1)
     count = 0
@@ -80,7 +80,7 @@ def _near_clusters(full: int, sums: np.ndarray, lane: int, close: float, near: f
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _thin_clusters(full: int, thin: int) -> int:
+def _thin_clusters(full: np.uint64, thin: np.uint64) -> int:
     """Return how many runs of thin bins end between the lowest and the highest full bin."""
     one = np.uint64(1)
     if full == np.uint64(0):
