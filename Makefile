@@ -22,7 +22,7 @@ export OMP_WAIT_POLICY
 run: install
 	@.venv/bin/gnosis run
 
-test: install torch
+test: install torch peers
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 up: install

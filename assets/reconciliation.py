@@ -55,13 +55,17 @@ def reconciliation(night: Night) -> pl.DataFrame:
     fills, equity = night.read_all("backtests.fills"), night.read_all("backtests.equity")
     bars = night.read_all("raw.equity_bars")
     parts = [TABLES[RECONCILIATION].empty()]
+    told: set[str] = set()
     for run_key, stored in runs.select("run_key", "configuration").iter_rows():
         configuration = json.loads(stored)
         own_fills, own_equity = (rows.filter(pl.col("run_key") == run_key) for rows in (fills, equity))
         traded = bars.filter(pl.col("symbol").is_in(own_fills["symbol"].unique().implode()))
         results = night.peers.replay(own_fills, own_equity, traded, configuration)
         for result in results:
-            if result.reason is not None:
-                night.warn(f"{RECONCILIATION}: {result.reason}")
+            if result.reason is not None and result.reason not in told:
+                told.add(result.reason)
+                # An engine that nobody installed is no fault.
+                say = night.warn if result.is_installed else night.say
+                say(f"{RECONCILIATION}: {result.reason}")
         parts.append(reconcile(run_key, own_fills, own_equity, traded, configuration, results))
     return pl.concat(parts)

@@ -188,7 +188,7 @@ def show_backtests(console: Console, lake: Lake) -> None:
         console.print("Backtests: none yet, no strategy could decide.\n")
         return
     origin = ", partly synthetic inputs" if runs["synthetic"].any() else ""
-    span = f"{runs['first_session'].min()} to {runs['last_session'].max()}"
+    span = f"{runs['first_session'].min()!s} to {runs['last_session'].max()!s}"
     grid = _grid(
         f"Backtests, {span}{origin}", "strategy", *METRICS.values(), "trials", "deflated Sharpe", "publishable"
     )

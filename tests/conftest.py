@@ -21,6 +21,8 @@ from tests.loopback.server import Loopback
 from tests.loopback.world import FRIDAY_EVENING, World
 
 ROOT = Path(__file__).resolve().parents[1]
+NO_PEERS = ROOT / "tests" / "no_peers"
+"""A folder that is not there: other engines take half a minute a night, and are asked by tests of their own."""
 SHARED_DATA = ROOT.parent / "shared" / "data"
 NIGHT_HOME_RANGE = ("2008-01-02", "2008-01-31")
 TRAINED_HOME_RANGE = ("2008-01-02", "2011-06-30")
@@ -35,6 +37,14 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_other_engines() -> Iterator[None]:
+    """Nights of tests start no other backtest engine, also where ``make peers`` has made them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GNOSIS_PEERS", str(NO_PEERS))
+        yield
+
+
 @dataclass(frozen=True)
 class Said:
     """What one call of the command line returned and printed."""
@@ -47,9 +57,7 @@ class Said:
 def _environment_of(home: Path, **settings: str) -> dict[str, str]:
     """Return this process's environment with no other settings of the product than those given."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)}
-    # Other engines take half a minute a night; tests of their own ask them.
-    no_peers = str(ROOT / "tests" / "no_peers")
-    return kept | {"GNOSIS_HOME": str(home), "COLUMNS": "200", "GNOSIS_PEERS": no_peers} | settings
+    return kept | {"GNOSIS_HOME": str(home), "COLUMNS": "200", "GNOSIS_PEERS": str(NO_PEERS)} | settings
 
 
 def _run_gnosis(home: Path, *arguments: str, largest_file_bytes: int | None = None, **settings: str) -> Said:

@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 from gnosis.sessions import sessions_between
 from gnosis.tables import TABLES
 from resources.lake import Lake
+from tests.conftest import NO_PEERS
 
 pytestmark = [pytest.mark.real_data, pytest.mark.heavy, pytest.mark.xdist_group("real")]
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "real_spx.yaml"
@@ -29,6 +30,7 @@ FUNDS = ["EEM", "IWM", "QQQ", "SPY", "USO"]
 def gnosis(home: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GNOSIS", "DAGSTER"))}
     environment |= {"GNOSIS_HOME": str(home), "GNOSIS_PROVIDER": "files", "GNOSIS_FILES": str(folder)}
+    environment["GNOSIS_PEERS"] = str(NO_PEERS)
     command = [sys.executable, "-m", "gnosis_dagster.cli", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

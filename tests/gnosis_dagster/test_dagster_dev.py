@@ -23,8 +23,10 @@ import yaml
 
 from gnosis import sessions as exchange
 from gnosis.tables import TABLES
+from gnosis.trading.strategies import SHIPPED
 from gnosis_dagster.home import instance_configuration
 from resources.lake import Lake
+from tests.conftest import NO_PEERS
 
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("interface")]
 
@@ -170,7 +172,7 @@ def end_all(house: House) -> None:
 
 def started(home: Path, port: int, command: list[str], **variables: str) -> House:
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("GNOSIS_", "DAGSTER_", "MLFLOW_"))}
-    environment = kept | {"GNOSIS_HOME": str(home), **variables}
+    environment = kept | {"GNOSIS_HOME": str(home), "GNOSIS_PEERS": str(NO_PEERS), **variables}
     log = (home / "test.log").open("ab")
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, text=True)
     log.close()
@@ -265,19 +267,10 @@ def test_the_whole_house_is_shown_and_its_schedules_run(dev: House) -> None:
     (shown,) = dev.ask(HOUSE)["nodes"]
     assert {job["name"] for job in shown["jobs"]} >= {"nightly", "history", "training"}
     groups = {group["groupName"]: len(group["assetKeys"]) for group in shown["assetGroups"]}
-    assert set(groups) == {
-        "raw",
-        "greeks",
-        "engines",
-        "features",
-        "models",
-        "trades",
-        "backtests",
-        "catalog",
-        "strategies",
-    }
+    rooms = {"raw", "greeks", "engines", "features", "models", "trades", "backtests"}
+    assert set(groups) == rooms | {"catalog", "strategies"}
     keys = {".".join(key["path"]) for group in shown["assetGroups"] for key in group["assetKeys"]}
-    assert keys == MADE
+    assert keys == MADE | {f"strategies.{strategy.name}" for strategy in SHIPPED}
     schedules = {schedule["name"]: schedule for schedule in shown["schedules"]}
     assert set(schedules) == {"nightly_schedule", "training_schedule", "backtesting_schedule", "capture_schedule"}
     assert {schedule["scheduleState"]["status"] for schedule in schedules.values()} == {"RUNNING"}
