@@ -161,9 +161,7 @@ def _studied(strategy: Strategy, file_sha256: str, night: Night, first: dt.date)
 
     market, ledger, code = tried_market(strategy, night, first), night.ledger, code_of(file_sha256)
     is_weekly = night.tags.get(WALK_FORWARD_TAG) == "true"
-    is_same = (pl.col("strategy") == strategy.name) & (pl.col("code_sha256") == code)
-    is_grid_run = is_weekly or night.stored("backtests.runs").filter(is_same).is_empty()
-    own = study(strategy, market, CONFIGURATION, first, ledger=ledger, code_sha256=code, is_grid_run=is_grid_run)
+    own = study(strategy, market, CONFIGURATION, first, ledger=ledger, code_sha256=code)
     if not strategy.grid:
         return [own]
     if not is_weekly:

@@ -141,7 +141,12 @@ def overfitting_report(
     # A name that no stored series has: the ledger may hold an earlier record of the same trial.
     anew = {**(fresh or {}), trial_id: own}
     is_anew = pl.col("trial_id").is_in(list(anew))
-    ledger = trials.with_columns(returns_sha256=pl.when(is_anew).then("trial_id").otherwise("returns_sha256"))
+    sharpes = {name: _sharpe_per_period(rows) for name, rows in anew.items()}
+    known_anew = pl.col("trial_id").replace_strict(sharpes, default=None, return_dtype=pl.Float64)
+    ledger = trials.with_columns(
+        returns_sha256=pl.when(is_anew).then("trial_id").otherwise("returns_sha256"),
+        sharpe_per_period=pl.when(is_anew).then(known_anew).otherwise("sharpe_per_period"),
+    )
 
     loaded: dict[str, pl.DataFrame] = {}
 
@@ -171,6 +176,13 @@ def overfitting_report(
     )
     logits = np.empty(0) if isinstance(chance, Insufficient) else chance.logits
     return Report(rows.select(list(schema)).sort("run_key", "statistic"), logits)
+
+
+def _sharpe_per_period(returns: pl.DataFrame) -> float | None:
+    """Return the ratio as the engine writes it into the ledger."""
+    net = returns["net_return"]
+    spread = net.std()
+    return float(net.mean() / spread) if net.len() > 1 and spread else None  # type: ignore[operator, arg-type]
 
 
 def _with_covering_returns(

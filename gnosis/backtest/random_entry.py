@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DRAWS = 1000
 FEWEST_TRADES = 2
+FEWEST_SESSIONS = 3
 _SHOWN = ("total_return", "cagr", "volatility", "sharpe", "maximum_drawdown")
 
 
@@ -103,8 +104,8 @@ def random_entry(
     Returns
     -------
     RandomEntry or Insufficient
-        Insufficient with fewer than 2 trades, without fills that traded anything, or when equity or that of a draw was
-        not positive.
+        Insufficient with fewer than 2 trades or 3 sessions, without fills that traded anything, or when equity or that
+        of a draw was not positive.
 
     Raises
     ------
@@ -114,6 +115,8 @@ def random_entry(
     traded = float((fills["quantity_shares"] * fills["fill_price"]).abs().sum())
     if trades.height < FEWEST_TRADES or traded == 0:
         return Insufficient("random_entry", trades.height, FEWEST_TRADES, "trades", "too few trades to place at random")
+    if equity.height < FEWEST_SESSIONS:
+        return Insufficient("random_entry", equity.height, FEWEST_SESSIONS, "sessions", "too few sessions to place in")
     if (equity["equity_usd"] <= 0).any():
         return Insufficient("random_entry", trades.height, None, "trades", "equity was not positive")
     from gnosis.backtest.random_entry_kernel import placed_returns

@@ -78,7 +78,6 @@ def study(
     *,
     ledger: Ledger,
     code_sha256: str,
-    is_grid_run: bool = True,
     seed: int = 0,
 ) -> dict[str, pl.DataFrame]:
     """Backtest a strategy with everything a reader needs to doubt it.
@@ -101,8 +100,6 @@ def study(
         Counts and keeps what is tried.
     code_sha256
         Hash of the code that decides.
-    is_grid_run
-        False leaves the grid as the ledger remembers it: on the sessions of the run before.
     seed
         Of benchmarks and resampling.
 
@@ -113,7 +110,7 @@ def study(
         ``.overfitting``.
     """
     result = _run(strategy, market, configuration, first_session, ledger, code_sha256)
-    fresh = _grid(strategy, market, configuration, first_session, ledger, code_sha256) if is_grid_run else {}
+    fresh = _grid(strategy, market, configuration, first_session, ledger, code_sha256)
     return _judged(strategy.name, result, fresh, market, configuration, ledger, code_sha256, seed)
 
 

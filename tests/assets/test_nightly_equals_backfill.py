@@ -11,12 +11,21 @@ from resources.lake import Lake
 pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("homes")]
 
 
+LEDGER = "backtests.trials"
+"""It keeps what was first seen of a trial, and when that was is the history of a home."""
+
+
 def present_files(home):
-    """Return the hash of every file that a manifest names now."""
+    """Return the hash of every file that a manifest names now, and what the ledger counts."""
     lake = Lake(home)
-    return {
-        (name, period): entry.sha256 for name in lake.tables() for period, entry in lake.manifest(name).entries.items()
+    tried = lake.read(LEDGER).select("trial_id", "family", "origin").unique().sort("trial_id").rows()
+    files = {
+        (name, period): entry.sha256
+        for name in lake.tables()
+        if name != LEDGER
+        for period, entry in lake.manifest(name).entries.items()
     }
+    return files, tried
 
 
 def done(said):

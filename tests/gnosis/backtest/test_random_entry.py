@@ -134,3 +134,13 @@ def test_volatility_targets_do_not_see_what_follows() -> None:
     assert whole["session"].n_unique() < 10
     with pytest.raises(ValueError, match="window of at least 2"):
         volatility_targeted(bars, ["SPY"], day, window=1)
+
+
+def test_two_sessions_are_too_few_to_place_in() -> None:
+    bars = market(1)
+    entries = np.array([1, 1])
+    trades = placed(bars, entries, [None, None])
+    equity, fills = flat_account()
+    found = random_entry(trades, fills, equity.head(2), bars, seed=1)
+    assert isinstance(found, Insufficient)
+    assert (found.found, found.needed, found.unit) == (2, 3, "sessions")

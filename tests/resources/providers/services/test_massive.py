@@ -94,7 +94,7 @@ class TestTwoNames:
         loopback.serve(MassiveVendor(world, name))
         loopback.set_mode(name, mode)
         asked = make_service(access_to(name, keys={"POLYGON_API_KEY": SECRET}, **time_limit))
-        with pytest.raises(FetchError, match=r"HTTP 429|HTTP 500|within 0\.4 s"):
+        with pytest.raises(FetchError, match=f"HTTP 429|HTTP 500|within {IMPATIENT_S} s"):
             asked.fetch(Ask(BARS, ("AAA",), world.sessions[-1:]))
         assert len(of(loopback, name)) == 1
 
