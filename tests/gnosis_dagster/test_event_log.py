@@ -260,3 +260,22 @@ def test_only_the_last_run_logs_are_kept_open(tmp_path):
     assert storage.get_logs_for_run("run0") == []
     storage.dispose()
     assert storage._engines == {}
+
+
+def test_a_failure_is_read_once_its_run_shows_it(tmp_path):
+    with instance_of(tmp_path, "batched") as instance:
+        run = instance.create_run_for_job(night().resolve_job_def("night"), status=dg.DagsterRunStatus.STARTED)
+        read = instance.event_log_storage.get_logs_for_all_runs_by_log_id
+        seen_while_stored = []
+        changed = instance.run_storage.handle_run_event
+
+        def handle_run_event(*arguments):
+            seen_while_stored.append(dict(read(dagster_event_type=dg.DagsterEventType.RUN_FAILURE)))
+            changed(*arguments)
+
+        instance.run_storage.handle_run_event = handle_run_event
+        instance.report_run_failed(run)
+        assert seen_while_stored == [{}]
+        (failure,) = read(dagster_event_type=dg.DagsterEventType.RUN_FAILURE).values()
+        assert failure.run_id == run.run_id
+        instance.delete_run(run.run_id)
