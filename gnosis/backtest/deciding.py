@@ -168,12 +168,12 @@ def by_strategy(
     decide_on: Decide,
     market: Market,
     configuration: Configuration,
+    bars: KnownRows,
     tables: Mapping[str, KnownRows],
     delistings: Mapping[tuple[int, str], int | None],
     taken: Taken,
 ) -> Decider:
     """Return a decider that asks a strategy with a view of what is known after each close."""
-    bars = KnownRows(market.bars, "bars")
     lag = dt.timedelta(minutes=configuration.decision_lag_minutes)
     closes = market.calendar["close_at"].to_list()
     listed = sorted(zip(market.first_bars.tolist(), market.symbols, strict=True))

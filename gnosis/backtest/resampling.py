@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnosis.backtest.configuration import BARS_PER_YEAR
-from gnosis.backtest.resampling_kernel import continue_blocks, resampled_figures
+from gnosis.backtest.resampling_kernel import draw_blocks, resampled_figures
 from gnosis.backtest.significance import Insufficient
 
 FEWEST_RETURNS = 30
@@ -71,12 +71,7 @@ def stationary_indices(n: int, mean_block: float, resamples: int, seed: int) -> 
     """
     if n < 1 or resamples < 1 or not mean_block >= 1:
         raise ValueError(f"expected n, resamples and mean_block of at least 1, found {n}, {resamples}, {mean_block}")
-    rng = np.random.default_rng(seed)
-    found = np.empty((resamples, n), dtype=np.int64)
-    for row in found:
-        row[:] = rng.integers(n, size=n)
-        continue_blocks(row, rng.random(n), 1 / mean_block)
-    return found
+    return draw_blocks(np.random.default_rng(seed), n, resamples, 1 / mean_block)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,17 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True)
-def continue_blocks(starts: np.ndarray, draws: np.ndarray, end_probability: float) -> None:
-    """Turn random starts (int64, shape (n,)) into resampled positions: most follow the one before, around the end."""
-    for i in range(1, starts.size):
-        if draws[i] > end_probability:
-            starts[i] = starts[i - 1] + 1 if starts[i - 1] + 1 < starts.size else 0
+@njit(cache=True)
+def draw_blocks(rng: np.random.Generator, n: int, resamples: int, end_probability: float) -> np.ndarray:
+    """Return resampled positions, int64, shape (resamples, n): most follow the one before, around the end."""
+    found = np.empty((resamples, n), dtype=np.int64)
+    for row in found:
+        row[:] = rng.integers(0, n, n)
+        draws = rng.random(n)
+        for i in range(1, n):
+            if draws[i] > end_probability:
+                row[i] = row[i - 1] + 1 if row[i - 1] + 1 < n else 0
+    return found
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

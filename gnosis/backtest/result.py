@@ -97,9 +97,7 @@ def equity_frame(run_key: str, events: Events, origin: pl.DataFrame) -> pl.DataF
             "positions_usd": [close.positions / UNIT for close in closes],
             "receivable_usd": [close.receivable / UNIT for close in closes],
             "payable_usd": [close.payable / UNIT for close in closes],
-            "equity_usd": [
-                (close.cash + close.positions + close.receivable - close.payable) / UNIT for close in closes
-            ],
+            "equity_usd": [close.equity / UNIT for close in closes],
             "liquidation_usd": pl.Series([None] * len(closes), dtype=pl.Float64),
             "fees_usd": [close.record.fees / UNIT for close in closes],
             "borrow_usd": [close.record.borrow / UNIT for close in closes],

@@ -34,6 +34,11 @@ class Close:
     slippage: int
     n_stale: int
 
+    @property
+    def equity(self) -> int:
+        """Cash, positions and dividends due."""
+        return self.cash + self.positions + self.receivable - self.payable
+
 
 @dataclass(frozen=True, slots=True)
 class Delisted:

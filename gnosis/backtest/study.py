@@ -10,10 +10,12 @@ from typing import Protocol
 import polars as pl
 
 from gnosis.backtest.configuration import Configuration
-from gnosis.backtest.engine import run
-from gnosis.backtest.metrics import Account, metrics_rows
+from gnosis.backtest.engine import run_prepared
+from gnosis.backtest.metrics import Account, metrics_frame, metrics_rows
 from gnosis.backtest.overfitting_report import overfitting_report
 from gnosis.backtest.parallel import Backend
+from gnosis.backtest.playing import Played, play
+from gnosis.backtest.prepared import prepare
 from gnosis.backtest.publication import publication
 from gnosis.backtest.random_entry import RandomEntry, random_entry
 from gnosis.backtest.result import Result
@@ -109,9 +111,11 @@ def study(
         Rows of ``backtests.runs``, ``.orders``, ``.fills``, ``.trades``, ``.equity``, ``.metrics`` and
         ``.overfitting``.
     """
-    result = _run(strategy, market, configuration, first_session, ledger, code_sha256)
-    fresh = _grid(strategy, market, configuration, first_session, ledger, code_sha256)
-    return _judged(strategy.name, result, fresh, market, configuration, ledger, code_sha256, seed)
+    desk = Desk(market, ledger, code_sha256)
+    configuration = replace(configuration, strategy=strategy.name)
+    result = desk.run(strategy, configuration, first_session)
+    fresh = _grid(strategy, desk, configuration, first_session)
+    return _judged(strategy.name, result, fresh, desk, configuration, seed)
 
 
 def walk_forward_study(
@@ -158,24 +162,51 @@ def walk_forward_study(
     )
     name = f"{strategy.name}{WALK_FORWARD}"
     result = replace(found.result, runs=found.result.runs.with_columns(strategy=pl.lit(name)))
-    fresh = _grid(strategy, market, configuration, first_session, ledger, code_sha256) if found.is_complete else {}
-    rows = _judged(name, result, fresh, market, configuration, ledger, code_sha256, seed)
+    desk = Desk(market, ledger, code_sha256)
+    configuration = replace(configuration, strategy=strategy.name)
+    fresh = _grid(strategy, desk, configuration, first_session) if found.is_complete else {}
+    rows = _judged(name, result, fresh, desk, configuration, seed)
     return rows | {"backtests.walk_forward": found.windows}
 
 
+class Desk:
+    """A market prepared once, the ledger of trials, and the hash of the code that decides."""
+
+    def __init__(self, market: Market, ledger: Ledger, code_sha256: str) -> None:
+        self.market, self.ledger, self._code_sha256 = market, ledger, code_sha256
+        self.prepared = prepare(
+            market.bars, tables=market.tables, spreads=market.spreads, amplification=market.amplification
+        )
+
+    def run(self, decisions: Strategy, configuration: Configuration, first_session: dt.date) -> Result:
+        """Return a run with all its frames."""
+        return run_prepared(
+            self.prepared, decisions, configuration, recorder=self.ledger, code_sha256=self._code_sha256,
+            first_session=first_session,
+        )  # fmt: skip
+
+    def play(
+        self,
+        decisions: Strategy | pl.DataFrame,
+        configuration: Configuration,
+        first_session: dt.date,
+        parameters: Mapping[str, object] | None = None,
+    ) -> Played:
+        """Return a run of which only some figures are wanted."""
+        return play(
+            self.prepared, decisions, configuration, recorder=self.ledger, code_sha256=self._code_sha256,
+            parameters=parameters, first_session=first_session,
+        )  # fmt: skip
+
+
 def _grid(
-    strategy: Strategy,
-    market: Market,
-    configuration: Configuration,
-    first_session: dt.date,
-    ledger: Ledger,
-    code_sha256: str,
+    strategy: Strategy, desk: Desk, configuration: Configuration, first_session: dt.date
 ) -> dict[str, pl.DataFrame]:
     """Return the returns of every set of the grid by trial."""
     fresh = {}
     for parameters in strategy.candidates() if strategy.grid else []:
-        tried = _run(strategy, market, configuration, first_session, ledger, code_sha256, parameters)
-        fresh[tried.trial_id] = _returns(tried.equity)
+        tried = desk.play(strategy, configuration, first_session, parameters)
+        fresh[tried.trial.trial_id] = _returns(tried.curve)
     return fresh
 
 
@@ -183,14 +214,13 @@ def _judged(
     name: str,
     result: Result,
     fresh: Mapping[str, pl.DataFrame],
-    market: Market,
+    desk: Desk,
     configuration: Configuration,
-    ledger: Ledger,
-    code_sha256: str,
     seed: int,
 ) -> dict[str, pl.DataFrame]:
     """Put benchmarks, other costs and statistics beside a run."""
-    targeted = _volatility_targeted(name, market, configuration, result, ledger, code_sha256)
+    market, ledger = desk.market, desk.ledger
+    targeted = _volatility_targeted(name, desk, configuration, result)
     drawn = random_entry(result.trades, result.fills, result.equity, market.bars, seed=seed)
     placed = drawn if isinstance(drawn, RandomEntry) else None
     accounts = {
@@ -200,7 +230,8 @@ def _judged(
     if targeted is not None:
         accounts["volatility_targeted"] = Account(targeted.equity, targeted.fills)
     metrics = metrics_rows(result.run_key, accounts, seed=seed, states=market.states, random_entry=drawn)
-    elsewhere = _other_costs(name, market, configuration, result, ledger, code_sha256)
+    elsewhere = _other_costs(name, desk, configuration, result)
+    desk.prepared.require_unchanged()
     rows = ledger.rows()
     report = overfitting_report(
         result.run_key,
@@ -246,69 +277,23 @@ def _counted(result: Result, trials: pl.DataFrame, statistics: pl.DataFrame) -> 
     )
 
 
-def _run(
-    strategy: Strategy,
-    market: Market,
-    configuration: Configuration,
-    first_session: dt.date,
-    ledger: Ledger,
-    code_sha256: str,
-    parameters: Mapping[str, object] | None = None,
-) -> Result:
-    return run(
-        market.bars,
-        strategy,
-        replace(configuration, strategy=strategy.name),
-        recorder=ledger,
-        code_sha256=code_sha256,
-        parameters=parameters,
-        tables=market.tables,
-        first_session=first_session,
-        spreads=market.spreads,
-        amplification=market.amplification,
-    )
-
-
 def _returns(equity: pl.DataFrame) -> pl.DataFrame:
     """Return ``session`` and ``net_return``; nothing once equity was not positive."""
     rows = equity.select("session", net_return=pl.col("equity_usd").pct_change())[1:]
     return rows if (equity["equity_usd"] > 0).all() else rows.clear()
 
 
-def _volatility_targeted(
-    name: str,
-    market: Market,
-    configuration: Configuration,
-    result: Result,
-    ledger: Ledger,
-    code_sha256: str,
-) -> Result | None:
+def _volatility_targeted(name: str, desk: Desk, configuration: Configuration, result: Result) -> Played | None:
     """Return the benchmark on the sessions of the run; None where the history before it is too short."""
     first = result.equity["session"][0]
-    symbols = market.bars["symbol"].unique().sort().to_list()
-    targets = volatility_targeted(market.bars, symbols, first)
+    symbols = desk.market.bars["symbol"].unique().sort().to_list()
+    targets = volatility_targeted(desk.market.bars, symbols, first)
     if targets.is_empty():
         return None
-    return run(
-        market.bars,
-        targets,
-        replace(configuration, strategy=f"{name}: volatility-targeted benchmark"),
-        recorder=ledger,
-        code_sha256=code_sha256,
-        first_session=first,
-        spreads=market.spreads,
-        amplification=market.amplification,
-    )
+    return desk.play(targets, replace(configuration, strategy=f"{name}: volatility-targeted benchmark"), first)
 
 
-def _other_costs(
-    name: str,
-    market: Market,
-    configuration: Configuration,
-    result: Result,
-    ledger: Ledger,
-    code_sha256: str,
-) -> pl.DataFrame:
+def _other_costs(name: str, desk: Desk, configuration: Configuration, result: Result) -> pl.DataFrame:
     """Return figures of the same orders at multiples of all costs, and with what else could have been assumed."""
     if result.orders.is_empty():
         return result.metrics.clear()
@@ -316,34 +301,20 @@ def _other_costs(
         ("cost_multiple", f"{multiple:g}"): replace(configuration, cost_multiple=configuration.cost_multiple * multiple)
         for multiple in COST_MULTIPLES
     }
-    if market.amplification is not None:
+    if desk.market.amplification is not None:
         others["ablation", AMPLIFICATION_AWARE] = replace(configuration, amplification_aware_impact=True)
     if result.trades["is_ambiguous"].any():
         others["ablation", "opposite_intrabar"] = replace(configuration, opposite_intrabar=True)
-    parts = []
+    first, parts = result.equity["session"][0], []
     for (scope, bucket), other in others.items():
-        found = run(
-            market.bars,
-            result.orders,
-            replace(other, strategy=f"{name}: {OTHER_COSTS}"),
-            recorder=ledger,
-            code_sha256=code_sha256,
-            first_session=result.equity["session"][0],
-            spreads=market.spreads,
-            amplification=market.amplification,
-        )
-        whole = found.metrics.filter(pl.col("series").cast(pl.String) == "strategy", pl.col("bucket") == "all")
-        parts.append(
-            whole.with_columns(
-                run_key=pl.lit(result.run_key),
-                scope=pl.lit(scope).cast(whole.schema["scope"]),
-                bucket=pl.lit(bucket),
-            )
-        )
+        tried = desk.play(result.orders, replace(other, strategy=f"{name}: {OTHER_COSTS}"), first)
+        found = metrics_frame(result.run_key, tried.equity, tried.fills, tried.held_equity, tried.held_fills)
+        whole = found.filter(pl.col("series").cast(pl.String) == "strategy", pl.col("bucket") == "all")
+        parts.append(whole.with_columns(scope=pl.lit(scope).cast(whole.schema["scope"]), bucket=pl.lit(bucket)))
     return pl.concat(parts)
 
 
-def _beside(result: Result, targeted: Result | None, placed: RandomEntry | None) -> pl.DataFrame:
+def _beside(result: Result, targeted: Played | None, placed: RandomEntry | None) -> pl.DataFrame:
     """Return the equity rows with the benchmarks of the same sessions."""
     deposit = result.equity["equity_usd"][0]
     columns: dict[str, pl.Series | pl.Expr] = {"buy_and_hold_usd": result.buy_and_hold_equity["equity_usd"]}

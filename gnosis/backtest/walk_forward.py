@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -21,6 +20,8 @@ from gnosis.backtest.configuration import Configuration
 from gnosis.backtest.engine import run
 from gnosis.backtest.market import checked_bars, frame_sha256
 from gnosis.backtest.parallel import Backend, Failed, map_units
+from gnosis.backtest.playing import family_of, play
+from gnosis.backtest.prepared import prepare
 from gnosis.backtest.publication import publication
 from gnosis.backtest.result import Result
 from gnosis.backtest.search import Proposals, Search, sharpe_per_period
@@ -181,27 +182,18 @@ def _equity_of(
     options: Mapping[str, Any],
 ) -> np.ndarray:
     """Run one set over its training window, on bars that end with it; return the equity at every close."""
-    result = run(
-        bars.filter(pl.col("session") <= sessions[unit.window.train_last]),
+    prepared = prepare(bars.filter(pl.col("session") <= sessions[unit.window.train_last]), **options)
+    played = play(
+        prepared,
         strategy,
         configuration,
         recorder=MemoryLedger(),
         code_sha256="",
         parameters=unit.parameters,
         first_session=sessions[unit.window.train_first],
-        **options,
     )
     # The engine also closes its books on sessions without any bar.
-    own = pl.col("session").is_in(sessions)
-    return result.equity.filter(own)["equity_usd"].to_numpy()
-
-
-def family_of(bars: pl.DataFrame, configuration: Configuration) -> str:
-    """Return what the trials of a strategy on these bars are counted within, as the event engine names it."""
-    symbols = bars["symbol"].unique().sort().to_list()
-    joined = "+".join(symbols)
-    digest = hashlib.sha256(joined.encode()).hexdigest()[:12]
-    return f"{joined if len(symbols) <= 20 else f'{len(symbols)} symbols {digest}'} {configuration.strategy}"
+    return played.curve.filter(pl.col("session").is_in(sessions))["equity_usd"].to_numpy()
 
 
 def _trial(
@@ -220,7 +212,7 @@ def _trial(
         "search": asdict(search),
     }
     return Trial(
-        family=family_of(bars, configuration),
+        family=family_of(bars["symbol"].unique().sort().to_list(), configuration.strategy),
         origin="walk_forward",
         parameters=canonical_json(tried),
         data_sha256=data_sha256,

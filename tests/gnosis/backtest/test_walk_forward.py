@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from gnosis.backtest import Configuration, run
+from gnosis.backtest.playing import family_of
 from gnosis.backtest.search import Proposals, Search, SearchError, mean_log_return, sharpe_per_period
 from gnosis.backtest.strategy import strategy
 from gnosis.backtest.trials import MemoryLedger, trials_of_family, verify_chain
-from gnosis.backtest.walk_forward import WalkForwardError, family_of, walk_forward
+from gnosis.backtest.walk_forward import WalkForwardError, walk_forward
 from gnosis.backtest.walk_forward_report import rank_correlation
 from gnosis.backtest.windows import Windows, WindowsError
 from gnosis.tables import TABLES
@@ -166,7 +167,7 @@ def test_every_set_is_a_trial_of_the_family_of_the_run(bars) -> None:
     found = optimised(bars.head(85), recorder=ledger)
     rows = ledger.rows()
     verify_chain(rows)
-    family = family_of(bars, Configuration(strategy="one_day_a_week"))
+    family = family_of(bars["symbol"].unique().sort().to_list(), "one_day_a_week")
     trials = trials_of_family(rows, family)
     assert trials["origin"].cast(pl.String).to_list() == ["walk_forward"] * 6 + ["backtest"]
     assert trials["status"].cast(pl.String).unique().to_list() == ["complete"]
