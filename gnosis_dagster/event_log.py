@@ -112,6 +112,11 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             for event, event_id in newest.values():
                 self._store_asset_event(connection, event, event_id)
 
+    @property
+    def supports_asset_checks(self) -> bool:
+        """Always True: the table of checks is made with the index; Dagster looks for it before every result."""
+        return True
+
     def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
         with self.index_connection() as connection:
             connection.execute(AssetCheckExecutionsTable.insert(), [_planned_check(event, event_id)])

@@ -25,27 +25,6 @@ BLOCK = 1024
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rolling(x: np.ndarray, length: int, statistic: int) -> np.ndarray:
-    """Return one statistic (position in ``STATISTICS``) of the last ``length`` values of each row.
-
-    The standard deviation has n - 1 (Chan, Golub & LeVeque 1983) and is exactly 0 when all values are equal; the slope
-    is that of least squares per row. NaN where there are fewer values.
-    """
-    out = np.full(x.size, np.nan)
-    room = np.empty((4, BLOCK + length))
-    for first in range(length - 1, x.size, BLOCK):
-        last = min(first + BLOCK, x.size)
-        values, found = x[first - length + 1 : last], out[first:last]
-        if statistic == SLOPE:
-            _fill_slopes(values, length, found)
-        elif statistic == SD:
-            _fill_deviations(values, length, room, found)
-        else:
-            _fill_joined(values, length, statistic, room, found)
-    return out
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _fill_joined(x: np.ndarray, length: int, statistic: int, room: np.ndarray, out: np.ndarray) -> None:
     """Fill ``out`` with sum, mean, largest or smallest of each ``length`` values of ``x``."""
     # ``ending`` holds the statistic of the ``reach`` values that end with each.
@@ -152,3 +131,25 @@ def _fill_slopes(x: np.ndarray, length: int, out: np.ndarray) -> None:
 def _add_weighted(x: np.ndarray, origin: np.ndarray, weight: float, out: np.ndarray) -> None:
     for t in range(out.size):
         out[t] += weight * (x[t] - origin[t])
+
+
+# With the types named, a caller with numbers in its text does not compile all of this once for each of them.
+@njit("float64[::1](float64[::1], int64, int64)", cache=True, nogil=True, error_model="numpy")
+def rolling(x: np.ndarray, length: int, statistic: int) -> np.ndarray:
+    """Return one statistic (position in ``STATISTICS``) of the last ``length`` values of each row.
+
+    The standard deviation has n - 1 (Chan, Golub & LeVeque 1983) and is exactly 0 when all values are equal; the slope
+    is that of least squares per row. NaN where there are fewer values.
+    """
+    out = np.full(x.size, np.nan)
+    room = np.empty((4, BLOCK + length))
+    for first in range(length - 1, x.size, BLOCK):
+        last = min(first + BLOCK, x.size)
+        values, found = x[first - length + 1 : last], out[first:last]
+        if statistic == SLOPE:
+            _fill_slopes(values, length, found)
+        elif statistic == SD:
+            _fill_deviations(values, length, room, found)
+        else:
+            _fill_joined(values, length, statistic, room, found)
+    return out

@@ -158,8 +158,11 @@ class Table:
 
     @property
     def polars_schema(self) -> pl.Schema:
-        """Names and dtypes of the columns: the key first, then the schema's own, where the row comes from last."""
-        return pl.Schema(self._dtypes)
+        """Names and dtypes of the columns: the key first, then the schema's own, where the row comes from last.
+
+        Always the same object, which thousands ask for each night: copy it to change it.
+        """
+        return self._polars_schema
 
     # A schema class takes a millisecond to list its columns, longer than many a function that asks for them.
     @cached_property
@@ -172,13 +175,13 @@ class Table:
         return tuple(self.schema.primary_key())
 
     @cached_property
-    def _dtypes(self) -> dict[str, pl.DataType]:
+    def _polars_schema(self) -> pl.Schema:
         columns = self.columns
         told = [name for name in columns if name not in self._key and name not in ORIGIN]
         # What the schema says itself stands before what it takes over from its parts.
         told.sort(key=lambda name: name not in vars(self.schema))
         ordered = [*self._key, *told, *(name for name in ORIGIN if name in columns and name not in self._key)]
-        return {name: columns[name].dtype for name in ordered}
+        return pl.Schema({name: columns[name].dtype for name in ordered})
 
     def unit(self, column: str) -> str:
         """Return the unit of a column."""
