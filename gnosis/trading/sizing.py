@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 
-MOST_STEPS = 100
-RELATIVE_TOLERANCE = 1e-12
-
 
 @dataclass(frozen=True, slots=True)
 class EnergyFactor:
@@ -61,29 +58,18 @@ def growth_fraction(returns: Floats, most: float, weights: Floats | None = None)
     >>> round(growth_fraction(np.array([0.06, -0.05, 0.004]), 10.0, np.array([0.40, 0.34, 0.26])), 6)
     3.613544
     """
+    from gnosis.trading.growth_kernel import optimal_fraction
+
     if returns.ndim != 1 or returns.size == 0 or not np.isfinite(returns).all():
         raise ValueError(f"expected finite returns of shape (outcomes,), found {returns.shape}")
     if weights is None:
         weights = np.full(returns.size, 1.0 / returns.size)
     if weights.shape != returns.shape or (weights < 0.0).any() or abs(weights.sum() - 1.0) > 1e-9:
         raise ValueError(f"expected one probability per return and a sum of 1, found {weights.sum()}")
-    if most <= 0.0 or float(weights @ returns) <= 0.0:
+    if most <= 0.0:
         return 0.0
     worst = float(returns[weights > 0.0].min())
-    high = min(most, -1.0 / worst) if worst < 0.0 else most
-    low, fraction = 0.0, high / 2.0
-    if worst >= 0.0 or (high == most and _slope(returns, weights, most)[0] >= 0.0):
-        return most
-    for _ in range(MOST_STEPS):
-        slope, curvature = _slope(returns, weights, fraction)
-        low, high = (fraction, high) if slope > 0.0 else (low, fraction)
-        following = fraction - slope / curvature
-        if not low < following < high:
-            following = (low + high) / 2.0
-        if abs(following - fraction) <= RELATIVE_TOLERANCE * high:
-            return following
-        fraction = following
-    return fraction
+    return float(optimal_fraction(returns, weights, float(weights @ returns), worst, most))
 
 
 def estimation_shrinkage(edge: Floats, edge_se: Floats) -> Floats:
@@ -193,8 +179,3 @@ def energy_factor(
     needed, usual = np.where(side != 0, energy, reference), np.where(side != 0, reference, energy)
     factor = np.divide(np.minimum(usual, needed), needed, out=np.ones(energy.shape), where=~is_unstable)
     return EnergyFactor(factor, is_unstable)
-
-
-def _slope(returns: Floats, weights: Floats, fraction: float) -> tuple[float, float]:
-    relative = returns / (1.0 + fraction * returns)
-    return float(weights @ relative), -float(weights @ relative**2)

@@ -1,4 +1,4 @@
-"""Compiled scoring: growth-optimal size, expected log growth and tail loss of many candidates on one grid."""
+"""Compiled scoring: size, expected log growth and tail loss of many candidates on one grid."""
 
 from __future__ import annotations
 
@@ -7,49 +7,10 @@ import math
 import numpy as np
 
 from gnosis.options.special_functions import log_ratio, vectorised
+from gnosis.trading.growth_kernel import optimal_fraction
 
-NEWTON_STEPS = 60
 BISECTIONS = 30
-RELATIVE_TOLERANCE = 1e-12
 TAIL = 0.05
-
-
-@vectorised
-def _slope(returns: np.ndarray, weights: np.ndarray, fraction: float) -> tuple[float, float]:
-    """Return the first and second derivative of expected log wealth in the fraction."""
-    slope, curvature = 0.0, 0.0
-    for i in range(returns.size):
-        relative = returns[i] / (1.0 + fraction * returns[i])
-        slope += weights[i] * relative
-        curvature -= weights[i] * relative * relative
-    return slope, curvature
-
-
-@vectorised
-def _growth_fraction(returns: np.ndarray, weights: np.ndarray, mean: float, worst: float, most: float) -> float:
-    """Return the fraction in [0, most] with the largest expected log wealth, by Newton steps within a bracket."""
-    if mean <= 0.0:
-        return 0.0
-    high = most
-    if 1.0 + most * worst > 0.0:
-        if _slope(returns, weights, most)[0] >= 0.0:
-            return most
-    else:
-        high = -1.0 / worst
-    low, fraction = 0.0, 0.5 * high
-    for _ in range(NEWTON_STEPS):
-        slope, curvature = _slope(returns, weights, fraction)
-        if slope > 0.0:
-            low = fraction
-        else:
-            high = fraction
-        following = fraction - slope / curvature
-        if not low < following < high:
-            following = 0.5 * (low + high)
-        if abs(following - fraction) <= RELATIVE_TOLERANCE * high:
-            return following
-        fraction = following
-    return fraction
 
 
 @vectorised
@@ -127,7 +88,7 @@ def score(
             mean += weights[i] * value
             worst = min(worst, value if weights[i] > 0.0 else worst)
             best = max(best, value)
-        fraction = kelly_share * _growth_fraction(returns, weights, mean, worst, most[row])
+        fraction = kelly_share * optimal_fraction(returns, weights, mean, worst, most[row])
         out[row, 0] = mean
         out[row, 1] = fraction
         out[row, 2] = _growth(returns, weights, fraction) if fraction > 0.0 else 0.0
