@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 """Raised with every change of the engine that can change a figure; part of each ``run_key``."""
 
 FILL_RULE = (
@@ -17,7 +17,8 @@ FILL_RULE = (
 )
 
 _CHOICES = {
-    "slippage": ("sqrt", "proportional", "book"),
+    "slippage": ("sqrt", "almgren", "proportional", "book"),
+    "fills_on": ("bars", "quotes"),
     "regulatory_fees": ("in_fee_bps", "dated"),
     "account": ("margin", "cash"),
     "lot_method": ("first in first out",),
@@ -38,13 +39,24 @@ class Configuration:
     initial_cash_usd
         Deposit before the first bar.
     slippage
-        ``sqrt``: half spread plus square-root impact; ``proportional``: a fixed share of the reference price; ``book``:
-        the stored levels of the order book are walked, and what lies beyond them is not filled.
+        ``sqrt``: half spread plus square-root impact; ``almgren``: half spread plus permanent and temporary impact of
+        Almgren et al. (2005), which needs shares outstanding and ``execution_days``; ``proportional``: a fixed share of
+        the reference price; ``book``: the stored levels of the order book are walked, and what lies beyond them is not
+        filled.
+    fills_on
+        ``bars``, or ``quotes`` with ``book``: but for auctions, purchases are made at the ask and sales at the bid of
+        the first book known ``latency_seconds`` after the open, or after what made the order; then of later ones.
+    latency_seconds
+        Between an order and the first quote that it can meet, for ``quotes``.
     spread_bps
-        Quoted spread in basis points of the price, for ``sqrt`` where no spread of the time is given. A stated figure
-        and not a quote: the run is labelled ``spread_proxy``.
+        Quoted spread in basis points of the price, for ``sqrt`` and ``almgren`` where no spread of the time is given. A
+        stated figure and not a quote: the run is labelled ``spread_proxy``.
     impact_coefficient
         Y of the square-root law.
+    almgren_permanent, almgren_temporary
+        gamma and eta of ``almgren``, by default those that the authors estimated on US large caps, 2001 to 2003.
+    execution_days
+        Sessions over which an order is worked under ``almgren``.
     amplification_aware_impact
         Multiplies the impact by max(1, A), A the amplification known before the bar.
     slippage_bps
@@ -65,6 +77,10 @@ class Configuration:
         Paid on negative cash, ACT/360.
     cash_rate_per_year
         Received on positive cash, ACT/360.
+    maintenance_margin_long, maintenance_margin_short
+        Shares of market value that equity must cover at each close of a ``margin`` account; stated assumptions, by
+        default the 25 % and 30 % of FINRA Rule 4210(c). On a deficit the strategy is not asked: every position is cut
+        in proportion from the next open on, and the run is labelled ``margin_call``.
     account
         ``margin``, or ``cash``: no short, and no purchase beyond settled cash.
     settlement_days
@@ -103,9 +119,14 @@ class Configuration:
 
     strategy: str = "targets"
     initial_cash_usd: float = 1_000_000.0
-    slippage: Literal["sqrt", "proportional", "book"] = "sqrt"
+    slippage: Literal["sqrt", "almgren", "proportional", "book"] = "sqrt"
+    fills_on: Literal["bars", "quotes"] = "bars"
+    latency_seconds: float = 1.0
     spread_bps: float = 5.0
     impact_coefficient: float = 1.0
+    almgren_permanent: float = 0.314
+    almgren_temporary: float = 0.142
+    execution_days: float | None = None
     amplification_aware_impact: bool = False
     slippage_bps: float = 5.0
     fee_bps: float = 1.0
@@ -116,6 +137,8 @@ class Configuration:
     borrow_rate_per_year: float | None = 0.03
     margin_rate_per_year: float = 0.06
     cash_rate_per_year: float = 0.0
+    maintenance_margin_long: float = 0.25
+    maintenance_margin_short: float = 0.30
     account: Literal["margin", "cash"] = "margin"
     settlement_days: int | None = None
     participation: float | None = 0.10
@@ -140,6 +163,13 @@ class Configuration:
             raise ValueError(f"expected decision_lag_minutes between 0 and 960, found {self.decision_lag_minutes}")
         if not (math.isfinite(self.tick_usd) and self.tick_usd > 0):
             raise ValueError(f"expected tick_usd above 0, found {self.tick_usd}")
+        if self.slippage == "almgren" and not (self.execution_days is not None and 0 < self.execution_days <= 1):
+            raise ValueError(
+                f"expected execution_days in (0, 1] with slippage 'almgren', found {self.execution_days}: say over how "
+                "much of a session an order is worked"
+            )
+        if self.fills_on == "quotes" and self.slippage != "book":
+            raise ValueError(f"expected slippage 'book' with fills_on 'quotes', found {self.slippage!r}")
         if self.settlement_days is not None and self.settlement_days < 0:
             raise ValueError(f"expected settlement_days of 0 or more, or None, found {self.settlement_days}")
         for name, value in (self._costs() | self._rates()).items():
@@ -154,6 +184,11 @@ class Configuration:
     def _costs(self) -> dict[str, float]:
         slippage = {
             "sqrt": {"spread_bps": self.spread_bps, "impact_coefficient": self.impact_coefficient},
+            "almgren": {
+                "spread_bps": self.spread_bps,
+                "almgren_permanent": self.almgren_permanent,
+                "almgren_temporary": self.almgren_temporary,
+            },
             "proportional": {"slippage_bps": self.slippage_bps},
             "book": {},
         }[self.slippage]
@@ -167,7 +202,7 @@ class Configuration:
     def _rates(self) -> dict[str, float]:
         names = (
             "commission_usd_per_share", "section_31_usd_per_million", "trading_activity_usd_per_share",
-            "cash_rate_per_year",
+            "cash_rate_per_year", "latency_seconds", "maintenance_margin_long", "maintenance_margin_short",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
@@ -177,7 +212,7 @@ class Configuration:
     def labels(self) -> list[str]:
         """Return the labels that this configuration puts on its run; given spreads take ``spread_proxy`` away."""
         zero = ["diagnostic_no_cost"] if self._zero_costs() else []
-        proxy = ["spread_proxy"] if self.slippage == "sqrt" else []
+        proxy = ["spread_proxy"] if self.slippage in ("sqrt", "almgren") else []
         return zero + proxy + (["opposite_intrabar"] if self.opposite_intrabar else [])
 
     def canonical_json(self) -> str:

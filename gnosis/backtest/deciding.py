@@ -134,8 +134,10 @@ def by_tape(tape: pl.DataFrame, market: Market) -> Decider:
         instructions: list[Instruction] = []
         for row in cancelled.get(session, ()):
             if row["parent_number"] is None:
-                if row["order_number"] in renumbered:
-                    instructions.append(Cancel(renumbered[row["order_number"]]))
+                number = renumbered.get(row["order_number"], row["order_number"])
+                # What a margin call submits is not of the tape: the engine submits it again under the same number.
+                if row["order_number"] in renumbered or _is_margin_order(simulation, number, row["symbol"]):
+                    instructions.append(Cancel(number))
                 continue
             pair = simulation.orders.exits.get(renumbered.get(row["parent_number"], -1), Exits())
             leg = pair.target if row["stop_price"] is None else pair.stop
@@ -149,6 +151,11 @@ def by_tape(tape: pl.DataFrame, market: Market) -> Decider:
         return instructions
 
     return decide
+
+
+def _is_margin_order(simulation: Simulation, number: int, symbol: str) -> bool:
+    order = simulation.orders.live.get(number)
+    return order is not None and order.role == "margin" and order.symbol == symbol
 
 
 @dataclass
@@ -194,6 +201,11 @@ def by_strategy(
             weights = sorted((symbol, float(weight)) for symbol, weight in decision.items())
             taken.rows.extend((day, symbol, repr(weight)) for symbol, weight in weights)
             return [Target(symbol, weight, None) for symbol, weight in weights]
+        if isinstance(decision, str) or not isinstance(decision, Iterable):
+            raise TypeError(
+                f"expected weights by symbol or a list of Order and Cancel at {day}, found "
+                f"{type(decision).__name__}: return an empty list to do nothing"
+            )
         instructions = list(decision)
         if strange := [item for item in instructions if not isinstance(item, Order | Cancel)]:
             raise TypeError(

@@ -41,6 +41,7 @@ def run(
     intraday: pl.DataFrame | None = None,
     spreads: pl.DataFrame | None = None,
     amplification: pl.DataFrame | None = None,
+    shares_outstanding: pl.DataFrame | None = None,
     books: pl.DataFrame | None = None,
     pay_dates: pl.DataFrame | None = None,
 ) -> Result:
@@ -72,7 +73,7 @@ def run(
         zero and shorts at the last price, and the run is labelled ``delisted_without_price``.
     first_session
         First bar of the run. Default: the first target or order, or the first bar for a strategy.
-    intraday, spreads, amplification, books, pay_dates
+    intraday, spreads, amplification, shares_outstanding, books, pay_dates
         See :func:`gnosis.backtest.conditions.build_conditions`. Without payment dates dividends are paid on the
         ex-date.
 
@@ -109,7 +110,7 @@ def run(
     """
     prepared = prepare(
         bars, tables=tables, delistings=delistings, intraday=intraday, spreads=spreads, amplification=amplification,
-        books=books, pay_dates=pay_dates,
+        shares_outstanding=shares_outstanding, books=books, pay_dates=pay_dates,
     )  # fmt: skip
     return run_prepared(
         prepared, decisions, configuration, recorder=recorder, code_sha256=code_sha256, parameters=parameters,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gnosis.backtest.conditions import Conditions, settlement_lag
+from gnosis.backtest.conditions import Conditions
 from gnosis.backtest.configuration import Configuration
 from gnosis.backtest.fill_rules import Bar, Entered, Hit, exit_fill, limit_fill, stop_fill, stop_limit_fill
 from gnosis.backtest.invariants import BarRecord, Expected
 from gnosis.backtest.ledger import UNIT, Ledger, to_units
 from gnosis.backtest.live_orders import LiveOrder, OrderBook
 from gnosis.backtest.market import Market
+from gnosis.backtest.meetings import Meeting, Moment, meetings_of, quotes_of
 from gnosis.backtest.pricing import Pricing
+from gnosis.backtest.settled_cash import SettledCash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,7 @@ class Fill:
     is_at_open: bool
     is_inside: bool
     is_ambiguous: bool
+    stop_protecting: int | None
 
 
 class Execution:
@@ -71,8 +74,12 @@ class Execution:
         self._moved = moved
         self._pricing = Pricing(market, conditions, configuration, labels)
         self._tick = to_units(configuration.tick_usd)
+        self._on_quotes = configuration.fills_on == "quotes"
+        self._latency_us = round(configuration.latency_seconds * 1e6)
         self._used: dict[int, int] = {}
-        self._unsettled: list[tuple[int, int]] = []
+        self._used_in_bar: dict[int, int] = {}
+        self._used_by_side: dict[tuple[int, int], int] = {}
+        self._settled = SettledCash(market, configuration, ledger, self._pricing, labels)
         self._open_us = market.calendar["open_at"].dt.epoch("us").to_list()
         self._close_us = market.calendar["close_at"].dt.epoch("us").to_list()
         self.fills: list[Fill] = []
@@ -80,76 +87,97 @@ class Execution:
     def trade(self, session: int, record: BarRecord) -> None:
         """Let every live order meet the bars of one session."""
         self._used.clear()
+        self._used_in_bar.clear()
+        self._used_by_side.clear()
         live = self._orders.live
-        opens, at_open = self._market.opens[session], self._open_us[session]
+        opens, at_open = self._market.opens[session], Moment(self._open_us[session], self._open_us[session])
         for order in list(live.values()):
-            if order.is_at_open and order.number in live:
+            if order.is_at_open and order.number in live and not self._is_continuous(session, order):
                 reference = int(opens[order.column])
                 if reference:
                     self._fill(session, order, Hit(reference, True), at_open, record)
-        if any(order.is_resting for order in live.values()):
+        if any(order.is_resting or self._is_continuous(session, order) for order in live.values()):
             self._rest(session, record)
-        closes, at_close = self._market.closes[session], self._close_us[session]
+        closes = self._market.closes[session]
+        at_close = Moment(self._close_us[session], self._close_us[session], is_closing=True)
         for order in list(live.values()):
             if order.kind == "closing_auction" and order.number in live:
                 reference = int(closes[order.column])
                 if reference:
-                    self._fill(session, order, Hit(reference, False), at_close, record, is_closing=True)
+                    self._fill(session, order, Hit(reference, False), at_close, record)
         for order in list(live.values()):
             if order.is_day and order.session < session:
                 self._orders.end(order, "expired", session, order.reason or "day order")
 
     def _rest(self, session: int, record: BarRecord) -> None:
         """Take resting orders through the finer bars of their symbol, or through the daily bar where there are none."""
-        steps: dict[int, dict[int, tuple[Bar, float | None]]] = {}
-        market = self._market
-        for column in sorted({order.column for order in self._orders.live.values() if order.is_resting}):
-            finer = self._conditions.intraday.get((session, column))
-            if finer:
-                for piece in finer:
-                    steps.setdefault(piece.ended_at, {})[column] = (piece.bar, piece.volume)
-            elif opened := int(market.opens[session, column]):
-                rest = (int(grid[session, column]) for grid in (market.highs, market.lows, market.closes))
-                steps.setdefault(0, {})[column] = (Bar(opened, *rest), None)
-        # Daily bars first: they begin with the session.
-        for at in sorted(steps):
-            self._step(session, at or self._close_us[session], steps[at], record)
+        waiting = [
+            order for order in self._orders.live.values() if order.is_resting or self._is_continuous(session, order)
+        ]
+        columns = sorted({order.column for order in waiting})
+        began, ended = self._open_us[session], self._close_us[session]
+        if self._on_quotes:
+            steps = quotes_of(self._conditions, columns, began + self._latency_us, ended)
+        else:
+            steps = meetings_of(self._market, self._conditions, session, columns, began, ended)
+        for meetings in steps:
+            self._used_in_bar.clear()
+            self._step(session, meetings, record)
         exits = self._orders.exits
         for number in [number for number, pair in exits.items() if not self._orders.is_alive(pair)]:
             del exits[number]
 
-    def _step(self, session: int, at: int, bars: dict[int, tuple[Bar, float | None]], record: BarRecord) -> None:
+    def _is_continuous(self, session: int, order: LiveOrder) -> bool:
+        """True for an order that trades at the first quote or finer bar of the session, not in its opening auction."""
+        if not order.is_at_open or order.kind == "opening_auction":
+            return False
+        return self._on_quotes or (session, order.column) in self._conditions.intraday
+
+    def _step(self, session: int, bars: dict[int, Meeting], record: BarRecord) -> None:
         seen: set[int] = set()
         for is_open in (True, False):
-            self._pass(session, at, bars, record, is_open, seen)
+            self._pass(session, bars, record, is_open, seen)
         # Exits of entries made inside the bar are exposed to the rest of it.
         if any(exits.entered != "before" for exits in self._orders.exits.values()):
-            self._pass(session, at, bars, record, False, seen)
+            self._pass(session, bars, record, False, seen)
         for exits in self._orders.exits.values():
             exits.entered = "before"
         for order in self._orders.live.values():
             if order.kind == "stop_limit" and order.column in bars and not order.is_triggered:
-                order.is_triggered = self._stop_limit(order, bars[order.column][0])[0]
+                order.is_triggered = self._stop_limit(order, bars[order.column].seen_by(order.side))[0]
 
     def _pass(
         self,
         session: int,
-        at: int,
-        bars: dict[int, tuple[Bar, float | None]],
+        bars: dict[int, Meeting],
         record: BarRecord,
         is_open: bool,
         seen: set[int],
     ) -> None:
         """Fill what is hit in one phase; inside the bar stops come first, or last under the opposite assumption."""
-        waiting = [order for order in self._orders.live.values() if order.is_resting and order.column in bars]
-        if not is_open:
+        waiting = [
+            order
+            for order in self._orders.live.values()
+            if order.column in bars and (order.is_resting or self._is_continuous(session, order))
+        ]
+        if is_open:
+            waiting.sort(key=lambda order: (not order.is_at_open, order.number))
+        else:
             first = "limit" if self._configuration.opposite_intrabar else "stop"
-            waiting.sort(key=lambda order: (not order.kind.startswith(first), order.number))
+            waiting.sort(
+                key=lambda order: (
+                    not order.kind.startswith(first) and not self._meets_before_stop(order),
+                    order.number,
+                )
+            )
         for order in waiting:
             if order.number not in self._orders.live or order.number in seen:
                 continue
-            bar, volume = bars[order.column]
-            hit = self._hit(order, bar)
+            meeting = bars[order.column]
+            if self._on_quotes and meeting.inside.priced_us < order.eligible_us + self._latency_us:
+                continue
+            bar = meeting.seen_by(order.side)
+            hit = Hit(bar.open, True) if order.is_at_open else self._hit(order, bar)
             if hit is None or hit.at_open != is_open:
                 continue
             if not is_open:
@@ -157,8 +185,15 @@ class Execution:
             if order.kind == "stop":
                 order.is_triggered = True
                 self._orders.end_with(order, session, f"order {order.number} was triggered")
-            instant = self._open_us[session] if is_open and volume is None else at
-            self._fill(session, order, hit, instant, record, volume)
+            if meeting.bid is not None:
+                hit = hit._replace(price=meeting.bar.open)
+            self._fill(session, order, hit, meeting.at_open if is_open else meeting.inside, record)
+
+    def _meets_before_stop(self, order: LiveOrder) -> bool:
+        """True for the rest of a limit entry: a price on its way to the stop of what was filled passes it first."""
+        exits = self._orders.exits.get(order.number)
+        stop = None if exits is None or exits.stop is None else exits.stop.stop
+        return stop is not None and order.limit is not None and order.side * (order.limit - stop) > 0
 
     def _hit(self, order: LiveOrder, bar: Bar) -> Hit | None:
         touch = self._configuration.limit_touch_fills
@@ -185,32 +220,24 @@ class Execution:
             limit_touch_fills=self._configuration.limit_touch_fills, is_triggered=order.is_triggered,
         )  # fmt: skip
 
-    def _fill(
-        self,
-        session: int,
-        order: LiveOrder,
-        hit: Hit,
-        at: int,
-        record: BarRecord,
-        fine_volume: float | None = None,
-        *,
-        is_closing: bool = False,
-    ) -> None:
+    def _fill(self, session: int, order: LiveOrder, hit: Hit, at: Moment, record: BarRecord) -> None:
         side, symbol, column = order.side, order.symbol, order.column
         held = self._ledger.quantities.get(symbol, 0)
         wanted = abs(order.remaining)
         if order.parent is not None or order.role == "close_out" or (side < 0 and self._refuses_shorts()):
             # Exits, and sales where nothing can be borrowed, only ever reduce what is held.
             wanted = min(wanted, max(0, -side * held))
-        room = self._pricing.room(session, column, fine_volume)
+        room = self._pricing.room(session, column, at.fine_volume)
         if room is not None:
-            wanted = min(wanted, max(0, room - self._used.get(column, 0)))
+            left = min(room[0] - self._used.get(column, 0), room[1] - self._used_in_bar.get(column, 0))
+            wanted = min(wanted, max(0, left))
         if wanted == 0:
             if order.parent is None and side < 0 and held <= 0 and self._refuses_shorts():
                 self._orders.end(order, "rejected", session, NO_BORROW)
             return
-        done = order.filled_before + abs(order.filled)
-        given = self._pricing.concession(session, column, side, hit.price, wanted, done, at)
+        # Orders of one side that meet the same session are one parent: cutting an order up saves nothing.
+        done = max(order.filled_before + abs(order.filled), self._used_by_side.get((column, side), 0))
+        given = self._pricing.concession(session, column, side, hit.price, wanted, done, at.priced_us)
         if given is None:
             order.reason = order.reason or f"waits: no {self._configuration.slippage} cost is known yet"
             return
@@ -222,8 +249,9 @@ class Execution:
                 f"{self._market.sessions[session]}: the concession exceeds the price; lower participation or impact"
             )
         if side > 0 and self._configuration.account == "cash":
-            quantity = self._affordable(session, price, quantity)
+            quantity = self._settled.affordable(session, price, quantity)
             if quantity == 0:
+                order.reason = order.reason or "waits: no settled cash"
                 return
         fee = self._pricing.fee(session, price, quantity)
         number = len(self.fills)
@@ -233,21 +261,26 @@ class Execution:
         record.touched.add(symbol)
         self._expected.slippage_exact += (price - hit.price) * quantity
         self._expected.n_fills += 1
-        self._used[column] = self._used.get(column, 0) + abs(quantity)
-        is_inside = not hit.at_open and not is_closing
+        for used in (self._used, self._used_in_bar):
+            used[column] = used.get(column, 0) + abs(quantity)
+        self._used_by_side[column, side] = self._used_by_side.get((column, side), 0) + abs(quantity)
+        self._pricing.took(column, side, abs(quantity), at.priced_us)
+        is_inside = not hit.at_open and not at.is_closing
         self.fills.append(
             Fill(
-                session, order, quantity, hit.price, price, given.spread, given.impact, fee, at, hit.at_open,
-                is_inside, hit.is_ambiguous,
+                session, order, quantity, hit.price, price, given.spread, given.impact, fee, at.filled_us,
+                hit.at_open, is_inside, hit.is_ambiguous, order.stop_protecting,
             )
         )  # fmt: skip
         if value < 0 and self._configuration.account == "cash":
-            self._unsettled.append((session + self._lag(session), -value))
+            self._settled.sold(session, -value)
         order.filled += quantity
         self._moved(column, quantity)
-        self._after(session, order, quantity, held, is_inside, hit.price)
+        self._after(session, order, quantity, held, is_inside, hit.price, at.filled_us)
 
-    def _after(self, session: int, order: LiveOrder, quantity: int, held: int, is_inside: bool, reference: int) -> None:
+    def _after(
+        self, session: int, order: LiveOrder, quantity: int, held: int, is_inside: bool, reference: int, at_us: int
+    ) -> None:
         """Move the order's state on, cancel what it makes needless and activate what protects it."""
         orders = self._orders
         order.changed, order.reason = session, None
@@ -269,7 +302,7 @@ class Execution:
             entered: Entered = "before"
             if is_inside:
                 entered = "by_limit" if order.kind == "limit" else "by_stop"
-            orders.protect(order, quantity, session, entered, reference)
+            orders.protect(order, quantity, session, entered, reference, at_us)
 
     def _drop_exits(self, session: int, order: LiveOrder) -> None:
         for exits in self._orders.exits.values():
@@ -279,20 +312,3 @@ class Execution:
 
     def _refuses_shorts(self) -> bool:
         return self._configuration.borrow_rate_per_year is None or self._configuration.account == "cash"
-
-    def _lag(self, session: int) -> int:
-        given = self._configuration.settlement_days
-        return settlement_lag(self._market.sessions[session]) if given is None else given
-
-    def _affordable(self, session: int, price: int, quantity: int) -> int:
-        """Return as many whole shares of a purchase as settled cash pays for, fees included."""
-        self._unsettled = [entry for entry in self._unsettled if entry[0] > session]
-        settled = self._ledger.accounts["cash"] - sum(amount for _, amount in self._unsettled)
-        cost = price * quantity // UNIT + self._pricing.fee(session, price, quantity)
-        if cost <= settled:
-            return quantity
-        self._labels.add("unsettled_cash")
-        whole = max(0, settled * quantity // cost) // UNIT
-        while whole and price * whole + self._pricing.fee(session, price, whole * UNIT) > settled:
-            whole -= 1
-        return whole * UNIT

@@ -38,6 +38,7 @@ def _period(first: str, last: str, rate: float, source: str, cap_usd: float | No
 
 
 SECTION_31 = (
+    _period("2012-11-15", "2013-03-27", 22.40, "SEC Fee Rate Advisory 2 for fiscal year 2013"),
     _period("2014-03-18", "2014-09-30", 22.10, "FINRA Information Notice 3/3/14"),
     _period("2016-03-15", "2016-09-30", 21.80, "FINRA Information Notice 3/15/16"),
     _period("2019-03-12", "2019-04-15", 13.00, "SEC Fee Rate Advisory 2 for fiscal year 2019"),

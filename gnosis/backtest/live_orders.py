@@ -39,10 +39,14 @@ class LiveOrder:
         Shares that the same intent had filled under earlier numbers; impact does not start anew.
     is_triggered
         True once a stop was reached.
+    eligible_us
+        Instant from which it can meet a quote, microseconds since 1970; 0 for the open of its first session.
     changed
         Session of the latest change of state.
     submitted
         Quantity, limit and stop as submitted: what splits restate is not what was asked for.
+    bracket_submitted
+        Stop and target of the bracket as submitted, once a split has restated them.
     """
 
     number: int
@@ -63,15 +67,20 @@ class LiveOrder:
     filled: int = 0
     filled_before: int = 0
     is_triggered: bool = False
+    eligible_us: int = 0
     status: Status = "resting"
     reason: str | None = None
     changed: int = 0
     submitted: tuple[int, int | None, int | None] | None = None
+    bracket_submitted: tuple[int | None, int | None] | None = None
 
     @property
     def asked(self) -> tuple[int, int | None, int | None]:
         """Quantity, limit and stop as submitted; for exits as they grew with the entry."""
-        return (self.quantity, self.limit, self.stop) if self.submitted is None else self.submitted
+        if self.submitted is None:
+            return self.quantity, self.limit, self.stop
+        quantity, limit, stop = self.submitted
+        return (quantity if self.parent is None else self.quantity), limit, stop
 
     @property
     def side(self) -> int:
@@ -95,8 +104,9 @@ class LiveOrder:
 
     def split(self, numerator: int, denominator: int) -> None:
         """Restate quantities and prices for a split; whole orders stay whole where the ratio allows."""
-        if self.parent is None:
-            self.submitted = self.asked
+        self.submitted = self.asked
+        if self.bracket_submitted is None:
+            self.bracket_submitted = self.stop_protecting, self.target_protecting
         for name in ("quantity", "filled", "filled_before"):
             setattr(self, name, divide_half_even(getattr(self, name) * numerator, denominator))
         for name in ("limit", "stop", "stop_protecting", "target_protecting"):
@@ -148,22 +158,25 @@ class OrderBook:
             order.status, order.changed = status, session
             order.reason = order.reason if reason is None else reason
 
-    def protect(self, entry: LiveOrder, quantity: int, session: int, entered: Entered, price: int) -> None:
-        """Let the bracket of ``entry`` protect ``quantity`` more shares (signed as the entry), entered at ``price``."""
+    def protect(self, entry: LiveOrder, quantity: int, session: int, entered: Entered, price: int, at_us: int) -> None:
+        """Let the bracket of ``entry`` protect ``quantity`` more shares, signed as the entry, entered at ``price``."""
         exits = self.exits.get(entry.number)
         if exits is None:
             exits = self.exits[entry.number] = Exits()
-            legs: tuple[tuple[int | None, str, Role], ...] = (
-                (entry.stop_protecting, "stop", "stop"),
-                (entry.target_protecting, "limit", "target"),
+            given = (entry.stop_protecting, entry.target_protecting)
+            stop, target = given if entry.bracket_submitted is None else entry.bracket_submitted
+            legs: tuple[tuple[int | None, str, Role, tuple[int | None, int | None]], ...] = (
+                (entry.stop_protecting, "stop", "stop", (None, stop)),
+                (entry.target_protecting, "limit", "target", (target, None)),
             )
-            for level, kind, role in legs:
+            for level, kind, role, asked in legs:
                 if level is None:
                     continue
                 leg = LiveOrder(
                     self.next_number(), entry.symbol, entry.column, -quantity, kind, entry.session,
                     limit=level if kind == "limit" else None, stop=level if kind == "stop" else None,
-                    parent=entry.number, role=role, idea_id=entry.idea_id,
+                    parent=entry.number, role=role, idea_id=entry.idea_id, submitted=(-quantity, *asked),
+                    eligible_us=at_us,
                 )  # fmt: skip
                 self.submit(leg)
                 leg.changed = session

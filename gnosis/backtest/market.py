@@ -153,6 +153,8 @@ def checked_bars(bars: pl.DataFrame) -> pl.DataFrame:
     if n := bars.select(repeated.sum()).item():
         raise ValueError(f"expected one bar per session and symbol, found {n} rows that repeat a key: remove them")
     prices = ["open", "high", "low", "close"]
+    if n := bars.select((pl.col("volume") < 0).sum()).item():
+        raise ValueError(f"expected volume of 0 or more, or null where it is not known, found {n} negative rows")
     limits = dict.fromkeys(prices, _MAX_PRICE_USD) | {"adjustment_factor": np.inf}
     usable = [((pl.col(name) > 0) & (pl.col(name) < limit)).fill_null(False) for name, limit in limits.items()]
     spans = (pl.col("high") >= pl.max_horizontal(prices)) & (pl.col("low") <= pl.min_horizontal(prices))

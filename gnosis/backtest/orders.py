@@ -9,6 +9,8 @@ from typing import Literal, get_args
 Kind = Literal["market", "limit", "stop", "stop_limit", "opening_auction", "closing_auction"]
 WITH_LIMIT = ("limit", "stop_limit")
 WITH_STOP = ("stop", "stop_limit")
+_LEAST = 1e-8
+"""The books count shares and dollars in this unit; anything smaller would be an order of nothing."""
 
 
 class OrderError(ValueError):
@@ -30,7 +32,7 @@ class Bracket:
 
     def __post_init__(self) -> None:
         given = [price for price in (self.stop_price, self.target_price) if price is not None]
-        if not given or not all(math.isfinite(price) and price > 0 for price in given):
+        if not given or not all(math.isfinite(price) and price >= _LEAST for price in given):
             raise OrderError(
                 f"expected a stop_price or target_price above 0, found {self.stop_price} and {self.target_price}"
             )
@@ -61,7 +63,7 @@ class Order:
     Raises
     ------
     OrderError
-        For a quantity of zero, or prices that the kind does not take.
+        For a quantity below 1e-8 shares, prices that the kind does not take, or exits on the wrong side of each other.
 
     Examples
     --------
@@ -82,18 +84,29 @@ class Order:
     idea_id: str | None = None
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.quantity_shares) or self.quantity_shares == 0:
-            raise OrderError(f"expected a quantity other than 0 for {self.symbol}, found {self.quantity_shares}")
+        if not (math.isfinite(self.quantity_shares) and abs(self.quantity_shares) >= _LEAST):
+            raise OrderError(
+                f"expected a quantity of at least {_LEAST} shares for {self.symbol}, found {self.quantity_shares}"
+            )
         if self.kind not in get_args(Kind):
             raise OrderError(f"expected a kind of {get_args(Kind)} for {self.symbol}, found {self.kind!r}")
         for name, price, kinds in (
             ("limit_price", self.limit_price, WITH_LIMIT),
             ("stop_price", self.stop_price, WITH_STOP),
         ):
-            if self.kind in kinds and not (price is not None and math.isfinite(price) and price > 0):
+            if self.kind in kinds and not (price is not None and math.isfinite(price) and price >= _LEAST):
                 raise OrderError(f"expected a {name} above 0 for a {self.kind} order of {self.symbol}, found {price}")
             if self.kind not in kinds and price is not None:
                 raise OrderError(f"expected no {name} for a {self.kind} order of {self.symbol}, found {price}")
+        guard = self.bracket
+        if guard is None or guard.stop_price is None or guard.target_price is None:
+            return
+        if self.side * (guard.target_price - guard.stop_price) <= 0:
+            raise OrderError(
+                f"expected the target beyond the stop of a bracket for {self.symbol}, found stop "
+                f"{guard.stop_price} and target {guard.target_price} for {self.quantity_shares} shares: "
+                "a purchase needs the target above the stop"
+            )
 
     @property
     def side(self) -> int:

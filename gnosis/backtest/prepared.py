@@ -105,6 +105,7 @@ def prepare(
     intraday: pl.DataFrame | None = None,
     spreads: pl.DataFrame | None = None,
     amplification: pl.DataFrame | None = None,
+    shares_outstanding: pl.DataFrame | None = None,
     books: pl.DataFrame | None = None,
     pay_dates: pl.DataFrame | None = None,
 ) -> Prepared:
@@ -118,8 +119,8 @@ def prepare(
     market = build_market(bars)
     given = bars.select(BAR_COLUMNS)
     extras = {
-        "intraday": intraday, "spreads": spreads, "amplification": amplification, "books": books,
-        "pay_dates": pay_dates,
+        "intraday": intraday, "spreads": spreads, "amplification": amplification,
+        "shares_outstanding": shares_outstanding, "books": books, "pay_dates": pay_dates,
     }  # fmt: skip
     inputs = {"delistings": delistings, **extras}
     return Prepared(
@@ -139,9 +140,10 @@ def _delistings(delistings: pl.DataFrame | None, market: Market) -> dict[tuple[i
     columns = ["session", "symbol", "delisting_price_usd"]
     if missing := [name for name in columns if name not in delistings.columns]:
         raise ValueError(f"expected delistings with {columns}, missing {missing}")
-    # A delisting after the last bar has not happened yet.
+    # A delisting after the last bar has not happened yet, and one of a symbol without bars meets no position.
+    has_happened = pl.col("session") <= market.calendar["session"][-1]
     rows: list[tuple[dt.date, str, float | None]] = (
-        delistings.select(columns).filter(pl.col("session") <= market.calendar["session"][-1]).rows()
+        delistings.select(columns).filter(has_happened & pl.col("symbol").is_in(market.symbols)).rows()
     )
     for session, symbol, price in rows:
         later = market.bars.filter((pl.col("symbol") == symbol) & (pl.col("session") >= session))

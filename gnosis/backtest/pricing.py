@@ -8,7 +8,11 @@ from typing import NamedTuple
 
 from gnosis.backtest.conditions import Conditions
 from gnosis.backtest.configuration import Configuration
-from gnosis.backtest.costs import book_concession_usd_per_share, sqrt_concession_usd_per_share
+from gnosis.backtest.costs import (
+    almgren_concession_usd_per_share,
+    book_concession_usd_per_share,
+    sqrt_concession_usd_per_share,
+)
 from gnosis.backtest.fees import sale_fee_usd
 from gnosis.backtest.ledger import UNIT, divide_half_even, to_units
 from gnosis.backtest.market import Market
@@ -39,20 +43,34 @@ class Pricing:
         self._slippage_rate = round(configuration.slippage_bps * multiple * _BPS)
         per_share = configuration.commission_usd_per_share
         self._commission = 0 if per_share is None else to_units(per_share * multiple)
+        self._taken: dict[tuple[int, int, int], float] = {}
 
-    def room(self, session: int, column: int, fine_volume: float | None) -> int | None:
-        """Return the largest quantity that the bar can take, None for any, 0 when its volume is not known."""
+    def room(self, session: int, column: int, fine_volume: float | None) -> tuple[int, int] | None:
+        """Return the largest quantities that the session and the bar at hand can take; None for any.
+
+        Both are the same for a daily bar. Among finer bars the session takes a share of average volume, a bar of its
+        own; what is not known takes nothing.
+        """
         participation = self._configuration.participation
         if participation is None:
             return None
-        volume = float(self._market.volumes[session, column])
+        volume = float(self._market.volumes[session, column]) if fine_volume is None else fine_volume
         average = float(self._market.adv_shares[session, column])
-        least = min(volume, average) if fine_volume is None else min(volume, average, fine_volume)
-        known = math.isfinite(volume) and math.isfinite(average) and (fine_volume is None or math.isfinite(fine_volume))
-        if not known:
+        if not (math.isfinite(volume) and math.isfinite(average)):
             self._labels.add("waited_for_history")
-            return 0
-        return math.floor(participation * least) * UNIT
+            return 0, 0
+        in_bar = math.floor(participation * min(volume, average)) * UNIT
+        return (in_bar if fine_volume is None else math.floor(participation * average) * UNIT), in_bar
+
+    def took(self, column: int, side: int, quantity: int, at_us: int) -> None:
+        """Note what a fill has taken out of the book it met: no two fills have the same displayed size."""
+        if self._configuration.slippage == "book":
+            key = (column, self._latest_book(column, at_us), side)
+            self._taken[key] = self._taken.get(key, 0.0) + quantity / UNIT
+
+    def _latest_book(self, column: int, at_us: int) -> int:
+        """Return the position of the latest snapshot known by an instant; -1 for none."""
+        return bisect_right(self._conditions.books.get(column, []), at_us, key=lambda book: book.known_at) - 1
 
     def concession(
         self, session: int, column: int, side: int, reference: int, quantity: int, filled_before: int, at_us: int
@@ -70,15 +88,36 @@ class Pricing:
             return None
         price = reference / UNIT
         half = price * self._spread_bps(session, column) / 10_000 / 2
-        per_share = sqrt_concession_usd_per_share(
-            price,
-            quantity / UNIT,
-            spread_usd=2 * half,
-            sigma_d=sigma_d,
-            adv_shares=average,
-            impact_coefficient=self._configuration.impact_coefficient * self._amplified(session, column),
-            filled_before_shares=filled_before / UNIT,
-        )
+        amplified = self._amplified(session, column)
+        if slippage == "almgren":
+            outstanding = self._conditions.shares_outstanding
+            issued = math.nan if outstanding is None else float(outstanding[session, column])
+            if not issued > 0:
+                self._labels.add("waited_for_shares_outstanding")
+                return None
+            per_share = almgren_concession_usd_per_share(
+                price,
+                quantity / UNIT,
+                spread_usd=2 * half,
+                sigma_d=sigma_d,
+                adv_shares=average,
+                shares_outstanding=issued,
+                days=self._configuration.execution_days,  # type: ignore[arg-type]
+                permanent=self._configuration.almgren_permanent,
+                temporary=self._configuration.almgren_temporary,
+                multiple=amplified,
+                filled_before_shares=filled_before / UNIT,
+            )
+        else:
+            per_share = sqrt_concession_usd_per_share(
+                price,
+                quantity / UNIT,
+                spread_usd=2 * half,
+                sigma_d=sigma_d,
+                adv_shares=average,
+                impact_coefficient=self._configuration.impact_coefficient * amplified,
+                filled_before_shares=filled_before / UNIT,
+            )
         multiple = self._configuration.cost_multiple
         whole = to_units(per_share * multiple)
         spread = min(whole, to_units(half * multiple))
@@ -125,14 +164,16 @@ class Pricing:
 
     def _walk(self, column: int, side: int, quantity: int, at_us: int) -> Concession | None:
         snapshots = self._conditions.books.get(column, [])
-        position = bisect_right(snapshots, at_us, key=lambda book: book.known_at) - 1
+        position = self._latest_book(column, at_us)
         if position < 0 or snapshots[position].known_at < at_us - _BOOK_AGE_US:
             self._labels.add("waited_for_book")
             return None
         book = snapshots[position]
         mid = (book.bids[0][0] + book.asks[0][0]) / 2
         levels = book.asks if side > 0 else book.bids
-        filled, concession, half = book_concession_usd_per_share(levels, mid, quantity / UNIT)
+        filled, concession, half = book_concession_usd_per_share(
+            levels, mid, quantity / UNIT, taken_before_shares=self._taken.get((column, position, side), 0.0)
+        )
         if filled == 0:
             return None
         multiple = self._configuration.cost_multiple

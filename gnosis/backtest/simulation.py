@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from gnosis.backtest.conditions import Conditions
 from gnosis.backtest.configuration import DAYS_PER_YEAR, Configuration
 from gnosis.backtest.execution import Execution, Fill
@@ -15,9 +13,8 @@ from gnosis.backtest.ledger import UNIT, Ledger, divide_half_even, to_units
 from gnosis.backtest.live_orders import LiveOrder, OrderBook, Role
 from gnosis.backtest.market import Market
 from gnosis.backtest.orders import Cancel, Order
+from gnosis.backtest.positions import Positions
 from gnosis.backtest.submission import Submission, Target
-
-_INT64_SAFE = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,12 @@ class Events:
     labels: set[str] = field(default_factory=set)
 
 
+def _kept(quantity: int, equity: int, required: int) -> float:
+    """Return the whole shares of a position for which the equity is enough margin."""
+    whole = abs(quantity) * equity // (required * UNIT)
+    return float(whole if quantity > 0 else -whole)
+
+
 Instruction = Target | Order | Cancel
 Decider = Callable[[int, int, "Simulation"], Iterable[Instruction]]
 """Called after each close with session number and equity (units of 1e-8); returns what to do from the next open on."""
@@ -95,18 +98,13 @@ class Simulation:
         self.expected = Expected(deposit=deposit, equity=deposit)
         self.events = Events()
         self.orders = OrderBook()
+        self.positions = Positions(market, configuration, self.expected)
         self._execution = Execution(
             market, self.conditions, configuration, self.ledger, self.expected, self.orders, self.events.labels,
-            self._moved,
+            self.positions.add,
         )  # fmt: skip
         self.events.fills = self._execution.fills
         self._column = {symbol: number for number, symbol in enumerate(market.symbols)}
-        self._whole = np.zeros(len(market.symbols), dtype=np.int64)
-        self._fractional: dict[int, int] = {}
-        self._values = np.zeros(len(market.symbols), dtype=np.int64)
-        self._has_shorts = False
-        self._largest_holding = 0
-        self._largest_mark = int(market.marks.max(initial=0))
         self._has_gap = (market.closes == 0).any(axis=1).tolist()
         self._submission = Submission(market, configuration, self.ledger, self.orders, self._column)
         self._delistings = {(session, self._column[symbol]): price for (session, symbol), price in delistings.items()}
@@ -136,7 +134,7 @@ class Simulation:
                 self._close_out(session)
             if self.orders.live:
                 self._execution.trade(session, record)
-            positions, gross = self._mark(session)
+            positions, gross = self.positions.mark(session)
             equity = check_bar(market.sessions[session], ledger, positions, record, self.expected)
             accounts = ledger.accounts
             self.events.closes.append(
@@ -145,34 +143,16 @@ class Simulation:
                     ledger.slippage - memo, self._stale(session),
                 )
             )  # fmt: skip
-            self._decide(session, equity, decide)
+            if self.configuration.close_out and session == last and ledger.quantities:
+                self.events.labels.add("close_out_incomplete")
+            self._decide(session, equity, self.positions.margin(positions, gross), decide)
         return self.events
-
-    def _moved(self, column: int, quantity: int) -> None:
-        """Keep the engine's own tally of a position."""
-        symbol = self.market.symbols[column]
-        held = self.expected.quantities.get(symbol, 0) + quantity
-        self._set(column, held)
-
-    def _set(self, column: int, held: int) -> None:
-        symbol = self.market.symbols[column]
-        whole, rest = divmod(held, UNIT)
-        if rest:
-            self._fractional[column], whole = held, 0
-        else:
-            self._fractional.pop(column, None)
-        self._whole[column] = whole
-        self._largest_holding = max(self._largest_holding, abs(whole))
-        if held:
-            self.expected.quantities[symbol] = held
-        else:
-            self.expected.quantities.pop(symbol, None)
 
     def _charge(self, session: int, record: BarRecord) -> None:
         days = (self.market.sessions[session] - self.market.sessions[session - 1]).days
         if self._borrow_rate:
-            shorts = self._values[self._values < 0].tolist() if self._has_shorts else ()
-            amount = sum(divide_half_even(-value * self._borrow_rate * days, UNIT * DAYS_PER_YEAR) for value in shorts)
+            rate = self._borrow_rate * days
+            amount = sum(divide_half_even(-value * rate, UNIT * DAYS_PER_YEAR) for value in self.positions.shorts())
             if amount:
                 self.ledger.charge("borrow", amount)
                 record.borrow += amount
@@ -212,7 +192,7 @@ class Simulation:
             return
         self.ledger.split(symbol, numerator, denominator)
         record.touched.add(symbol)
-        self._set(column, divide_half_even(held * numerator, denominator))
+        self.positions.put(column, divide_half_even(held * numerator, denominator))
         for order in orders:
             order.split(numerator, denominator)
         self.events.actions.append((session, symbol, "split", numerator / denominator, 0.0))
@@ -232,26 +212,9 @@ class Simulation:
         number = -2 - len(self.events.delisted)
         record.traded += self.ledger.trade(symbol, -held, price, price, 0, number)
         record.touched.add(symbol)
-        self._moved(column, -held)
+        self.positions.add(column, -held)
         self.events.delisted.append(Delisted(number, session, symbol, price))
         self.events.actions.append((session, symbol, "delisting", price / UNIT, price * held / UNIT**2))
-
-    def _mark(self, session: int) -> tuple[int, int]:
-        """Value the positions at the latest closes; return their sum and the sum of absolute values."""
-        marks = self.market.marks[session]
-        # The sum of all products fits 64 bits for anything but absurd accounts; those are told in Python integers.
-        if self._largest_holding * self._largest_mark * len(marks) < _INT64_SAFE:
-            values = marks * self._whole
-            positions, gross = int(np.add.reduce(values)), int(np.add.reduce(np.abs(values)))
-        else:
-            values = marks.astype(object) * self._whole.astype(object)
-            positions, gross = sum(values), sum(map(abs, values))
-        for column, held in self._fractional.items():
-            value = divide_half_even(int(marks[column]) * held, UNIT)
-            values[column] = value
-            positions, gross = positions + value, gross + abs(value)
-        self._values, self._has_shorts = values, positions != gross
-        return positions, gross
 
     def _stale(self, session: int) -> int:
         if not self._has_gap[session]:
@@ -259,7 +222,7 @@ class Simulation:
         closes = self.market.closes[session]
         return sum(int(closes[self._column[symbol]]) == 0 for symbol in self.ledger.quantities)
 
-    def _decide(self, session: int, equity: int, decide: Decider) -> None:
+    def _decide(self, session: int, equity: int, required: int, decide: Decider) -> None:
         instructions: Iterable[Instruction]
         role: Role = "signal"
         if equity <= 0:
@@ -267,6 +230,15 @@ class Simulation:
             for order in list(self.orders.live.values()):
                 self.orders.end(order, "cancelled", session, "equity is not positive")
             instructions = [Target(symbol, shares=0.0) for symbol in sorted(self.ledger.quantities)]
+            role = "margin"
+        elif equity < required:
+            self.events.labels.add("margin_call")
+            for order in list(self.orders.live.values()):
+                # Exits stay: they only ever reduce what is held.
+                if order.parent is None:
+                    self.orders.end(order, "cancelled", session, "margin call")
+            held = sorted(self.ledger.quantities.items())
+            instructions = [Target(symbol, shares=_kept(quantity, equity, required)) for symbol, quantity in held]
             role = "margin"
         else:
             instructions = decide(session, equity, self)

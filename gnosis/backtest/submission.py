@@ -55,7 +55,7 @@ class Submission:
         """Take back what is left of an order."""
         if not 0 <= cancel.order_number < len(self._orders.all):
             raise ValueError(
-                f"expected to cancel an order of 0 to {len(self._orders.all) - 1}, found {cancel.order_number} at "
+                f"expected to cancel one of the {len(self._orders.all)} orders so far, found {cancel.order_number} at "
                 f"{self._market.sessions[session]}: use the numbers of view.resting_orders"
             )
         self._orders.end(self._orders.all[cancel.order_number], "cancelled", session, BY_STRATEGY)

@@ -1,9 +1,9 @@
 """Many parameter sets of one symbol at once: the semantics of the event engine without stops, limits or financing.
 
 The position wanted at a close is filled at the next open with proportional slippage and fee, and marked at the close
-(B-6.1). On that ground the equity of a set is that of :func:`gnosis.backtest.run` (B-6.2). What the event engine
-charges beyond it, interest on negative cash and borrow on shorts, is not charged here: ``lowest_cash_usd`` and the sign
-of the position say where it would have been.
+(B-6.1). On that ground the equity of a set is that of :func:`gnosis.backtest.run` (B-6.2). Beyond it the event engine
+charges interest on negative cash and borrow on shorts and calls margin; the sweep does none of that, and
+``lowest_cash_usd`` and the sign of the position say where it would have been.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def _rows(
     for position in np.flatnonzero(exit_ < -1).tolist():
         gone = delisted[closings[position].exit]
         exit_session[position], exit_price[position], reasons[position] = gone.session, gone.price / UNIT, "delisting"
-    stop = [fills[number].order.stop_protecting for number in entry.tolist()]
+    stop = [fills[number].stop_protecting for number in entry.tolist()]
     # Where the exit met the bar: only what came before it counts for the worst and best open result.
     exit_reference = np.where(by_fill, reference[taken], exit_price)
     return {

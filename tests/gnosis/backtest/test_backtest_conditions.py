@@ -70,6 +70,26 @@ def test_amplification_multiplies_impact_on_demand(bars: pl.DataFrame, amplifica
     assert "amplification_unknown" in unknown.runs["labels"].item()
 
 
+def test_impact_of_almgren_needs_shares_outstanding_of_the_time(make_bars: MakeBars) -> None:
+    closes = (50 + 0.5 * np.sin(np.arange(26))) / np.where(np.arange(26) < 22, 1.0, 2.0)
+    bars = make_bars("A", closes, closes, factor=np.where(np.arange(26) < 22, 1.0, 2.0))
+    costs = Configuration(slippage="almgren", execution_days=0.5)
+    targets = hold(bars, 10_000.0, 22)
+    # Half as many shares before the split as after it, and a count that comes too late.
+    before, after = known(bars, 20, 1, shares_outstanding=4e7), known(bars, 22, 1, shares_outstanding=8e7)
+    late = known(bars, 23, -1, shares_outstanding=1e9)
+    fills = [run(bars, targets, costs, shares_outstanding=pl.concat([rows, late])).fills for rows in (before, after)]
+    assert fills[0]["impact_cost_usd"].item() == fills[1]["impact_cost_usd"].item() > 0
+    assert fills[0]["spread_cost_usd"].item() > 0
+    more = run(bars, targets, costs, shares_outstanding=known(bars, 20, 1, shares_outstanding=8e7)).fills
+    assert more["impact_cost_usd"].item() > fills[0]["impact_cost_usd"].item()
+    none = run(bars, targets, costs)
+    assert none.fills.is_empty()
+    assert "waited_for_shares_outstanding" in none.runs["labels"].item()
+    with pytest.raises(ValueError, match="expected execution_days in"):
+        Configuration(slippage="almgren")
+
+
 def test_the_book_is_walked_and_ends(bars: pl.DataFrame) -> None:
     opens = bars["ts"][22] - dt.timedelta(hours=6, minutes=40)
     levels = [("A", 1, 50.01, 300.0), ("A", 2, 50.03, 100.0), ("B", 1, 49.99, 500.0)]

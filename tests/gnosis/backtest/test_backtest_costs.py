@@ -7,7 +7,7 @@ import pytest
 
 from gnosis.backtest import Configuration
 from gnosis.backtest.configuration import DAYS_PER_YEAR
-from gnosis.backtest.costs import sqrt_concession_usd_per_share
+from gnosis.backtest.costs import almgren_concession_usd_per_share, sqrt_concession_usd_per_share
 from gnosis.backtest.ledger import UNIT, divide_half_even, to_units
 
 
@@ -28,6 +28,29 @@ def test_slices_cost_what_the_parent_costs() -> None:
         sqrt_concession_usd_per_share(50, size, filled_before_shares=before, **law) * size for before, size in slices
     )
     assert parts == pytest.approx(whole, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("sigma_d", "adv", "outstanding", "days", "permanent_bps", "temporary_bps"),
+    [
+        (0.0157, 6.561e6, 1728e6, 0.1, 20, 22),
+        (0.0157, 6.561e6, 1728e6, 0.5, 20, 8),
+        (0.0226, 1.929e6, 168e6, 0.2, 22, 21),
+    ],
+)
+def test_published_impact_of_almgren(
+    sigma_d: float, adv: float, outstanding: float, days: float, permanent_bps: float, temporary_bps: float
+) -> None:
+    """IBM and DRI of the table in Almgren et al. (2005), whose figures are rounded to a basis point."""
+    law = {"spread_usd": 0.0, "sigma_d": sigma_d, "adv_shares": adv, "shares_outstanding": outstanding, "days": days}
+    half = almgren_concession_usd_per_share(1e4, adv / 10, temporary=0.0, **law)
+    rest = almgren_concession_usd_per_share(1e4, adv / 10, permanent=0.0, **law)
+    assert 2 * half == pytest.approx(permanent_bps, abs=0.6)
+    assert rest == pytest.approx(temporary_bps, abs=0.6)
+    whole = almgren_concession_usd_per_share(1e4, adv / 10, **law) * adv / 10
+    first = almgren_concession_usd_per_share(1e4, adv / 30, **law) * adv / 30
+    second = almgren_concession_usd_per_share(1e4, adv / 15, filled_before_shares=adv / 30, **law) * adv / 15
+    assert first + second == pytest.approx(whole, rel=1e-12)
 
 
 def test_published_borrow() -> None:

@@ -81,7 +81,7 @@ def test_unusable_returns_are_refused(bad: float) -> None:
 
 
 @given(arrays(np.float64, st.integers(2, 60), elements=st.floats(-0.5, 0.5)), st.floats(0.05, 0.9))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_scaling_properties(returns: np.ndarray, scale: float) -> None:
     figures, scaled = return_figures(returns), return_figures(returns * scale)
     assert -1 <= figures["maximum_drawdown"].value <= 0

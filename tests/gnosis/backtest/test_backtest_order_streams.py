@@ -161,3 +161,19 @@ def test_the_published_intrabar_rule_and_its_opposite_bound_each_other(make_bars
 
     low, high = run(bars, strategy, worse), run(bars, strategy, better)
     assert low.trades["profit_usd"].sum() <= high.trades["profit_usd"].sum()
+
+
+@pytest.mark.parametrize("seed", [1, 4, 7])
+@pytest.mark.parametrize(
+    "configuration",
+    [*CONFIGURATIONS, Configuration(slippage="proportional", participation=0.05, initial_cash_usd=8_000.0)],
+)
+def test_the_tape_of_any_stream_gives_its_equity_again(
+    make_bars: MakeBars, seed: int, configuration: Configuration
+) -> None:
+    """Splits while orders rest, cancelled exits and, in the poorest account, margin calls are all on the tape."""
+    bars = wild_market(make_bars, seed)
+    first = run(bars, random_orders(seed), configuration)
+    again = run(bars, first.orders, configuration, first_session=bars["session"].min())
+    assert again.equity.drop("run_key", "known_at").equals(first.equity.drop("run_key", "known_at"))
+    assert ("margin_call" in first.runs["labels"].item()) == (configuration.initial_cash_usd < 1e4)
