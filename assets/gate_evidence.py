@@ -17,7 +17,7 @@ from gnosis.learning.comparison import CHAMPION, against_baselines, against_cham
 from gnosis.learning.control_markets import controls
 from gnosis.learning.drift_rows import drift_of
 from gnosis.learning.evidence import Calibrated, Evidence, Placebo
-from gnosis.learning.gates import moved
+from gnosis.learning.gate_statistics import moved
 from gnosis.learning.head_answers import head_answers
 from gnosis.learning.material import trial_family
 from gnosis.learning.matrix import FEATURE_NAMES, KEY, ORIGIN, feature_rows
@@ -135,6 +135,7 @@ def gather(case: Case) -> Evidence:
     checks = green_checks(night, fold["train_first"], fold["train_last"])
     proofs, is_told_again, report = proven_features(night, training)
     checks["features.matrix.rows_tell_the_same_again"] = is_told_again
+    checks["models.trained.of_the_same_origin"] = is_of_the_same_origin(case.model, case.features)
     of_drift = drift_of(
         case.version, case.features, case.rows, case.folds, case.trained, [night.last], horizon=case.horizon
     )
@@ -184,6 +185,21 @@ def gather(case: Case) -> Evidence:
             "G10": _sha256_of(hashes),
         },
     )
+
+
+def is_of_the_same_origin(model: Mapping[str, Any], features: pl.DataFrame) -> bool:
+    """Return whether a model may answer for the newest rows: one that learnt from generated rows, for generated ones.
+
+    Examples
+    --------
+    >>> rows = pl.DataFrame({"session": [1, 2], "synthetic": [True, False]})
+    >>> [is_of_the_same_origin({"synthetic": generated}, rows) for generated in (True, False)]
+    [False, True]
+    >>> is_of_the_same_origin({"synthetic": True}, rows.head(1))
+    True
+    """
+    newest = features.filter(pl.col("session") == pl.col("session").max())
+    return not model["synthetic"] or bool(newest["synthetic"].all())
 
 
 def calibrated(scores: pl.DataFrame) -> Calibrated | None:

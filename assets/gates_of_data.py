@@ -12,7 +12,7 @@ from assets.checks import evaluate
 from assets.night import HistoryGapError
 from gnosis import sessions as exchange
 from gnosis.learning.evidence import Proof
-from gnosis.learning.gates import FEWEST_PAIRS
+from gnosis.learning.gate_statistics import FEWEST_PAIRS
 from gnosis.learning.matrix import FEATURE_NAMES
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import polars as pl
 
 from gnosis.learning.decisions import known_at_decision
 from gnosis.learning.evidence import Latency
-from gnosis.learning.gates import FEWEST_CALLS
+from gnosis.learning.gate_statistics import FEWEST_CALLS
 from gnosis.learning.in_force import MissingChampionError
 from gnosis.learning.labels import LOOKBACK_SESSIONS
 from gnosis.learning.matrix import KEY, as_array

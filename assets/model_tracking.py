@@ -140,8 +140,8 @@ def _tables(
 ) -> dict[str, pl.DataFrame]:
     """Return what drift is measured against and, for the direction, what each group of features is worth."""
     from gnosis.learning.drift_reference import drift_reference
-    from gnosis.learning.drift_rows import training_rows
     from gnosis.learning.refit import ablation_by_group
+    from gnosis.learning.training_rows import training_rows
 
     # The other heads serve beside the direction, whose training rows are the reference of all.
     model = _newest_published(trained, "direction")

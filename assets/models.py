@@ -108,7 +108,7 @@ def trained(night: Night) -> dict[str, TableRows]:
         studies=tuned,
         families=EVERY if _is_whole(night) else NIGHTLY,
         threads=THREADS,
-        frozen=_champions_folds(night, stored),
+        frozen=_folds_of_champions(night, stored),
     )
     identity = ["horizon_bars", "head", "fold", "model_name", "model_sha256"]
     new = models.join(stored, on=identity, how="anti").height
@@ -147,12 +147,14 @@ def feature_report(night: Night) -> TableRows:
     return TableRows(report, metadata={name: embedded(draw(report), name) for name, draw in pictures.items()})
 
 
-def _champions_folds(night: Night, stored: pl.DataFrame) -> list[int]:
-    """Return the fold of the champion: its models serve as they were promoted, whatever became of their rows."""
-    from gnosis.learning.promotion import champion_of
+def _folds_of_champions(night: Night, stored: pl.DataFrame) -> list[int]:
+    """Return the folds of every version ever promoted, whatever became of their rows.
 
-    champion = champion_of(night.read_all("models.promotion"), "direction", HORIZON, night.last)
-    return stored.filter(pl.col("model_version") == champion)["fold"].to_list() if champion else []
+    The champion serves as it was promoted, and a rollback finds the one before it as it was.
+    """
+    promoted = night.read_all("models.promotion").filter(pl.col("decision") == "promote")["model_version"]
+    of_champions = (pl.col("horizon_bars") == HORIZON) & pl.col("model_version").is_in(promoted.implode())
+    return stored.filter(of_champions)["fold"].unique().sort().to_list()
 
 
 def _states(features: pl.DataFrame) -> pl.DataFrame:

@@ -87,6 +87,12 @@ def _rolled_back(night: Night, stored: _Decided, horizon: int) -> _Decided:
             return stored
     row = rollback(stored.promotion, head=HEAD, horizon=horizon, session=night.last, reason=reason)
     decision = row.row(0, named=True)
+    versions = night.read_all("models.trained", ["horizon_bars", "model_version"]).filter(horizon_bars=horizon)
+    if decision["champion"] not in versions["model_version"]:
+        raise PromotionError(
+            f"expected the model {decision['champion']} of the previous champion in models.trained, found none: nobody "
+            "would answer; restore the table, or train and promote a newer version"
+        )
     night.say(f"models.promotion: {decision['champion']} is the champion again: {reason}")
     shown = {"decision": "rollback", "champion": decision["champion"], "document_sha256": decision["document_sha256"]}
     return _Decided(pl.concat([stored.promotion, row]), stored.gates, shown)

@@ -1,9 +1,9 @@
 """How often the whole learning pipeline tells the truth about markets of which everything is known (L-14.2).
 
 Run ``PYTHONPATH=. python benchmarks/known_truth.py [SEEDS]``, with names of parts to run only those: no_edge,
-promotion, linear, pair, leak, drift; and names of families to judge only those. Twenty seeds of everything take about
-an hour on two cores. Settings are those of the product but for fewer rounds. ``promotion`` needs the published family
-only and runs ten times as many seeds.
+promotion, linear, pair, leak, drift, wandering; and names of families to judge only those. Twenty seeds of everything
+take about an hour on two cores. Settings are those of the product but for fewer rounds. ``promotion`` needs the
+published family only and runs ten times as many seeds.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
+from gnosis.features.registry import FEATURES
 from gnosis.learning import models
-from gnosis.learning.drift import DRIFTED_ABOVE
 from gnosis.learning.drift_rows import drift
+from gnosis.learning.drift_state import MOST_DRIFTED_SHARE, is_unusual, status_with
+from gnosis.learning.drift_windows import Trailing, stability
 from gnosis.learning.folds import folds_frame
 from gnosis.learning.gates import failed_gates, gates
 from gnosis.tables import TABLES
@@ -28,6 +30,7 @@ WARMUP_SESSIONS = 62
 PLANTED_IC, PLANTED_IC_OF_PAIRS = 0.08, 0.12
 BASELINES = ("majority", "logistic")
 PUBLISHED = ("majority", "logistic", "xgboost")
+LEARNT_SESSIONS, GAP_SESSIONS, STILL_SESSIONS = 751, 5, 120
 NO_EDGE = (504, 336)
 LONG = (756, 504)
 PAIRS = {
@@ -127,15 +130,54 @@ def drifting(seed: int, _: tuple[str, ...]) -> Found:
     moved = alarms.filter(subject=markets.CARRIERS[4])["session"]
     others = {name for name in alarms["subject"] if name != markets.CARRIERS[4]}
     late = asked.index_of(moved.min()) if moved.len() else None
-    fast = told.filter(pl.col("kind") == "feature", pl.col("psi_20_sessions") > DRIFTED_ABOVE)
-    soon = fast.filter(subject=markets.CARRIERS[4])["session"]
     return {
         "reported within 20 sessions": [late is not None and late < 20],
         "sessions until reported": [float("nan") if late is None else late + 1],
         "other features reported, of 4": [len(others)],
-        "sessions until the index of 20 sessions says so": [asked.index_of(soon.min()) + 1 if soon.len() else np.nan],
-        "other features of which it says so, of 4": [fast["subject"].n_unique() - (soon.len() > 0)],
     }
+
+
+def wandering(seed: int, _: tuple[str, ...]) -> Found:
+    """Floats that remember as long as they look back: how often and how late a model is degraded."""
+    rng = np.random.default_rng(seed)
+    floats = [feature for feature in FEATURES if feature.dtype == "float" and not feature.categories]
+    found: Found = {}
+    for n_symbols in (5, 50):
+        for shift in (0.0, 1.0, 1.5):
+            drifted, unusual = np.zeros((2, len(floats), STILL_SESSIONS), dtype=np.bool_)
+            for at, feature in enumerate(floats):
+                values = remembering(feature.lookback_sessions, n_symbols, rng)
+                values[LEARNT_SESSIONS + GAP_SESSIONS :] += shift
+                drifted[at], unusual[at] = judged(values)
+            degraded = (drifted & unusual).mean(axis=0) > MOST_DRIFTED_SHARE
+            name = f"{n_symbols} symbols, moved by {shift:g}"
+            if shift:
+                found[f"{name}: sessions until degraded"] = [degraded.argmax() + 1 if degraded.any() else np.nan]
+            else:
+                found[f"{name}: nights degraded"] = degraded.tolist()
+                found[f"{name}: floats beyond their usual range"] = unusual.ravel().tolist()
+                found[f"{name}: floats drifted by their status"] = drifted.ravel().tolist()
+    return found
+
+
+def remembering(n_sessions: int, n_symbols: int, rng: np.random.Generator) -> np.ndarray:
+    """Return values of unit variance whose correlation falls to 1/e within some sessions, shape (sessions, symbols)."""
+    keep = np.exp(-1.0 / n_sessions)
+    values = rng.normal(size=(LEARNT_SESSIONS + GAP_SESSIONS + STILL_SESSIONS, n_symbols))
+    for at in range(1, len(values)):
+        values[at] = keep * values[at - 1] + np.sqrt(1.0 - keep**2) * values[at]
+    return values
+
+
+def judged(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return of each session after the training rows whether the feature drifted, and left its usual range."""
+    n_symbols = values.shape[1]
+    inside = Trailing.inside(np.repeat(np.arange(LEARNT_SESSIONS), n_symbols))
+    asked = np.arange(LEARNT_SESSIONS + GAP_SESSIONS, len(values))
+    window = Trailing.of(np.arange(len(values) + 1) * n_symbols, asked)
+    said = stability(values[:LEARNT_SESSIONS].ravel(), inside, values.ravel()[window.rows], window, is_discrete=False)
+    rows = pl.DataFrame(said).with_columns(is_unusual=is_unusual()).with_columns(status=status_with(pl.col("status")))
+    return (rows["status"] == "drifted").to_numpy(), rows["is_unusual"].to_numpy()
 
 
 PARTS: dict[str, Callable[[int, tuple[str, ...]], Found]] = {
@@ -145,6 +187,7 @@ PARTS: dict[str, Callable[[int, tuple[str, ...]], Found]] = {
     "pair": pair,
     "leak": leak,
     "drift": drifting,
+    "wandering": wandering,
 }
 
 

@@ -18,7 +18,7 @@ def drift_reference(rows: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     rows
-        Feature rows that a model learnt from, see :func:`gnosis.learning.drift_rows.training_rows`.
+        Feature rows that a model learnt from, see :func:`gnosis.learning.training_rows.training_rows`.
 
     Returns
     -------

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from gnosis.features.registry import BY_NAME
-from gnosis.learning.drift import DRIFTED_ABOVE, distances, holm, p_values
+from gnosis.learning.drift import distances, holm, p_values
 from gnosis.learning.drift_outputs import ANSWERS, calibration
-from gnosis.learning.drift_state import model_state
+from gnosis.learning.drift_state import is_unusual, model_state, status_with
 from gnosis.learning.drift_windows import WINDOW, DriftError, Rows, Trailing, stability
 from gnosis.learning.in_force import in_force
 from gnosis.learning.matrix import FEATURE_NAMES, KEY
 from gnosis.learning.prediction import predict
+from gnosis.learning.training_rows import LearntFrom, learnt_from, session_numbers
 from gnosis.sessions import schedule
 from gnosis.tables import TABLES
 
@@ -30,29 +31,6 @@ if TYPE_CHECKING:
 SIGNIFICANT = 0.05
 HEADS = ("direction", "volatility")
 """Heads whose answers are monitored (L-9.3)."""
-
-
-@dataclass(frozen=True)
-class _Model:
-    """A model of the direction, the sessions asked about and the rows that it learnt from.
-
-    Attributes
-    ----------
-    version
-        Of the model.
-    rows
-        Of ``models.trained``: the model, and the one of the volatility that serves beside it.
-    asked
-        Numbers of the exchange sessions, ascending.
-    reference, age
-        Positions of the training rows among the feature rows, and how many sessions each lies before the last one.
-    """
-
-    version: str
-    rows: pl.DataFrame
-    asked: NDArray[np.int64]
-    reference: NDArray[np.int64]
-    age: NDArray[np.int64]
 
 
 def drift(
@@ -95,10 +73,10 @@ def drift(
 
     Notes
     -----
-    Statuses are those of the index (L-9.1). In simulated markets without drift, 39 % of the floats of 5 symbols were
-    called drifted when they remembered as long as they look back, and 0.2 % of those of 50 symbols. So the state of the
-    model rests on ``is_unusual``, see :func:`gnosis.learning.drift_state.has_left_its_range`: 3 % of the floats of 5
-    symbols were.
+    A status is that of the index of 60 sessions (L-9.1), and ``drifted`` from 0.10 on where ``is_unusual``. Of floats
+    in simulated markets without drift, which remembered as long as they look back, 55 % were called drifted with 5
+    symbols and 1 % with 50. So the state of the model rests on ``is_unusual`` too, see
+    :func:`gnosis.learning.drift_state.has_left_its_range`: 3 and 1 % of them were.
 
     Raises
     ------
@@ -128,9 +106,10 @@ def drift_of(
     """Return the rows of :func:`drift` for one model of the direction, as if it were in force in every session."""
     table = TABLES["models.drift"]
     rows, known = Rows.of(features), dataset.filter(pl.col("horizon_bars") == horizon)
-    asked = _numbers(pl.Series(sorted(sessions)))
-    model = _model(version, asked, rows, known, folds.filter(pl.col("horizon_bars") == horizon), trained, horizon)
-    parts = [_of_features(rows, model), *_of_outputs(rows, known, model, horizon)]
+    asked = session_numbers(pl.Series(sorted(sessions)))
+    model = learnt_from(version, rows, known, folds, trained, horizon=horizon)
+    model = replace(model, rows=model.rows.filter(pl.col("head").is_in(HEADS)))
+    parts = [_of_features(rows, model, asked), *_of_outputs(rows, known, model, asked, horizon)]
     # Feature rows and labels are known by the close of the session at which they are measured.
     closes = schedule().select("session", known_at="close_at")
     found = (
@@ -139,9 +118,9 @@ def drift_of(
         .join(closes, on="session", how="left")
         .with_columns(synthetic=pl.col("synthetic") | bool(model.rows["synthetic"].any()))
     )
-    limit = pl.max_horizontal(pl.lit(DRIFTED_ABOVE), "psi_usual")
     return (
-        found.with_columns(is_unusual=pl.col("psi_60_sessions") > limit)
+        found.with_columns(is_unusual=is_unusual())
+        .with_columns(status=status_with(pl.col("status")))
         .with_columns(model_state=model_state())
         .select(list(table.polars_schema))
         .cast(table.polars_schema)
@@ -149,68 +128,8 @@ def drift_of(
     )
 
 
-def training_rows(
-    version: str,
-    features: pl.DataFrame,
-    dataset: pl.DataFrame,
-    folds: pl.DataFrame,
-    trained: pl.DataFrame,
-    *,
-    horizon: int,
-) -> pl.DataFrame:
-    """Return the feature rows that :func:`drift_of` compares with: those that a model of the direction learnt from."""
-    rows, known = Rows.of(features), dataset.filter(pl.col("horizon_bars") == horizon)
-    of_horizon = folds.filter(pl.col("horizon_bars") == horizon)
-    nothing = np.empty(0, dtype=np.int64)
-    return rows.frame[_model(version, nothing, rows, known, of_horizon, trained, horizon).reference]
-
-
-def _numbers(sessions: pl.Series) -> NDArray[np.int64]:
-    return schedule()["session"].search_sorted(sessions).cast(pl.Int64).to_numpy()
-
-
-def _model(
-    version: str,
-    asked: NDArray[np.int64],
-    rows: Rows,
-    known: pl.DataFrame,
-    folds: pl.DataFrame,
-    trained: pl.DataFrame,
-    horizon: int,
-) -> _Model:
-    own = trained.filter(pl.col("horizon_bars") == horizon)
-    of_version = own.filter((pl.col("head") == "direction") & (pl.col("model_version") == version))
-    if of_version.height != 1:
-        raise DriftError(f"expected the model {version} once in models.trained, found {of_version.height} rows")
-    number, name, n_train = of_version.select("fold", "model_name", "n_train").row(0)
-    fold = folds.filter(pl.col("fold") == number)
-    if fold.height != 1:
-        raise DriftError(f"expected fold {number} of the model {version} once in models.folds, found {fold.height}")
-    first, last, test_first = fold.select("train_first", "train_last", "test_first").row(0)
-    learnt = known.filter(
-        pl.col("session").is_between(first, last)
-        & pl.col("y_dir").is_not_null()
-        & (pl.col("label_known_at").dt.date() < test_first)
-    )
-    keys = rows.frame.select(KEY).with_row_index("row")
-    reference = keys.join(learnt.select(KEY), on=KEY, how="semi").sort("row")
-    if reference.height < n_train:
-        raise DriftError(
-            f"expected the {n_train} training rows of the model {version}, found {reference.height} of them; read "
-            f"features and outcomes from {first} on"
-        )
-    numbers = _numbers(reference["session"])
-    return _Model(
-        version,
-        own.filter((pl.col("fold") == number) & (pl.col("model_name") == name) & pl.col("head").is_in(HEADS)),
-        asked,
-        reference["row"].cast(pl.Int64).to_numpy(),
-        numbers.max() - numbers,
-    )
-
-
-def _of_features(rows: Rows, model: _Model) -> pl.DataFrame:
-    window, inside = Trailing.of(rows.offsets, model.asked), Trailing.inside(-model.age)
+def _of_features(rows: Rows, model: LearntFrom, asked: NDArray[np.int64]) -> pl.DataFrame:
+    window, inside = Trailing.of(rows.offsets, asked), Trailing.inside(-model.age)
     found = []
     for name in FEATURE_NAMES:
         # Models read float32: what they see is what is compared.
@@ -220,7 +139,7 @@ def _of_features(rows: Rows, model: _Model) -> pl.DataFrame:
     figures["ks_p_holm"] = np.stack([holm(p) for p in figures["ks_p"].T], axis=1)
     synthetic = rows.frame["synthetic"].to_numpy()
     flags = synthetic[model.reference].any() | window.any(synthetic)
-    return _frame("feature", FEATURE_NAMES, model, figures, window, model.reference.size, flags).with_columns(
+    return _frame("feature", FEATURE_NAMES, asked, figures, window, model.reference.size, flags).with_columns(
         is_shape_change=pl.when(pl.col("ks_p_holm").is_not_null()).then(
             (pl.col("ks_p_holm") < SIGNIFICANT) & (pl.col("status") == "stable")
         )
@@ -228,14 +147,14 @@ def _of_features(rows: Rows, model: _Model) -> pl.DataFrame:
 
 
 def _of_feature(
-    feature: Feature, column: NDArray[np.float32], inside: Trailing, window: Trailing, model: _Model
+    feature: Feature, column: NDArray[np.float32], inside: Trailing, window: Trailing, model: LearntFrom
 ) -> dict[str, NDArray[Any]]:
     """Return the figures of one feature for the asked sessions."""
     from gnosis.learning.drift_kernel import rolling_distance
 
     actual, reference = column[window.rows].astype(np.float64), column[model.reference]
     found = stability(reference, inside, actual, window, is_discrete=feature.dtype != "float")
-    unknown = np.full(model.asked.size, np.nan)
+    unknown = np.full(window.asked.size, np.nan)
     if feature.categories:
         found |= {"value": unknown, "reference_value": unknown}
     if feature.dtype not in ("float", "int"):
@@ -246,35 +165,37 @@ def _of_feature(
     return found | {"ks_statistic": distances(steps, thinned.size, n), "ks_p": p_values(steps, thinned.size, n)}
 
 
-def _of_outputs(rows: Rows, known: pl.DataFrame, model: _Model, horizon: int) -> Iterator[pl.DataFrame]:
+def _of_outputs(
+    rows: Rows, known: pl.DataFrame, model: LearntFrom, asked: NDArray[np.int64], horizon: int
+) -> Iterator[pl.DataFrame]:
     """Yield the rows of the answers, of the share without one, and of what became of them."""
     served = model.rows.row(by_predicate=pl.col("head") == "direction", named=True)
     calibrated_on = model.reference[model.reference.size - served["n_calibration"] :]
     # Outcomes that became known in a window are those of decisions up to a horizon before it.
-    recent = np.arange(rows.offsets[model.asked[0] - WINDOW + 1 - horizon], rows.offsets[model.asked[-1] + 1])
+    recent = np.arange(rows.offsets[asked[0] - WINDOW + 1 - horizon], rows.offsets[asked[-1] + 1])
     asked_for = np.union1d(calibrated_on, recent)
     answers = _answers(rows.frame[asked_for], model, horizon)
     answers = answers.with_columns(abstentions=pl.col("abstain_reason").is_not_null().cast(pl.Float64))
     learnt, later = (answers.filter(np.isin(asked_for, which)) for which in (calibrated_on, recent))
-    n_rows = Trailing.of(rows.offsets, model.asked).n_rows
+    n_rows = Trailing.of(rows.offsets, asked).n_rows
     for name in (*ANSWERS, "abstentions"):
         reference, answered = learnt.drop_nulls(name), Rows.of(later.drop_nulls(name))
-        window = Trailing.of(answered.offsets, model.asked)
+        window = Trailing.of(answered.offsets, asked)
         actual = answered.frame[name].to_numpy()[window.rows]
-        inside = Trailing.inside(_numbers(reference["session"]))
+        inside = Trailing.inside(session_numbers(reference["session"]))
         figures = stability(reference[name].to_numpy(), inside, actual, window, is_discrete=name == "abstentions")
         figures["missing_share"] = np.where(n_rows > 0, 1.0 - window.n_rows / np.maximum(n_rows, 1), np.nan)
         flags = served["synthetic"] | reference["synthetic"].any() | window.any(answered.frame["synthetic"].to_numpy())
         stacked = {key: values[None, :] for key, values in figures.items()}
-        yield _frame("output", [name], model, stacked, window, reference.height, flags)
+        yield _frame("output", [name], asked, stacked, window, reference.height, flags)
     out_of_sample = later.filter(pl.col("session") >= served["valid_from"])
     outcomes = known.select(*KEY, "y_dir", "label_known_at")
-    yield calibration(out_of_sample, outcomes, model.asked, horizon, served["n_calibration"]).with_columns(
-        session=schedule()["session"].gather(model.asked), kind=pl.lit("output"), subject=pl.lit("calibration")
+    yield calibration(out_of_sample, outcomes, asked, horizon, served["n_calibration"]).with_columns(
+        session=schedule()["session"].gather(asked), kind=pl.lit("output"), subject=pl.lit("calibration")
     )
 
 
-def _answers(rows: pl.DataFrame, model: _Model, horizon: int) -> pl.DataFrame:
+def _answers(rows: pl.DataFrame, model: LearntFrom, horizon: int) -> pl.DataFrame:
     """Return what the model would have said of rows, whenever it was trained, the same way as it is served."""
     ageless = model.rows.with_columns(valid_from=rows["session"].min())
     no_sides = pl.DataFrame(schema={"session": pl.Date, "symbol": pl.String, "side": pl.Int8})
@@ -292,7 +213,7 @@ def _answers(rows: pl.DataFrame, model: _Model, horizon: int) -> pl.DataFrame:
 def _frame(
     kind: str,
     subjects: Sequence[str],
-    model: _Model,
+    asked: NDArray[np.int64],
     figures: dict[str, NDArray[Any]],
     window: Trailing,
     n_reference: int,
@@ -305,15 +226,15 @@ def _frame(
     }
     return pl.DataFrame(
         {
-            "session": pl.concat([schedule()["session"].gather(model.asked)] * n),
-            "kind": pl.repeat(kind, n * model.asked.size, eager=True),
-            "subject": pl.Series(np.repeat(list(subjects), model.asked.size).tolist(), dtype=pl.String),
+            "session": pl.concat([schedule()["session"].gather(asked)] * n),
+            "kind": pl.repeat(kind, n * asked.size, eager=True),
+            "subject": pl.Series(np.repeat(list(subjects), asked.size).tolist(), dtype=pl.String),
             **columns,
             "n_rows": np.tile(window.n_rows, n),
-            "n_reference": pl.repeat(n_reference, n * model.asked.size, dtype=pl.Int64, eager=True),
+            "n_reference": pl.repeat(n_reference, n * asked.size, dtype=pl.Int64, eager=True),
             "synthetic": np.tile(synthetic, n),
         }
     )
 
 
-__all__ = ["DriftError", "drift", "drift_of", "training_rows"]
+__all__ = ["DriftError", "drift", "drift_of"]

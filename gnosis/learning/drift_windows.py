@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,13 +63,16 @@ class Trailing:
 
     @classmethod
     def inside(cls, numbers: NDArray[np.int64]) -> Trailing:
-        """Lay windows of 60 sessions out inside rows of the sessions ``numbers``, ascending, from the last one back."""
+        """Lay windows of 20 sessions out inside rows of the sessions ``numbers``, ascending, from the last one back.
+
+        Those that begin late enough hold one of 60 sessions too.
+        """
         n_rows = numbers.size
         if not n_rows:
             return cls(slice(0, 0), np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.int64))
         first, last = int(numbers[0]), int(numbers[-1])
         offsets = np.searchsorted(numbers, np.arange(first, last + 2)).astype(np.int64)
-        return cls(slice(0, n_rows), offsets, np.arange(last - first, WINDOW - 2, -SPACING)[::-1].copy())
+        return cls(slice(0, n_rows), offsets, np.arange(last - first, RECENT - 2, -SPACING)[::-1].copy())
 
     def of_rows(self, kept: NDArray[np.bool_]) -> Trailing:
         """Return the same windows over those of the rows that are kept."""
@@ -113,7 +116,8 @@ def stability(
     -------
     dict
         Columns of ``models.drift`` with one figure for each session asked: ``psi_20_sessions``, ``psi_60_sessions``,
-        ``psi_usual``, ``status``, ``missing_share``, ``value`` and ``reference_value``.
+        ``psi_usual_20_sessions``, ``psi_usual_60_sessions``, ``status`` (of the index of 60 sessions),
+        ``missing_share``, ``value`` and ``reference_value``.
     """
     from gnosis.learning.drift_kernel import rolling_mean, rolling_stability
 
@@ -141,12 +145,13 @@ def stability(
     }
     is_known = ~np.isnan(reference)
     learnt = np.searchsorted(edges, reference[is_known].astype(np.float64), "left" if is_discrete else "right")
-    usual = _largest_inside(learnt, inside.of_rows(is_known), np.append(counts[:-1], 0))
+    parts, known_counts = inside.of_rows(is_known), np.append(counts[:-1], 0)
     n_rows = window.n_rows
     return {
         "psi_20_sessions": indices[RECENT],
         "psi_60_sessions": indices[WINDOW],
-        "psi_usual": np.full(means.size, usual),
+        "psi_usual_20_sessions": np.full(means.size, _largest_inside(learnt, parts, RECENT, known_counts)),
+        "psi_usual_60_sessions": np.full(means.size, _largest_inside(learnt, parts, WINDOW, known_counts)),
         "status": np.array([status(index) for index in indices[WINDOW]]),
         "missing_share": np.where(n_rows > 0, 1.0 - n_known / np.maximum(n_rows, 1), np.nan),
         "value": means,
@@ -154,7 +159,7 @@ def stability(
     }
 
 
-def _largest_inside(codes: NDArray[np.int64], inside: Trailing, counts: NDArray[np.int64]) -> float:
+def _largest_inside(codes: NDArray[np.int64], inside: Trailing, window: int, counts: NDArray[np.int64]) -> float:
     """Return the largest index of a window inside the reference against the rest of it; NaN with too few windows.
 
     Rows without a value are left out: a feature that had none at the start of the reference would otherwise be allowed
@@ -162,12 +167,13 @@ def _largest_inside(codes: NDArray[np.int64], inside: Trailing, counts: NDArray[
     """
     from gnosis.learning.drift_kernel import rolling_stability
 
-    n_rows = inside.count(WINDOW)
+    inside = replace(inside, asked=inside.asked[inside.asked >= window - 1])
+    n_rows = inside.count(window)
     enough = (n_rows >= FEWEST_ROWS) & (codes.size - n_rows >= FEWEST_ROWS)
     if np.count_nonzero(enough) < FEWEST_WINDOWS:
         return float("nan")
     asked = inside.asked[enough]
-    return float(rolling_stability(codes, inside.offsets, asked, WINDOW, counts, 0.5, True).max())
+    return float(rolling_stability(codes, inside.offsets, asked, window, counts, 0.5, True).max())
 
 
 __all__ = ["FEWEST_WINDOWS", "RECENT", "SPACING", "WINDOW", "DriftError", "Rows", "Trailing", "stability"]

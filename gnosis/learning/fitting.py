@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from gnosis.learning import models
-from gnosis.learning.bootstrap import paired_difference
 from gnosis.learning.calibration import Calibrator, fit_calibrator
 from gnosis.learning.cross_validation import purged_k_fold
 from gnosis.learning.heads import Head, class_edges, targets
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 CALIBRATION_SHARE = 0.2
 STOPPING_SHARE = 0.2
 INNER_FOLDS = 5
-ABLATION_LEVEL = 0.05
-ABLATION_ROUNDS = 40
-"""Boosting rounds of the two models that the ablation compares: enough to differ by their weights, without a search."""
 FEWEST_ROWS = 250
 """A head with fewer known rows in a training window is not fitted: the split into parts would leave too little."""
 DESCRIPTION = {
@@ -211,7 +207,7 @@ def fit(
     parameters: Mapping[str, Any],
     seed: int,
     *,
-    energy_weight: str | None = None,
+    energy_weight: str = "unproven",
     base: Mapping[str, Base] | None = None,
 ) -> Fitted:
     """Fit one family on a part and calibrate it.
@@ -225,54 +221,16 @@ def fit(
     parameters, seed
         Of the family.
     energy_weight
-        What the ablation said before; None to make it with this family.
+        What :func:`gnosis.learning.energy_ablation.ablation` said: the energy weighs when it is ``kept``.
     base
         For ``stack``: the models fitted on the same part, by family.
     """
-    plain = part.weights(with_energy=False)
     if name == "stack":
-        return _calibrated(part, _stack(part, base or {}, parameters, plain), plain, energy_weight or "unproven")
-    if energy_weight is not None:
-        weights = part.weights(with_energy=True) if energy_weight == "kept" else plain
-        model = models.fit(name, part.problem(part.fit, weights, parameters, seed))
-        return _calibrated(part, model, weights, energy_weight)
-    return _with_ablation(name, part, parameters, seed, plain)
-
-
-def _with_ablation(
-    name: str, part: Part, parameters: Mapping[str, Any], seed: int, plain: NDArray[np.float64]
-) -> Fitted:
-    """Fit with the energy weight only if it wins beyond chance on rows that were not fitted (L-3.4)."""
-    verdict = ablation(name, part, parameters, seed, plain)
-    weights = part.weights(with_energy=True) if verdict == "kept" else plain
-    return _calibrated(part, models.fit(name, part.problem(part.fit, weights, parameters, seed)), weights, verdict)
-
-
-def ablation(
-    name: str, part: Part, parameters: Mapping[str, Any], seed: int, plain: NDArray[np.float64]
-) -> Literal["kept", "dropped", "unproven"]:
-    """Compare a model with and without the energy weight on the last fitted sessions, from which neither learns.
-
-    The choice looks at the fitted part only, so that no session of the vault is spent on it (L-4.7).
-    """
-    energetic = part.weights(with_energy=True)
-    earlier, later = late_slice(part.rows[part.fit], STOPPING_SHARE)
-    if np.array_equal(energetic, plain) or not earlier.size or not later.size:
-        return "unproven"
-    judged = part.fit[later]
-    if "max_rounds" in parameters:
-        parameters = {**parameters, "max_rounds": min(parameters["max_rounds"], ABLATION_ROUNDS)}
-    nothing = np.empty(0, dtype=np.int64)
-    losses = []
-    for weights in (energetic, plain):
-        problem = part.problem(part.fit[earlier], weights[earlier], parameters, seed)
-        model = models.fit(name, replace(problem, earlier=nothing, later=nothing))
-        losses.append(part.losses(model.predict(part.inputs, part.positions[judged]), judged))
-    session = part.inputs.session[part.positions[judged]]
-    horizon = int(part.rows["horizon_bars"][0])
-    _, better = paired_difference(losses[0], losses[1], session, block=horizon, seed=seed)
-    _, worse = paired_difference(losses[1], losses[0], session, block=horizon, seed=seed)
-    return "kept" if better < ABLATION_LEVEL else "dropped" if worse < ABLATION_LEVEL else "unproven"
+        plain = part.weights(with_energy=False)
+        return _calibrated(part, _stack(part, base or {}, parameters, plain), plain, energy_weight)
+    weights = part.weights(with_energy=energy_weight == "kept")
+    model = models.fit(name, part.problem(part.fit, weights, parameters, seed))
+    return _calibrated(part, model, weights, energy_weight)
 
 
 def _calibrated(part: Part, model: TrainedModel, weights: NDArray[np.float64], energy_weight: str) -> Fitted:

@@ -19,13 +19,14 @@ from gnosis.learning.evidence import Overfitting
 from gnosis.learning.models import PUBLISHED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-THRESHOLDS = (0.02, EDGE_THRESHOLD, 0.10, 0.15)
-"""Edges tried beside the one that is judged: what somebody might have chosen from."""
 COST_BPS = 10.0
 """Basis points of the traded value, per side."""
-JUDGED = f"{PUBLISHED} {EDGE_THRESHOLD:g}"
+HELD = "held"
+"""The strategy that needs no model: every symbol at equal weight, all the time."""
 
 
 class Ledger(Recorder, Protocol):
@@ -43,10 +44,12 @@ class Ledger(Recorder, Protocol):
 def strategy_returns(
     answers: pl.DataFrame, trained: pl.DataFrame, bars: pl.DataFrame, ledger: Ledger, *, family: str, code_sha256: str
 ) -> pl.DataFrame:
-    """Return what each family and threshold would have earned out of sample, each of them a trial of the ledger.
+    """Return what each family would have earned out of sample, and holding without a model: each a trial of the ledger.
 
-    A trial is a threshold on the answers of certain models: judging the same models a week later is the same trial,
-    whose figures stay those of the first time, and models of a further fold are a new one.
+    A trial is the fixed rule on the answers of certain models: judging the same models a week later is the same trial,
+    whose figures stay those of the first time, and models of a further fold are a new one. No threshold is chosen, so
+    no other one is tried: siblings that differ in it would count as trials and spread the Sharpe ratios that the best
+    of them is deflated by, without anybody having had the choice.
 
     Parameters
     ----------
@@ -66,25 +69,32 @@ def strategy_returns(
     Returns
     -------
     polars.DataFrame
-        ``session`` and one column of net returns per configuration, named by family and threshold, on the sessions
-        that all have; sorted. No column but ``session`` without answers.
+        ``session`` and one column of net returns per family and for :data:`HELD`, on the sessions that all have,
+        sorted. No column but ``session`` without answers.
     """
     joined = pl.DataFrame(schema={"session": pl.Date})
+    for name, said, models in _configurations(answers, trained):
+        first = said.select("session").min().to_series()[0]
+        data = hashlib.sha256("\n".join(models).encode()).hexdigest()
+        rule = {"cost_bps": COST_BPS, "edge_threshold": EDGE_THRESHOLD, "model_name": name}
+        trial = Trial(family, "walk_forward", canonical_json(rule), data, code_sha256, first, first)
+        ledger.begin(trial)
+        returns = derived_strategy_returns(said, bars, cost_bps=COST_BPS).select("session", "net_return")
+        ledger.finish(trial, returns=returns, **_figures(returns["net_return"].to_numpy()))
+        column = returns.rename({"net_return": name})
+        joined = column if joined.width == 1 else joined.join(column, on="session", how="inner")
+    return joined.sort("session")
+
+
+def _configurations(answers: pl.DataFrame, trained: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame, pl.Series]]:
+    """Yield the name of each strategy, the probabilities that it follows and what identifies them."""
     for (name,), told in answers.sort("model_name").group_by(["model_name"], maintain_order=True):
         of_models = trained.filter((pl.col("model_name") == name) & (pl.col("head") == "direction")).sort("fold")
-        data = hashlib.sha256("\n".join(of_models["model_sha256"]).encode()).hexdigest()
-        said = told.select("session", "symbol", p_down=pl.col("answer").list.get(0), p_up=pl.col("answer").list.get(2))
-        first = said.select("session").min().to_series()[0]
-        for threshold in THRESHOLDS:
-            rule = {"cost_bps": COST_BPS, "edge_threshold": threshold, "model_name": str(name)}
-            trial = Trial(family, "walk_forward", canonical_json(rule), data, code_sha256, first, first)
-            ledger.begin(trial)
-            earned = derived_strategy_returns(said, bars, cost_bps=COST_BPS, edge_threshold=threshold)
-            returns = earned.select("session", "net_return")
-            ledger.finish(trial, returns=returns, **_figures(returns["net_return"].to_numpy()))
-            column = returns.rename({"net_return": f"{name} {threshold:g}"})
-            joined = column if joined.width == 1 else joined.join(column, on="session", how="inner")
-    return joined.sort("session")
+        chances = {"p_down": pl.col("answer").list.get(0), "p_up": pl.col("answer").list.get(2)}
+        yield str(name), told.select("session", "symbol", **chances), of_models["model_sha256"]
+    asked = answers.select("session", "symbol").unique().sort("session", "symbol")
+    if asked.height:
+        yield HELD, asked.with_columns(p_down=0.0, p_up=1.0), asked["symbol"].unique().sort()
 
 
 def overfitting(returns: pl.DataFrame, ledger: Ledger, *, family: str, seed: int) -> Overfitting | None:
@@ -103,25 +113,27 @@ def overfitting(returns: pl.DataFrame, ledger: Ledger, *, family: str, seed: int
     -------
     Overfitting or None
         None without returns of the published family. The probability of backtest overfitting is that of choosing the
-        best configuration among those that trade often enough to have a Sharpe ratio in every half of the time; it
-        is None when the judged one does not. Superior predictive ability is that of all configurations over holding
-        nothing, after costs. ``lacking`` says of each figure that is None why there is none.
+        best strategy among those that trade often enough to have a Sharpe ratio in every half of the time, holding
+        without a model among them; it is None when the judged one does not. Superior predictive ability is that of all
+        families over holding nothing, after costs: a market that rises is no ability. ``lacking`` says of each figure
+        that is None why there is none.
     """
-    if JUDGED not in returns.columns or returns.is_empty():
+    if PUBLISHED not in returns.columns or returns.is_empty():
         return None
     names = [name for name in returns.columns if name != "session"]
     values = np.ascontiguousarray(returns.select(names).to_numpy(), dtype=np.float64)
-    mine = values[:, names.index(JUDGED)]
+    mine = values[:, names.index(PUBLISHED)]
     deflated = deflate(mine, ledger.rows(), family, ledger.returns)
     n_trials = count_trials(ledger.rows(), family)
     is_short = len(values) < N_BLOCKS * FEWEST_PER_BLOCK
     chosen_from = np.full(len(names), fill_value=True) if is_short else trades_often(values)
     chance = (
         probability_of_overfitting(values[:, chosen_from])
-        if chosen_from[names.index(JUDGED)]
+        if chosen_from[names.index(PUBLISHED)]
         else Insufficient("pbo", mine.size, None, "returns", "the judged strategy hardly trades")
     )
-    ability = superior_predictive_ability(values, seed=seed)
+    of_families = np.ascontiguousarray(values[:, [name != HELD for name in names]])
+    ability = superior_predictive_ability(of_families, seed=seed)
     found = None if isinstance(deflated, Insufficient) else deflated
     figures = {
         "deflated_sharpe_ratio": deflated,

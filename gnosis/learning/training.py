@@ -11,6 +11,7 @@ import polars as pl
 
 from gnosis.learning import fitting, models
 from gnosis.learning.canonical import canonical_json
+from gnosis.learning.energy_ablation import ablation, can_be_compared, compared_parameters
 from gnosis.learning.heads import HEADS, Head
 from gnosis.learning.material import Material, dataset_sha256, trial
 from gnosis.learning.matrix import feature_list_sha256
@@ -165,14 +166,28 @@ class _Job:
             if name in rows:
                 continue
             identity = self._identity(name)
+            if energy is None:
+                energy = self._energy_weight(name, identity, part)
             base = self._base(rows) if name == "stack" else None
-            trial = self._trial(name, identity)
+            trial = self._trial(name, json.loads(identity.described))
             self.recorder.begin(trial)
             fitted = fitting.fit(name, part, identity.tuned.parameters, identity.seed, energy_weight=energy, base=base)
             self.recorder.finish(trial, status="complete", loss=fitted.loss, n=part.fit.size)
-            energy = fitted.energy_weight if energy is None else energy
             rows[name] = self._row(name, fitted, identity, part)
         return [rows[name] for name in sorted(rows)]
+
+    def _energy_weight(self, name: str, identity: _Identity, part: fitting.Part) -> str:
+        """Return whether the energy weighs in this fold; both models that decide it are trials (L-3.4)."""
+        if name == "stack" or not can_be_compared(part):
+            return "unproven"
+        compared = compared_parameters(identity.tuned.parameters)
+        both = [self._trial(name, {"model": compared, "with_energy": weighs}) for weighs in (True, False)]
+        for each in both:
+            self.recorder.begin(each)
+        found = ablation(name, part, compared, identity.seed)
+        for each, loss in zip(both, (found.with_energy, found.without_energy), strict=True):
+            self.recorder.finish(each, status="complete", loss=loss, n=found.n)
+        return found.verdict
 
     def _still_true(self) -> dict[str, dict[str, Any]]:
         """Stored models of this head and fold that the same rows, parameters and seed would give again."""
@@ -219,10 +234,10 @@ class _Job:
             if name not in ("majority", "ewma", "stack")
         }
 
-    def _trial(self, name: str, identity: _Identity) -> Trial:
+    def _trial(self, name: str, described: Mapping[str, Any]) -> Trial:
         """Return the ledger's entry: one configuration is one trial, however many folds and nights it is fitted to."""
         first = self.material.rows["session"][0]
-        configuration = {"model_name": name, "fit": json.loads(identity.described)}
+        configuration = {"model_name": name, "fit": dict(described)}
         data = feature_list_sha256()
         return trial(
             self.material,

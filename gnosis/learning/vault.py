@@ -31,11 +31,12 @@ def first_vault_session(last_session: dt.date, vault_sessions: int = VAULT_SESSI
 def outside_vault(rows: pl.DataFrame, vault_sessions: int, last_session: dt.date) -> pl.DataFrame:
     """Return the rows that a choice may look at: decided, and their outcome over, before the vault begins (L-4.7).
 
-    Everything that is *chosen* on outcomes (hyper-parameters, the method of calibration, the family, the parameters
-    of a strategy) is chosen on these rows only. Models are still fitted and calibrated on all rows whose labels
-    are known: a walk-forward model never saw the block it answers for, so its answers for the sessions of the vault are
-    out of sample, and as no choice saw them either, the promotion gate may judge by them once. Leaving the newest rows
-    out of the fit as well would serve half a year old models and protect nothing more.
+    Everything that is *chosen* on outcomes (hyper-parameters, the energy weight, the family, the parameters of a
+    strategy) is chosen on these rows only. Models are still fitted, and calibrated by the method that suits their
+    calibration rows, on all rows whose labels are known: a walk-forward model never saw the block it answers for,
+    so its answers for the sessions of the vault are out of sample, and as no choice saw them either, the promotion
+    gate may judge by them once. Leaving the newest rows out of the fit as well would serve half a year old models
+    and protect nothing more.
 
     The vault is counted back from ``last_session`` by the exchange calendar and not from the newest row, so it is a
     function of its arguments alone. A choice that belongs to a fold passes the last session of the fold's training

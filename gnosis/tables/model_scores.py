@@ -162,17 +162,22 @@ class ModelsDrift(dy.Schema):
     model_version = text("model of the direction whose training rows are the reference")
     psi_20_sessions = number("nats", "population stability of the last 20 sessions against the reference", min=0)
     psi_60_sessions = number("nats", "population stability of the last 60 sessions against the reference", min=0)
-    psi_usual = number(
+    psi_usual_20_sessions = number(
         "nats",
-        "largest population stability of 60 sessions inside the reference, every tenth, against the rest of it, rows "
+        "largest population stability of 20 sessions inside the reference, every tenth, against the rest of it, rows "
         "without a value left out; null with fewer than five of them",
         min=0,
     )
-    is_unusual = flag("true when psi_60_sessions is above 0.25 and psi_usual; null without it", nullable=True)
+    psi_usual_60_sessions = number("nats", "the same of 60 sessions inside the reference", min=0)
+    is_unusual = flag(
+        "true when psi_20_sessions is above 0.25 and psi_usual_20_sessions, or where 20 sessions have too few rows the "
+        "same of 60; null without either",
+        nullable=True,
+    )
     status = label(
         list(get_args(DriftStatus)),
-        "what psi_60_sessions means, see models.feature_report; of calibration, what calibration_p means: below 0.05 "
-        "watch, below 0.01 drifted",
+        "what psi_60_sessions means: below 0.10 stable, up to 0.25 watch, above drifted; drifted from 0.10 on where "
+        "is_unusual; of calibration, what calibration_p means: below 0.05 watch, below 0.01 drifted",
         nullable=False,
     )
     ks_statistic = number("ratio", "Kolmogorov-Smirnov distance, rows thinned by the look-back", min=0, max=1)

@@ -21,11 +21,12 @@ from assets.night import Night
 from assets.promoting import PROMOTE_TAG, ROLLBACK_TAG, promote
 from gnosis.backtest.trials import MemoryLedger, vault_openings
 from gnosis.learning import evaluation as learning_evaluation
-from gnosis.learning import gates as gates_module
+from gnosis.learning import gate_statistics
 from gnosis.learning.evaluation import evaluate
 from gnosis.learning.evidence import Evidence, Proof
 from gnosis.learning.folds import folds_frame, walk_forward
-from gnosis.learning.gates import FEWEST_PAIRS, gates
+from gnosis.learning.gate_statistics import FEWEST_PAIRS
+from gnosis.learning.gates import gates
 from gnosis.learning.head_answers import head_answers
 from gnosis.learning.known_truth import planted_bars, planted_features
 from gnosis.learning.labels import labels
@@ -203,7 +204,8 @@ def test_everything_is_measured_and_the_gates_decide(desk, proven):
     assert set(evidence["artefacts"]) == set(GATES)
     assert (evidence["parity"]["sessions"], evidence["parity"]["rows"]) == (5, 5 * N_SYMBOLS)
     assert evidence["latency"]["calls"] == 1000
-    assert evidence["overfitting"]["n_trials"] == 3 * 4 + 1
+    assert evidence["checks"]["models.trained.of_the_same_origin"]
+    assert evidence["overfitting"]["n_trials"] == 3 + 2
     assert set(evidence["hashes"]) == {"model_sha256", "predictions_sha256", "stored_model_sha256"}
     assert row["synthetic"]
     shown = made["models.promotion"].metadata
@@ -259,6 +261,23 @@ def test_a_rollback_swaps_the_champions_once_and_is_not_undone_by_the_next_judge
     made = promote(desk.night(promote="true"), HORIZON)
     assert made["models.promotion"].frame.height == 3
     assert "was rolled back: it lost" in desk.said[-1]
+
+
+def test_a_promoted_version_stays_for_the_way_back_and_one_that_is_gone_is_named(desk, approved):
+    trained = without_newest(desk)
+    desk.store(promote(desk.night(promote="true"), HORIZON))
+    desk.lake.write("models.trained", trained, None, "run")
+    desk.store(promote(desk.night(promote="true"), HORIZON))
+    newest = int(trained["fold"].max())
+    # The weekly training fits neither fold anew, whatever became of their rows.
+    assert models._folds_of_champions(desk.night(models.trained), trained) == [newest - 1, newest]
+    old = versions(desk)[-2]
+    desk.lake.write("models.trained", trained.filter(pl.col("model_version") != old), None, "run")
+    with pytest.raises(
+        dg.Failure, match=f"expected the model {old} of the previous champion in models.trained"
+    ) as gone:
+        promote(desk.night(rollback="it lost"), HORIZON)
+    assert not gone.value.allow_retries
 
 
 def test_a_rollback_needs_a_champion_before_and_a_reason(desk):
@@ -429,7 +448,7 @@ def test_an_edge_is_promoted_and_the_registry_follows_it_there_and_back(
 
     desk.lake.write("models.trained", trained, None, "run")
     for name, limit in LENIENT.items():
-        monkeypatch.setattr(gates_module, name, limit)
+        monkeypatch.setattr(gate_statistics, name, limit)
     desk.store(promote(desk.night(promote="true"), HORIZON))
     decided = desk.lake.read("models.promotion").sort("decision_number").row(-1, named=True)
     lines = [line for line in json.loads(decided["document"])["gates"] if not line["pass"]]

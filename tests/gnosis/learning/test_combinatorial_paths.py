@@ -10,8 +10,8 @@ from gnosis.learning import combinatorial_paths, importance, refit
 from gnosis.learning.combinatorial_paths import OVER_PATHS, path_scores
 from gnosis.learning.drift import population_stability
 from gnosis.learning.drift_reference import drift_reference
-from gnosis.learning.drift_rows import training_rows
 from gnosis.learning.refit import RefitError, ablation_by_group
+from gnosis.learning.training_rows import training_rows
 from gnosis.learning.vault import first_vault_session
 from gnosis.tables import TABLES
 

@@ -20,7 +20,8 @@ from gnosis.learning.evidence import (
     Placebo,
     Proof,
 )
-from gnosis.learning.gates import failed_gates, gates, gates_frame, leaking, moved
+from gnosis.learning.gate_statistics import leaking, moved
+from gnosis.learning.gates import failed_gates, gates, gates_frame
 from gnosis.learning.matrix import FEATURE_NAMES
 from gnosis.tables import TABLES
 from gnosis.tables.model_scores import GATES
@@ -218,7 +219,7 @@ def test_drift_of_the_last_session_is_what_counts():
             "session": [dt.date(2024, 1, 2)] * 2 + [dt.date(2024, 1, 3)] * 8,
             "kind": ["feature", "output", *["feature"] * 4, *["output"] * 4],
             "psi_60_sessions": [9.0, 9.0, 0.1, 0.26, 0.27, None, 0.3, 0.31, 0.25, None],
-            "is_unusual": [True, True, False, False, True, None, False, True, False, None],
+            "psi_usual_60_sessions": [0.1, 0.1, None, 0.3, 0.1, 0.1, 0.3, 0.3, 0.2, 0.1],
         }
     )
     assert moved(rows) == Moved(

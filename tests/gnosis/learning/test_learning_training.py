@@ -210,6 +210,17 @@ def test_revised_rows_or_parameters_are_trained_anew(learned) -> None:
     assert again["model_sha256"].item() != stored["model_sha256"].item()
 
 
+def test_a_frozen_fold_keeps_its_models_though_its_rows_were_revised(learned) -> None:
+    only = {"folds": learned.folds[:2], "families": ("majority",)}
+    stored = fit_again(learned, **only)
+    flipped = pl.int_range(pl.len()).is_in([int(fold.train[0]) for fold in learned.folds[:2]])
+    other = pl.when(flipped).then((1 - pl.col("y_dir").abs()).cast(pl.Int8)).otherwise("y_dir")
+    revised = {"rows": learned.rows.with_columns(y_dir=other), "already_trained": stored, **only}
+    again, thawed = fit_again(learned, frozen=[0], **revised), fit_again(learned, **revised)
+    assert again.head(1).equals(stored.head(1)) and again.tail(1).equals(thawed.tail(1))
+    assert not set(thawed["dataset_sha256"]) & set(stored["dataset_sha256"])
+
+
 def test_rows_of_other_features_are_refused(learned) -> None:
     with pytest.raises(FeatureRowsError, match=r"materialise models\.dataset anew"):
         fit_again(learned, features=learned.features.tail(600))
@@ -236,7 +247,14 @@ def test_nights_add_up_to_the_backfill(market, learned) -> None:
 def test_every_configuration_is_a_trial_whatever_the_number_of_folds(learned) -> None:
     family = trial_family(learned.rows["symbol"], 5, "direction")
     rows = learned.ledger.rows()
-    assert count_trials(rows, family) == 3
+    # Three families, and the published one with and without the energy weight, whose losses the ledger holds.
+    assert count_trials(rows, family) == 5
+    compared = [json.loads(text)["fit"] for text in rows["parameters"]]
+    losses = [
+        rows["loss"].gather([at for at, fit in enumerate(compared) if fit.get("with_energy") is weighs]).drop_nulls()
+        for weighs in (True, False)
+    ]
+    assert len(losses[0]) == len(losses[1]) > 0 and losses[0].to_list() != losses[1].to_list()
     ledger = MemoryLedger()
     fit_again(
         learned,
@@ -245,7 +263,8 @@ def test_every_configuration_is_a_trial_whatever_the_number_of_folds(learned) ->
         parameters=FEW_ROUNDS | {"xgboost": XGBOOST | {"max_rounds": 3}},
     )
     fit_again(learned, recorder=ledger, folds=learned.folds[:1])
-    assert count_trials(ledger.rows(), family) == 4
+    # The same ablation of other parameters is another pair of trials.
+    assert count_trials(ledger.rows(), family) == 8
 
 
 def test_a_study_decides_the_parameters(learned) -> None:

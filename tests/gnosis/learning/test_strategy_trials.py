@@ -12,7 +12,8 @@ from gnosis.backtest.trials import MemoryLedger, count_trials
 from gnosis.learning.derived_strategy import EDGE_THRESHOLD, derived_strategy_returns
 from gnosis.learning.evidence import Evidence
 from gnosis.learning.gates import gates
-from gnosis.learning.strategy_trials import COST_BPS, JUDGED, THRESHOLDS, overfitting, strategy_returns
+from gnosis.learning.models import PUBLISHED
+from gnosis.learning.strategy_trials import COST_BPS, HELD, overfitting, strategy_returns
 
 FAMILY = "S00+S01 h5 direction"
 
@@ -29,16 +30,17 @@ def walked(learned):
     return walk(learned)
 
 
-def test_every_family_and_threshold_is_one_trial(learned, walked):
+def test_every_family_is_one_trial_and_so_is_holding_without_a_model(learned, walked):
     returns, ledger = walked
-    families = learned.answers["model_name"].n_unique()
-    assert count_trials(ledger.rows(), FAMILY) == families * len(THRESHOLDS) == returns.width - 1
+    names = [*learned.answers["model_name"].unique().sort(), HELD]
+    assert returns.columns == ["session", *names]
+    assert count_trials(ledger.rows(), FAMILY) == len(names)
     done = ledger.rows().filter(pl.col("status") == "complete")
     assert done["origin"].cast(pl.String).unique().to_list() == ["walk_forward"]
-    assert {json.loads(text)["edge_threshold"] for text in done["parameters"]} == set(THRESHOLDS)
+    assert {json.loads(text)["edge_threshold"] for text in done["parameters"]} == {EDGE_THRESHOLD}
     again, same = walk(learned, ledger=ledger)
     assert again.equals(returns)
-    assert same.rows().height == 2 * families * len(THRESHOLDS)
+    assert same.rows().height == 2 * len(names)
 
 
 def test_the_judged_column_is_the_derived_strategy(learned, walked):
@@ -46,7 +48,27 @@ def test_the_judged_column_is_the_derived_strategy(learned, walked):
     own = learned.answers.filter(pl.col("model_name") == "xgboost")
     said = own.select("session", "symbol", p_down=pl.col("answer").list.get(0), p_up=pl.col("answer").list.get(2))
     expected = derived_strategy_returns(said, learned.bars, cost_bps=COST_BPS, edge_threshold=EDGE_THRESHOLD)
-    assert returns[JUDGED].to_list() == expected["net_return"].to_list()
+    assert returns[PUBLISHED].to_list() == expected["net_return"].to_list()
+
+
+def test_holding_without_a_model_earns_the_mean_move_of_the_symbols(learned, walked):
+    returns, _ = walked
+    opens = learned.bars.pivot("symbol", index="session", values="open").sort("session")
+    moves = opens.select("session", pl.exclude("session").shift(-1) / pl.exclude("session") - 1.0)
+    expected = returns.select("session").join(
+        moves.select("session", held=pl.mean_horizontal(pl.exclude("session"))), on="session", how="left"
+    )
+    assert returns[HELD].to_numpy()[1:] == pytest.approx(expected["held"].to_numpy()[1:], abs=1e-12)
+    # The first open is when the symbols are bought.
+    assert returns[HELD][0] == pytest.approx(expected["held"][0] - COST_BPS * 1e-4, abs=1e-12)
+
+
+def test_a_market_that_rises_is_no_ability(walked):
+    returns, ledger = walked
+    rising = returns.with_columns(pl.col(HELD) + 0.01)
+    found, plain = (overfitting(each, ledger, family=FAMILY, seed=1) for each in (rising, returns))
+    assert found.spa_p_value == plain.spa_p_value
+    assert found.probability_of_backtest_overfitting != plain.probability_of_backtest_overfitting
 
 
 def test_a_planted_edge_earns_more_than_luck_and_more_trials_take_from_it(walked):
@@ -64,7 +86,7 @@ def test_a_model_that_never_leans_has_no_figures(learned):
     is_mine = pl.col("model_name") == "xgboost"
     flat = learned.answers.with_columns(answer=pl.when(is_mine).then(pl.lit(third)).otherwise("answer"))
     returns, ledger = walk(learned, flat)
-    assert not np.any(returns[JUDGED].to_numpy())
+    assert not np.any(returns[PUBLISHED].to_numpy())
     found = overfitting(returns, ledger, family=FAMILY, seed=1)
     assert found.deflated_sharpe_ratio is None
     assert found.probability_of_backtest_overfitting is None
