@@ -16,11 +16,13 @@ from gnosis.backtest import Configuration, tradable_symbols
 from gnosis.backtest.market_states import READS as STATE_READS
 from gnosis.backtest.market_states import market_states
 from gnosis.backtest.overfitting_report import UNITS
+from gnosis.backtest.publication import unreconciled
 from gnosis.backtest.strategy import Strategy
 from gnosis.backtest.trials import ChainError, verify_chain
 from gnosis.backtest.windows import Windows, WindowsError
 from gnosis.features import BY_NAME
 from gnosis.tables import TABLES
+from gnosis.tables.backtests import PEERS
 from gnosis.trading.strategies import SHIPPED
 from resources.code_identity import code_sha256
 from resources.strategy_files import StrategyFolder
@@ -147,7 +149,10 @@ def backtest_of(own: StrategyFolder) -> TableAsset:
             for rows in found:
                 for name, frame in rows.items():
                     parts[name].append(frame)
-        return {name: pl.concat(frames) for name, frames in parts.items()}
+        made = {name: pl.concat(frames) for name, frames in parts.items()}
+        # Engines that are there replay these runs next, and a difference without a cause stops the catalog.
+        absent = list(PEERS) if night.peers is None else night.peers.absent
+        return made | {"backtests.runs": unreconciled(made["backtests.runs"], absent)}
 
     return backtest
 

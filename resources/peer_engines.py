@@ -58,6 +58,11 @@ class PeerEngines:
     folder: Path = FOLDER
     timeout_seconds: float = TIMEOUT_SECONDS
 
+    @property
+    def absent(self) -> list[str]:
+        """Engines whose environment is not there."""
+        return [engine for engine in PEERS if not interpreter(self.folder / engine).is_file()]
+
     def replay(
         self, fills: pl.DataFrame, equity: pl.DataFrame, bars: pl.DataFrame, configuration: Mapping[str, object]
     ) -> list[PeerResult]:

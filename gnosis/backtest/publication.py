@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import polars as pl
+
 MAX_SHARE_AMBIGUOUS = 0.05
 """More closed trades than this whose stop and target lay inside one bar fail a run (B-5.2)."""
 
@@ -13,6 +15,7 @@ BLOCKING_LABELS = {
     "trials_uncounted": "the trials of its family could not be counted",
     "incomplete": "a unit of work failed",
 }
+NOT_REPLAYED = "its orders were not replayed on "
 
 
 def publication(
@@ -44,3 +47,32 @@ def publication(
         )
     found += further
     return not found, "; ".join(found) or None
+
+
+def unreconciled(runs: pl.DataFrame, absent: Sequence[str]) -> pl.DataFrame:
+    """Return rows of ``backtests.runs`` that say which other engines did not replay their orders (B-8.1).
+
+    A run without fills has nothing to replay. What an earlier night said of engines is said anew.
+
+    Parameters
+    ----------
+    runs
+        Rows of ``backtests.runs``.
+    absent
+        Names of the engines that are not there.
+
+    Examples
+    --------
+    >>> runs = pl.DataFrame({"n_fills": [3, 0], "is_publishable": [True, True], "blocked_by": [None, None]},
+    ...     schema_overrides={"blocked_by": pl.String})
+    >>> unreconciled(runs, ["zipline"]).rows()
+    [(3, False, 'its orders were not replayed on zipline'), (0, True, None)]
+    """
+    told = []
+    for n_fills, blocked_by in runs.select("n_fills", "blocked_by").iter_rows():
+        parts = [part for part in (blocked_by or "").split("; ") if part and not part.startswith(NOT_REPLAYED)]
+        if n_fills and absent:
+            parts.append(f"{NOT_REPLAYED}{', '.join(absent)}")
+        told.append("; ".join(parts) or None)
+    blocked = pl.Series(told, dtype=pl.String)
+    return runs.with_columns(is_publishable=blocked.is_null(), blocked_by=blocked)

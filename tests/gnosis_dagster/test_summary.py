@@ -83,6 +83,11 @@ def test_every_strategy_stands_with_its_trials_and_what_forbids_to_publish_it(wo
         assert line.split()[-1] == ("yes" if run["is_publishable"] else "no")
         assert str(run["n_trials"]) in line.split()
     assert "inputs were generated" in words
+    # These nights have no other engine beside them: a run with fills is not published before one has replayed it.
+    replayed = runs.select(
+        pl.col("blocked_by").str.contains("its orders were not replayed on vectorbt, backtrader, zipline")
+    )
+    assert replayed.to_series().to_list() == (runs["n_fills"] > 0).to_list()
 
 
 def test_generated_data_and_the_next_commands_are_told(words, trained_home):

@@ -135,6 +135,15 @@ def test_absent_peers_are_not_run_and_say_how_to_install_them(tmp_path: Path) ->
     assert all(not result.is_installed and "run `make peers`" in str(result.reason) for result in results)
 
 
+def test_an_engine_is_absent_until_its_environment_is_there(tmp_path: Path) -> None:
+    engines = PeerEngines(dg.build_asset_context(), tmp_path)
+    assert engines.absent == ["vectorbt", "backtrader", "zipline"]
+    python = interpreter(tmp_path / "backtrader")
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert engines.absent == ["vectorbt", "zipline"]
+
+
 def test_peers_that_crash_hang_or_write_rubbish_are_named(fake_peers: Callable[..., Path]) -> None:
     rubbish = '    (folder / "fills.parquet").write_text("rubbish")\n'
     folder = fake_peers(
