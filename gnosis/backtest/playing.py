@@ -162,7 +162,7 @@ def play(
     played = Played(
         prepared, configuration, name, chosen, first, universe, simulation, events, given, taken, served, trial
     )
-    recorder.finish(trial, returns=played.returns, **_figures(played.curve))
+    recorder.finish(trial, returns=played.returns, **trial_figures(played.curve))
     return played
 
 
@@ -176,6 +176,26 @@ def family_of(symbols: list[str], name: str) -> str:
     """
     joined = "+".join(symbols)
     return f"{joined if len(symbols) <= 20 else f'{len(symbols)} symbols {sha256_of(joined)[:12]}'} {name}"
+
+
+def trial_figures(equity: pl.DataFrame) -> Figures:
+    """Return what the ledger keeps of a curve: returns counted, and their moments where they move.
+
+    Examples
+    --------
+    >>> trial_figures(pl.DataFrame({"equity_usd": [100.0, 101.0, 100.0]}))["n"]
+    2
+    """
+    returns = equity["equity_usd"].pct_change().drop_nulls()
+    spread = returns.std()
+    if returns.len() < 2 or not spread:
+        return {"n": returns.len()}
+    return {
+        "n": returns.len(),
+        "sharpe_per_period": float(returns.mean() / spread),  # type: ignore[operator, arg-type]
+        "skewness": returns.skew(),
+        "kurtosis": returns.kurtosis(fisher=False),
+    }
 
 
 def sha256_of(text: str) -> str:
@@ -238,16 +258,3 @@ def _trial(
         period_first=first,
         period_last=first,
     )
-
-
-def _figures(curve: pl.DataFrame) -> Figures:
-    returns = curve["equity_usd"].pct_change().drop_nulls()
-    spread = returns.std()
-    if returns.len() < 2 or not spread:
-        return {"n": returns.len()}
-    return {
-        "n": returns.len(),
-        "sharpe_per_period": float(returns.mean() / spread),  # type: ignore[operator, arg-type]
-        "skewness": returns.skew(),
-        "kurtosis": returns.kurtosis(fisher=False),
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 import polars as pl
@@ -24,7 +23,8 @@ from gnosis.backtest.options.result import (
     trades_frame,
 )
 from gnosis.backtest.options.simulation import Decide, Simulation
-from gnosis.backtest.trials import Figures, Recorder, Trial
+from gnosis.backtest.playing import sha256_of, trial_figures
+from gnosis.backtest.trials import Recorder, Trial
 
 
 def run_options(
@@ -104,9 +104,9 @@ def run_options(
     if changed := sorted(name for name, frame in given.items() if frame_sha256(frame) != hashes[name]):
         raise LedgerError(f"I8: expected the inputs unchanged by the run, found other values in {changed}")
 
-    data_sha256 = _sha256(json.dumps(hashes, sort_keys=True))
+    data_sha256 = sha256_of(json.dumps(hashes, sort_keys=True))
     identity = [data_sha256, configuration.canonical_json(), code_sha256, _orders_text(account), ENGINE_VERSION]
-    run_key = _sha256("\n".join(identity))
+    run_key = sha256_of("\n".join(identity))
     origin = origin_by_session(market)
     equity = equity_frame(run_key, account, origin)
     if equity["equity_usd"][-1] != account.expected.equity / 10**8:
@@ -115,7 +115,7 @@ def run_options(
     profit_usd = equity["equity_usd"][-1] - configuration.initial_cash_usd
     report = [grid_rows(trades, contracts, market), attribution_rows(account, market, profit_usd)]
     labels = tuple(sorted({*configuration.labels(), *account.events.labels}))
-    recorder.finish(trial, **_figures(equity))
+    recorder.finish(trial, **trial_figures(equity))
     return OptionsResult(
         run_key=run_key,
         title=configuration.title(),
@@ -138,7 +138,7 @@ def _trial(configuration: OptionsConfiguration, market: OptionsMarket, code_sha2
         family=f"{symbols} {configuration.strategy}",
         origin="backtest",
         parameters=configuration.canonical_json(),
-        data_sha256=_sha256(f"{symbols}\n{first}"),
+        data_sha256=sha256_of(f"{symbols}\n{first}"),
         code_sha256=code_sha256,
         period_first=first,
         period_last=first,
@@ -150,20 +150,3 @@ def _orders_text(account: Account) -> str:
         f"{record.session} {record.contract} {record.quantity} {record.kind} {record.order!r}"
         for record in account.events.orders
     )
-
-
-def _figures(equity: pl.DataFrame) -> Figures:
-    returns = equity["equity_usd"].pct_change().drop_nulls()
-    spread = returns.std()
-    if returns.len() < 2 or not spread:
-        return {"n": returns.len()}
-    return {
-        "n": returns.len(),
-        "sharpe_per_period": float(returns.mean() / spread),  # type: ignore[operator, arg-type]
-        "skewness": returns.skew(),
-        "kurtosis": returns.kurtosis(fisher=False),
-    }
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
