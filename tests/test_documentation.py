@@ -59,7 +59,8 @@ def test_sql_of_learning_answers(trained_home: Path) -> None:
     assert gates == [], "no night judges a version"
     assert {row[0] for row in skills} == {"direction", "magnitude", "volatility", "return", "meta"}
     assert {row[4] for row in skills} <= {"skill", "no_skill", "insufficient"}
-    assert any(row[0].endswith("h5 direction") and row[1] == 3 for row in trials)
+    # Three families, and one of them with and without the energy weight.
+    assert any(row[0].endswith("h5 direction") and row[1] == 5 for row in trials)
 
 
 @pytest.mark.heavy
