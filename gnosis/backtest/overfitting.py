@@ -58,6 +58,36 @@ def _never_moves_in_a_half(returns: NDArray[np.float64], n_blocks: int) -> NDArr
     return (alike >= n_blocks // 2).any(axis=0)
 
 
+def move_in_most_blocks(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which configurations have returns that move in more than half of the blocks of time.
+
+    Only those have a Sharpe ratio in every half of the time, which is what the choice among them is made by.
+
+    Parameters
+    ----------
+    values
+        Returns per period, float64, shape (n, configurations).
+
+    Returns
+    -------
+    NDArray
+        bool, shape (configurations,); False throughout when a block would hold no period.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(1).normal(size=160)
+    >>> late = np.where(np.arange(160) < 120, 0.0, noise)
+    >>> move_in_most_blocks(np.column_stack([noise, late, 0.0 * noise])).tolist()
+    [True, False, False]
+    """
+    length = len(values) // N_BLOCKS
+    if not length:
+        return np.zeros(values.shape[1], dtype=np.bool_)
+    moves = np.ptp(values[: length * N_BLOCKS].reshape(N_BLOCKS, length, -1), axis=1) > 0.0
+    often: NDArray[np.bool_] = moves.sum(axis=0) > N_BLOCKS // 2
+    return often
+
+
 def probability_of_overfitting(returns: NDArray[np.float64], n_blocks: int = N_BLOCKS) -> Overfitting | Insufficient:
     """Return the probability of backtest overfitting by CSCV (B-12.7).
 

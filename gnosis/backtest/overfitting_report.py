@@ -259,21 +259,15 @@ def _common(trials: pl.DataFrame, load: Callable[[str], pl.DataFrame], benchmark
 
 
 def _chance(tried: NDArray[np.float64]) -> tuple[Overfitting | Insufficient, int]:
-    from gnosis.backtest.overfitting import FEWEST_PER_BLOCK, N_BLOCKS, probability_of_overfitting
+    from gnosis.backtest.overfitting import FEWEST_PER_BLOCK, N_BLOCKS, move_in_most_blocks, probability_of_overfitting
 
     n, needed = len(tried), N_BLOCKS * FEWEST_PER_BLOCK
     if n < needed:
         reason = "too few returns that all trials share"
         return Insufficient("pbo", n, needed, "returns", reason), tried.shape[1] - 1
     values = np.ascontiguousarray(tried[:, 1:])
-    chosen = values[:, _move_in_most_blocks(values, N_BLOCKS)]
+    chosen = values[:, move_in_most_blocks(values)]
     return probability_of_overfitting(chosen), chosen.shape[1]
-
-
-def _move_in_most_blocks(values: NDArray[np.float64], n_blocks: int) -> NDArray[np.bool_]:
-    length = len(values) // n_blocks
-    moves = np.ptp(values[: length * n_blocks].reshape(n_blocks, length, -1), axis=1) > 0
-    return np.asarray(moves.sum(axis=0) > n_blocks // 2)
 
 
 def _chosen(chance: Overfitting | Insufficient, n_configurations: int, n: int) -> dict[str, Stated]:

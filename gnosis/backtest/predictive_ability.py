@@ -45,6 +45,11 @@ def _share_above(resampled: NDArray[np.float64], statistic: float) -> float:
     return 1.0 if statistic <= 0 else float((resampled.max(axis=1) > statistic).mean())
 
 
+def _without_error(n: int, columns: NDArray[np.intp]) -> Insufficient:
+    which = ", ".join(str(column) for column in columns)
+    return Insufficient("spa", n, None, "returns", f"the excess performance of models {which} has no error")
+
+
 def superior_predictive_ability(
     excess: NDArray[np.float64],
     *,
@@ -68,12 +73,13 @@ def superior_predictive_ability(
     Returns
     -------
     PredictiveAbility or Insufficient
-        Insufficient below 30 periods or without a model.
+        Insufficient below 30 periods, without a model, or when the excess of a model has no error: one that is the
+        same in every period and not 0 is no random series, and leaving its model out would hide one that was tried.
 
     Raises
     ------
     ValueError
-        An excess that is not finite, or one that is the same in every period and not 0: it has no error.
+        An excess that is not finite.
 
     Examples
     --------
@@ -90,11 +96,9 @@ def superior_predictive_ability(
     if n < FEWEST_RETURNS:
         return Insufficient("spa", n, FEWEST_RETURNS, "returns", "too few periods to resample")
     moved = np.ptp(excess, axis=0) > 0
-    if (excess[0, ~moved] != 0).any():
-        constant = np.flatnonzero(~moved & (excess[0] != 0)).tolist()
-        raise ValueError(
-            f"expected excess performance that varies, found the same value throughout in models {constant}"
-        )
+    constant = np.flatnonzero(~moved & (excess[0] != 0))
+    if constant.size:
+        return _without_error(n, constant)
     columns = np.flatnonzero(moved)
     values = np.ascontiguousarray(excess[:, moved], dtype=np.float64)
     if not columns.size:
@@ -104,10 +108,7 @@ def superior_predictive_ability(
     mean = values.mean(axis=0)
     error = np.sqrt(long_run_variances(values - mean, 1 / mean_block) / n)
     if not (error > 0).all():
-        exact = columns[~(error > 0)].tolist()
-        raise ValueError(
-            f"expected excess performance with an error, found none in models {exact}: it is no random series"
-        )
+        return _without_error(n, columns[~(error > 0)])
     drawn = resampled_means(values, stationary_indices(n, mean_block, resamples, seed))
     ratio = mean / error
     far_below = -math.sqrt(2 * math.log(math.log(n)))

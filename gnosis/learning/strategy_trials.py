@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from gnosis.backtest.deflation import deflate, return_moments
-from gnosis.backtest.overfitting import FEWEST_PER_BLOCK, N_BLOCKS, probability_of_overfitting
+from gnosis.backtest.overfitting import FEWEST_PER_BLOCK, N_BLOCKS, move_in_most_blocks, probability_of_overfitting
 from gnosis.backtest.predictive_ability import superior_predictive_ability
 from gnosis.backtest.significance import Insufficient
 from gnosis.backtest.trials import Figures, Recorder, Trial, count_trials
@@ -126,7 +126,7 @@ def overfitting(returns: pl.DataFrame, ledger: Ledger, *, family: str, seed: int
     deflated = deflate(mine, ledger.rows(), family, ledger.returns)
     n_trials = count_trials(ledger.rows(), family)
     is_short = len(values) < N_BLOCKS * FEWEST_PER_BLOCK
-    chosen_from = np.full(len(names), fill_value=True) if is_short else trades_often(values)
+    chosen_from = np.full(len(names), fill_value=True) if is_short else move_in_most_blocks(values)
     chance = (
         probability_of_overfitting(values[:, chosen_from])
         if chosen_from[names.index(PUBLISHED)]
@@ -168,24 +168,6 @@ def _told(lacking: Insufficient) -> str:
     return f"{lacking.reason}: {lacking.found} of {lacking.needed} {lacking.unit}"
 
 
-def trades_often(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return the columns whose returns move in more than half of the blocks of time.
-
-    Examples
-    --------
-    >>> noise = np.random.default_rng(1).normal(size=160)
-    >>> late = np.where(np.arange(160) < 120, 0.0, noise)
-    >>> trades_often(np.column_stack([noise, late, 0.0 * noise])).tolist()
-    [True, False, False]
-    """
-    length = len(values) // N_BLOCKS
-    if not length:
-        return np.zeros(values.shape[1], dtype=np.bool_)
-    moves = np.ptp(values[: length * N_BLOCKS].reshape(N_BLOCKS, length, -1), axis=1) > 0.0
-    often: NDArray[np.bool_] = moves.sum(axis=0) > N_BLOCKS // 2
-    return often
-
-
 def _figures(returns: NDArray[np.float64]) -> Figures:
     moments = return_moments(returns)
     if isinstance(moments, Insufficient):
@@ -198,4 +180,4 @@ def _figures(returns: NDArray[np.float64]) -> Figures:
     }
 
 
-__all__ = ["Ledger", "overfitting", "strategy_returns", "trades_often"]
+__all__ = ["Ledger", "overfitting", "strategy_returns"]
