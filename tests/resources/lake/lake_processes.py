@@ -76,8 +76,10 @@ PAIR = "SELECT (SELECT max(close) FROM raw.equity_bars), (SELECT min(close) FROM
 ONE = "SELECT max(close), count(*) FROM raw.equity_bars"
 
 
-def query(home: str, n_rounds: str, n_queries: str) -> None:
+def query(home: str, n_rounds: str, n_queries: str, n_pictures: str) -> None:
     """Open the catalog ``n_rounds`` times and ask ``n_queries`` questions each time, by two threads.
+
+    Goes on until it has seen ``n_pictures`` publications: how fast the machine lets the writer publish proves nothing.
 
     Says how many questions were answered, how many pictures were seen, and every answer that was not the picture's.
     """
@@ -96,7 +98,9 @@ def query(home: str, n_rounds: str, n_queries: str) -> None:
                 faults.extend([] if answer == expected else [f"{question}: {expected} became {answer}"])
         return int(n_queries) // 2
 
-    for _ in range(int(n_rounds)):
+    for number in itertools.count():
+        if number >= int(n_rounds) and len(pictures) >= int(n_pictures):
+            break
         with lake.connect() as connection, ThreadPoolExecutor(2) as threads:
             connection.execute("SET threads = 1")
             price = connection.execute(PAIR).fetchall()[0][0]

@@ -134,7 +134,7 @@ def test_a_reader_in_another_process_sees_each_publication(published, processes,
             frame = processes.bars(processes.MARCH + processes.APRIL, close=5.0, table_name=name)
             published.write(name, frame, processes.MARCH + processes.APRIL, "run-2")
         published.publish_catalog()
-        reader = start("query", published.home, 1, 20)
+        reader = start("query", published.home, 1, 20, 1)
         reader.stdin.write("\n")
         assert reader.communicate()[0].split() == ["ready", "20", "1", "0"]
         assert held_open.execute(f"SELECT max(close) FROM {BARS}").fetchall() == [(1.0,)]

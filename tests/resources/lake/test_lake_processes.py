@@ -88,12 +88,13 @@ def test_one_hundred_thousand_queries_during_writes_and_none_fails(lake, process
         lake.write(name, processes.bars(sessions, 1.0, table_name=name), sessions, "first")
     lake.publish_catalog()
     writer = start("generations", lake.home, 0.5)
-    readers = [start("query", lake.home, 50, 1_000) for _ in range(2)]
+    readers = [start("query", lake.home, 50, 1_000, 22) for _ in range(2)]
     for process in (writer, *readers):
         go(process, "2")
     answers = [reader.communicate()[0].split(maxsplit=3) for reader in readers]
     writer.kill()
     n_publications = writer.communicate()[0].count("catalog")
-    assert [answer[:1] + answer[2:] for answer in answers] == [["50000", "0"], ["50000", "0"]]
+    assert [answer[2:] for answer in answers] == [["0"], ["0"]]
+    assert all(int(answer[0]) >= 50_000 for answer in answers)
     assert n_publications > 20
-    assert all(int(answer[1]) > 10 for answer in answers), "every reconnection sees a later publication"
+    assert all(int(answer[1]) > 20 for answer in answers), "every reconnection sees a later publication"
