@@ -11,6 +11,7 @@ import polars as pl
 
 from assets import checks, presentation
 from assets.night import REPUBLISH_TAG, HistoryGapError, Night, TableRows, UndeclaredReadError, correction_of
+from assets.published import published
 from gnosis.sessions import UnknownSessionError
 from gnosis.tables import TABLES, Table
 from resources.lake import Lake
@@ -163,21 +164,21 @@ class TableAsset:
         return (max(known),)
 
     def _rows(self, night: Night) -> dict[str, TableRows]:
-        is_replaced = night.tags.get(REPUBLISH_TAG) == "true"
-        if is_replaced or not self.tables[0].is_published_once:
+        table = self.tables[0]
+        is_demanded = night.tags.get(REPUBLISH_TAG) == "true"
+        if not table.is_published_once or (is_demanded and not table.is_append_only):
             return self.made(night)
-        name = self.tables[0].name
-        stored = set(night.lake.sessions(name))
-        todo = tuple(session for session in night.sessions if session not in stored)
-        try:
-            kept = night.only(night.lake.read(name, first=night.first, last=night.last))
-        except LakeError as error:
-            raise dg.Failure(f"{name}: {error}", allow_retries=False) from error
+        kept, todo = published(night, table.name, may_lose=is_demanded)
+        if is_demanded and kept.height:
+            night.warn(
+                f"{table.name}: expected nothing to replace, found {kept.height:,} published rows; they are kept, "
+                "because what was published is never replaced: --republish replaces predictions only"
+            )
         if not todo:
-            night.say(f"{name}: published before, kept as it is")
-            return {name: TableRows(kept)}
-        new = self.made(replace(night, sessions=todo))[name]
-        return {name: replace(new, frame=pl.concat([kept, new.frame]))}
+            night.say(f"{table.name}: published before, kept as it is")
+            return {table.name: TableRows(kept)}
+        new = self.made(replace(night, sessions=todo))[table.name]
+        return {table.name: replace(new, frame=pl.concat([kept, new.frame]))}
 
     def made(self, night: Night) -> dict[str, TableRows]:
         """Return the rows of each table, those of every session from what its own night knew.

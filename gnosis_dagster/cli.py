@@ -61,7 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--to", dest="last", type=_session, metavar="SESSION", help="last session")
     run.add_argument("--next", type=_number, metavar="N", help="the N sessions after the last stored one")
     run.add_argument("--again", action="store_true", help="make the sessions anew even when they are stored")
-    run.add_argument("--republish", action="store_true", help="like --again, and also replace predictions and ideas")
+    run.add_argument(
+        "--republish",
+        action="store_true",
+        help="like --again, and also replace predictions; published ideas are never replaced",
+    )
     run.add_argument(
         "--correct-history",
         action="append",

@@ -125,7 +125,7 @@ TABLES: dict[str, Table] = {
         Table("models.drift", ModelsDrift, period="month"),
         Table("models.gates", ModelsGates, period="all"),
         Table("models.promotion", ModelsPromotion, period="all"),
-        Table("trades.ideas", TradesIdeas, period="month", is_published_once=True),
+        Table("trades.ideas", TradesIdeas, period="month", is_published_once=True, is_append_only=True),
         Table("backtests.runs", BacktestsRuns, period="all"),
         Table("backtests.orders", BacktestsOrders, period="all"),
         Table("backtests.fills", BacktestsFills, period="all"),

@@ -124,12 +124,15 @@ class Table:
         How the rows are cut into files: one file per ``day``, ``month`` or ``year`` of ``session``, or one in ``all``.
     is_published_once
         Rows of a session that are stored are kept: only an explicit demand replaces them.
+    is_append_only
+        Rows that can be read are never replaced, whatever is demanded: people may have acted on them.
     """
 
     name: str
     schema: type[dy.Schema]
     period: Period
     is_published_once: bool = False
+    is_append_only: bool = False
 
     @property
     def room(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import dagster as dg
 import polars as pl
@@ -69,11 +70,40 @@ def test_nothing_is_computed_when_all_is_stored(lake):
     assert said == ["trades.ideas: published before, kept as it is"]
 
 
-def test_an_explicit_demand_replaces_what_is_stored(lake):
+def test_an_explicit_demand_replaces_predictions(tmp_path):
+    name, lake = "models.predictions", Lake(tmp_path)
+    lake.write(name, TABLES[name].empty(), DAYS[:3], run_id="first")
     asked = []
-    rows = asset_of("new", asked)._rows(night_of(lake, DAYS[:3], **{REPUBLISH_TAG: "true"}))[NAME]
+
+    @table_asset(name)
+    def predictions(night):
+        """Predictions."""
+        asked.append(night.sessions)
+        return TABLES[name].empty()
+
+    predictions._rows(replace(night_of(lake, DAYS[:3], **{REPUBLISH_TAG: "true"}), table=name))
     assert asked == [tuple(DAYS[:3])]
-    assert set(models_by_day(rows).values()) == {"new"}
+
+
+def test_a_demand_to_replace_ideas_is_told_and_not_followed(lake):
+    asked, said = [], []
+    rows = asset_of("new", asked)._rows(night_of(lake, DAYS[:3], said, **{REPUBLISH_TAG: "true"}))[NAME]
+    assert asked == [(DAYS[0],)]
+    assert models_by_day(rows) == {DAYS[0]: "new", DAYS[1]: "old", DAYS[2]: "old"}
+    assert said == [
+        "trades.ideas: expected nothing to replace, found 2 published rows; they are kept, because what was published "
+        "is never replaced: --republish replaces predictions only"
+    ]
+
+
+def test_a_damaged_month_takes_no_idea_of_another_with_it(lake):
+    april = sessions_between(dt.date(2012, 4, 2), dt.date(2012, 4, 3))
+    damage(lake)
+    lake.write(NAME, ideas_of(april, "old"), april, run_id="second")
+    asked, said = [], []
+    rows = asset_of("new", asked)._rows(night_of(lake, DAYS[1:3] + april, said, **{REPUBLISH_TAG: "true"}))[NAME]
+    assert models_by_day(rows) == {DAYS[1]: "new", DAYS[2]: "new", april[0]: "old", april[1]: "old"}
+    assert "made anew, as this run was asked to" in said[0]
 
 
 def test_a_session_stored_without_rows_stays_without(lake):
