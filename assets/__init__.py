@@ -22,8 +22,9 @@ def table_assets(own: StrategyFolder = NO_STRATEGIES) -> list[TableAsset]:
 
 
 def build_assets(
-    sessions: dg.PartitionsDefinition[str], own: StrategyFolder = NO_STRATEGIES
+    sessions: dg.PartitionsDefinition[str], own: StrategyFolder = NO_STRATEGIES, *, has_pictures: bool = True
 ) -> list[dg.AssetsDefinition]:
     """Return the Dagster assets of the house, partitioned by ``sessions``, the catalog and the tear sheets."""
     tables = table_assets(own)
-    return [*(asset.build(sessions) for asset in tables), catalog(tables), *strategies.tear_sheets(own)]
+    built = [asset.build(sessions, has_pictures=has_pictures) for asset in tables]
+    return [*built, catalog(tables), *strategies.tear_sheets(own)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import polars as pl
 
 from assets import model_checks as checks
@@ -9,7 +11,6 @@ from assets.fit_clock import FitClock
 from assets.label_proof import READS, made_labels
 from assets.night import Night, TableRows
 from assets.plots import models as plots
-from assets.presentation import embedded
 from assets.table_asset import table_asset
 from gnosis import learning
 from gnosis.features.codes import labelled
@@ -139,12 +140,8 @@ def feature_report(night: Night) -> TableRows:
     report = describe_features(rows, outcomes)
     if report.is_empty():
         return TableRows(report)
-    pictures = {
-        "information_coefficients": plots.information_coefficients,
-        "drift": plots.drift,
-        "redundancy": plots.redundancy,
-    }
-    return TableRows(report, metadata={name: embedded(draw(report), name) for name, draw in pictures.items()})
+    pictures = (plots.information_coefficients, plots.drift, plots.redundancy)
+    return TableRows(report, more_pictures={draw.__name__: partial(draw, report) for draw in pictures})
 
 
 def _folds_of_champions(night: Night, stored: pl.DataFrame) -> list[int]:

@@ -54,6 +54,8 @@ class TableRows:
         Figures to show beside the materialisation.
     picture
         Draws the table beside what it was made from, where its own rows do not show enough.
+    more_pictures
+        Draw what is shown beside the first picture, by name.
     correction
         The rows say what should have been known all along, instead of being known from now on; see
         :meth:`resources.lake.Lake.write`.
@@ -63,6 +65,7 @@ class TableRows:
     rejected: pl.DataFrame | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
     picture: Callable[[], bytes | None] | None = None
+    more_pictures: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
     correction: Correction | None = None
 
 

@@ -84,8 +84,13 @@ def show(
     rows: TableRows,
     plot: Callable[[pl.DataFrame], bytes | None] | None,
     last: dt.date | None,
+    *,
+    has_pictures: bool = True,
 ) -> None:
-    """Attach preview, null shares and plot to the newest materialisation of the run, and its rows to each session."""
+    """Attach preview, null shares and pictures to the newest materialisation of the run, and its rows to each session.
+
+    Pictures are a seventh of the time of a night, and go unseen where a machine makes nights for others.
+    """
     if last is not None:
         show_counts(context, table, rows.frame)
     frame = rows.frame
@@ -95,10 +100,12 @@ def show(
     metadata["null_share"] = dg.MetadataValue.json(null_shares(frame))
     if "synthetic" in frame.columns and frame.height:
         metadata["synthetic_share"] = float(frame["synthetic"].cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type]
-    draw = rows.picture or (None if plot is None else functools.partial(plot, frame))
-    picture = draw() if draw is not None and frame.height else None
-    if picture is not None:
-        metadata["plot"] = embedded(picture, table.name)
+    if has_pictures and frame.height:
+        draw = rows.picture or (None if plot is None else functools.partial(plot, frame))
+        picture = draw() if draw is not None else None
+        if picture is not None:
+            metadata["plot"] = embedded(picture, table.name)
+        metadata |= {name: embedded(draw_more(), name) for name, draw_more in rows.more_pictures.items()}
     context.add_asset_metadata(
         metadata,
         asset_key=dg.AssetKey([table.room, table.short_name]),

@@ -76,7 +76,7 @@ class TableAsset:
         """Return the checks of one of the tables: those of its form and its own."""
         return (*checks.checks_of(table), *self.own_checks.get(table.name, ()))
 
-    def build(self, sessions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    def build(self, sessions: dg.PartitionsDefinition[str], *, has_pictures: bool = True) -> dg.AssetsDefinition:
         """Return the Dagster asset, partitioned by ``sessions`` when its tables are."""
         options: dict[str, Any] = {}
         if self.is_by_session:
@@ -132,7 +132,8 @@ class TableAsset:
             for table in self.tables:
                 rows = replace(made[table.name], correction=correction_of(table.name, night.tags))
                 newest = asked[-1] if self.is_by_session else None
-                presentation.show(context, table, rows, self.plots.get(table.name), newest)
+                plot = self.plots.get(table.name)
+                presentation.show(context, table, rows, plot, newest, has_pictures=has_pictures)
                 yield dg.Output(rows, output_name=table.short_name)
                 spent = time.perf_counter() - started
                 night.say(f"{table.name:<22} {rows.frame.height:>10,} rows {len(asked):>6,} sessions {spent:6.1f} s")

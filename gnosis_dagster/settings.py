@@ -47,6 +47,8 @@ class Settings(BaseSettings):
         Folder with Python files of the user's own strategies; without it ``strategies`` in the home.
     peers
         Folder with the environments of other backtest engines; without it those that ``make peers`` makes.
+    pictures
+        False leaves the plots of materialisations away, which is a seventh of the time of a night.
     finbert
         Folder with a FinBERT model in ONNX form that scores texts; without it word lists do, and say so.
     lexicon
@@ -71,6 +73,7 @@ class Settings(BaseSettings):
     live: LiveConfiguration = Field(default_factory=LiveConfiguration)
     strategies: Path | None = None
     peers: Path | None = None
+    pictures: bool = True
     finbert: Path | None = None
     lexicon: Path | None = None
     grok: str | None = None

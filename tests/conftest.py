@@ -55,9 +55,13 @@ class Said:
 
 
 def _environment_of(home: Path, **settings: str) -> dict[str, str]:
-    """Return this process's environment with no other settings of the product than those given."""
+    """Return this process's environment with no other settings of the product than those given.
+
+    Pictures are looked at in the homes that tests share; elsewhere nights go without.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)}
-    return kept | {"GNOSIS_HOME": str(home), "COLUMNS": "200", "GNOSIS_PEERS": str(NO_PEERS)} | settings
+    ours = {"GNOSIS_HOME": str(home), "COLUMNS": "200", "GNOSIS_PEERS": str(NO_PEERS), "GNOSIS_PICTURES": "false"}
+    return kept | ours | settings
 
 
 def _run_gnosis(home: Path, *arguments: str, largest_file_bytes: int | None = None, **settings: str) -> Said:
@@ -97,7 +101,7 @@ def parquet_hashes() -> Callable[[Path], dict[str, str]]:
 
 
 def _made_home(folder: Path, first: str, last: str) -> Path:
-    said = _run_gnosis(folder, "run", "--from", first, "--to", last)
+    said = _run_gnosis(folder, "run", "--from", first, "--to", last, GNOSIS_PICTURES="true")
     assert said.status == 0, said.err
     return folder
 

@@ -30,7 +30,7 @@ FUNDS = ["EEM", "IWM", "QQQ", "SPY", "USO"]
 def gnosis(home: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GNOSIS", "DAGSTER"))}
     environment |= {"GNOSIS_HOME": str(home), "GNOSIS_PROVIDER": "files", "GNOSIS_FILES": str(folder)}
-    environment["GNOSIS_PEERS"] = str(NO_PEERS)
+    environment |= {"GNOSIS_PEERS": str(NO_PEERS), "GNOSIS_PICTURES": "false"}
     command = [sys.executable, "-m", "gnosis_dagster.cli", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

@@ -53,6 +53,7 @@ def test_every_setting_has_its_variable(monkeypatch, tmp_path):
         "GNOSIS_FIRST_SESSION": "2009-03-02",
         "GNOSIS_LAST_SESSION": "2009-03-31",
         "GNOSIS_MAX_SESSIONS_PER_RUN": "20",
+        "GNOSIS_PICTURES": "false",
         "GNOSIS_ALERT_WEBHOOK": "http://127.0.0.1:1/",
         "MLFLOW_TRACKING_URI": "http://127.0.0.1:2/",
     }
@@ -62,6 +63,7 @@ def test_every_setting_has_its_variable(monkeypatch, tmp_path):
     assert found.files == Path(values["GNOSIS_FILES"])
     assert (found.first_session, found.last_session) == (dt.date(2009, 3, 2), dt.date(2009, 3, 31))
     assert found.max_sessions_per_run == 20
+    assert not found.pictures
     assert (found.alert_webhook, found.mlflow_tracking_uri) == ("http://127.0.0.1:1/", "http://127.0.0.1:2/")
 
 
