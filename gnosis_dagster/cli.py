@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from rich.console import Console
 
-from gnosis_dagster import backtesting, training
+from gnosis_dagster import backtesting, ideas, training
 from gnosis_dagster.settings import Settings, SettingsFileError
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("--again", action="store_true", help="ask anew for what was received before")
     training.add_commands(commands)
     backtesting.add_command(commands)
+    ideas.add_command(commands)
     doctor = commands.add_parser("doctor", help="ask each live service once: status, delay, what to do")
     doctor.add_argument("services", nargs="*", help="services to ask (default: all that are configured)")
     sql = commands.add_parser("sql", help="run one SQL query on the published catalog")
@@ -379,6 +380,7 @@ _COMMANDS = {
     "train": training.train,
     "rollback": training.rollback,
     "backtest": backtesting.backtest,
+    "ideas": ideas.ideas,
     "doctor": _doctor,
     "sql": _sql,
     "tables": _tables,

@@ -36,7 +36,7 @@ def scores(ledger: pl.DataFrame, as_of: dt.datetime | None = None) -> pl.DataFra
     """Return the scores of all resolved ideas of a ledger.
 
     Brier score (Brier 1950) and log score of ``p_event``, skill ``1 - brier / brier_baseline``, the slope of Cox
-    (1958) of ``p_event`` and of ``p_raw``, the reliability curve, and the coverage of ``p_low`` to ``p_high``: the share
+    (1958) of ``p_event`` and of ``p_raw``, the reliability curve, and the coverage of ``p_low`` to ``p_high``: share
     of bins of about 50 ideas whose frequency lies in the mean interval, widened by what chance does to the frequency
     of so many ideas; 80 % is nominal. Intervals are 95 %: of scores and skill by the stationary bootstrap over sessions
     with blocks of the longest horizon, of frequencies Wilson's, of slopes from the Fisher information, both as if ideas
