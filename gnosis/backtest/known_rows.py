@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -42,6 +44,7 @@ class KnownRows:
         ends = runs["len"].cum_sum().to_list()
         self._spans = dict(zip(runs["value"].to_list(), zip([0, *ends[:-1]], ends, strict=True), strict=True))
         self._session_instants = by_session["known_at"].to_list()
+        self._values: dict[str, list[Any]] = {}
 
     def until(self, now: dt.datetime) -> pl.DataFrame:
         """Return the rows known by ``now``, in the order in which they became known."""
@@ -49,5 +52,19 @@ class KnownRows:
 
     def of_session(self, session: dt.date, now: dt.datetime) -> pl.DataFrame:
         """Return the rows of ``session`` known by ``now``."""
+        first, end = self._known_span(session, now)
+        return self._by_session[first:end]
+
+    def values_of_session(self, session: dt.date, now: dt.datetime, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return what :meth:`of_session` does as tuples of some columns, a hundred times quicker than as a frame."""
+        first, end = self._known_span(session, now)
+        return list(zip(*(self._column(name)[first:end] for name in columns), strict=True))
+
+    def _known_span(self, session: dt.date, now: dt.datetime) -> tuple[int, int]:
         first, end = self._spans.get(session, (0, 0))
-        return self._by_session[first : bisect_right(self._session_instants, now, first, end)]
+        return first, bisect_right(self._session_instants, now, first, end)
+
+    def _column(self, name: str) -> list[Any]:
+        if name not in self._values:
+            self._values[name] = self._by_session[name].to_list()
+        return self._values[name]

@@ -55,6 +55,7 @@ def metrics_rows(
     random_entry: RandomEntry | Insufficient | None = None,
     resamples: int = RESAMPLES,
     is_cut: bool = True,
+    only: str | None = None,
 ) -> pl.DataFrame:
     """Return the rows of ``backtests.metrics`` of one run.
 
@@ -79,6 +80,8 @@ def metrics_rows(
         0 makes no interval. Parts of a benchmark have none in any case.
     is_cut
         False leaves the parts of the run out.
+    only
+        The one series whose rows are wanted; None for all.
 
     Returns
     -------
@@ -110,7 +113,8 @@ def metrics_rows(
         )
 
     cuts = periods(sessions) if states is None else pl.concat([periods(sessions), _cuts(states)])
-    for series, account in accounts.items():
+    wanted = {series: account for series, account in accounts.items() if only in (None, series)}
+    for series, account in wanted.items():
         own, n = net_returns(account.equity), account.equity.height - 1
         beside = _beside_benchmark(own, held, cash) if series == "strategy" else {}
         benchmark = held if series == "strategy" else None
@@ -143,10 +147,12 @@ def metrics_frame(
     fills: pl.DataFrame,
     held_equity: pl.DataFrame,
     held_fills: pl.DataFrame,
+    *,
+    only: str | None = None,
 ) -> pl.DataFrame:
-    """Return the rows of the whole run that need no resampling: the strategy beside buy-and-hold."""
+    """Return the rows of the whole run that need no resampling: the strategy beside buy-and-hold, or one of them."""
     accounts = {"strategy": Account(equity, fills), "buy_and_hold": Account(held_equity, held_fills)}
-    return metrics_rows(run_key, accounts, seed=0, resamples=0, is_cut=False)
+    return metrics_rows(run_key, accounts, seed=0, resamples=0, is_cut=False, only=only)
 
 
 def net_returns(equity: pl.DataFrame) -> NDArray[np.float64] | None:

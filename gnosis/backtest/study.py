@@ -308,8 +308,8 @@ def _other_costs(name: str, desk: Desk, configuration: Configuration, result: Re
     first, parts = result.equity["session"][0], []
     for (scope, bucket), other in others.items():
         tried = desk.play(result.orders, replace(other, strategy=f"{name}: {OTHER_COSTS}"), first)
-        found = metrics_frame(result.run_key, tried.equity, tried.fills, tried.held_equity, tried.held_fills)
-        whole = found.filter(pl.col("series").cast(pl.String) == "strategy", pl.col("bucket") == "all")
+        accounts = (tried.equity, tried.fills, tried.held_equity, tried.held_fills)
+        whole = metrics_frame(result.run_key, *accounts, only="strategy")
         parts.append(whole.with_columns(scope=pl.lit(scope).cast(whole.schema["scope"]), bucket=pl.lit(bucket)))
     return pl.concat(parts)
 

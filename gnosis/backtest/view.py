@@ -157,6 +157,18 @@ class View:
         """
         return self._rows(name).of_session(self.session, self.now)
 
+    def today_values(self, name: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Return what :meth:`today` does as tuples of ``columns``: quicker, for decisions made thousands of times.
+
+        Raises
+        ------
+        UndeclaredTableError
+            For a table that the strategy does not declare.
+        polars.exceptions.ColumnNotFoundError
+            For a column that the table does not have.
+        """
+        return self._rows(name).values_of_session(self.session, self.now, columns)
+
     def _rows(self, name: str) -> KnownRows:
         if name not in self._tables:
             raise UndeclaredTableError(

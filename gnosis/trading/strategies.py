@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 
-import polars as pl
-
 from gnosis.backtest.strategy import Strategy, strategy
 from gnosis.backtest.view import View
 from gnosis.engines.regimes import AmplificationRegime, GammaRegime
@@ -30,8 +28,9 @@ def buy_and_hold(view: View) -> dict[str, float]:
 @strategy(reads=("trades.ideas",))
 def model_long_flat_short(view: View) -> dict[str, float]:
     """The published ideas: long, flat or short by the model, at their own size."""
-    ideas = view.today("trades.ideas").filter(pl.col("symbol").is_in(view.symbols))
-    return dict(ideas.select("symbol", "target_weight").iter_rows())
+    universe = set(view.symbols)
+    ideas = view.today_values("trades.ideas", "symbol", "target_weight")
+    return {symbol: weight for symbol, weight in ideas if symbol in universe}
 
 
 @strategy(reads=("engines.elasticity",), grid={"expansion_share": (0.0, 0.5, 1.0), "squeeze_share": (-0.5, 0.0, 0.5)})
@@ -60,7 +59,7 @@ def range_or_trend(view: View, *, entry_deviations: float = 1.0, trend_amplifica
     Momentum is the return over its own deviation (``tech_momentum_zscore``); within ``entry_deviations`` there is no
     position. From ``trend_amplification`` on the move is followed.
     """
-    momentum = dict(view.today("features.technical").select("symbol", "tech_momentum_zscore").iter_rows())
+    momentum = dict(view.today_values("features.technical", "symbol", "tech_momentum_zscore"))
     share = 1 / len(view.symbols)
     weights = {}
     for symbol, (amplification, regime) in _states(view, "amplification", "amplification_regime").items():
@@ -88,10 +87,11 @@ def placebo(view: View, *, seed: int = 0) -> dict[str, float]:
 def _states(view: View, *columns: str) -> dict[str, tuple]:
     """Return the columns of today's elasticity by symbol of the universe, without rows that lack one of them."""
     universe = set(view.symbols)
-    rows = view.today("engines.elasticity").select("symbol", "sign_convention", *columns)
     return {
         symbol: tuple(values)
-        for symbol, convention, *values in rows.iter_rows()
+        for symbol, convention, *values in view.today_values(
+            "engines.elasticity", "symbol", "sign_convention", *columns
+        )
         if convention == MARKET_CONVENTION and symbol in universe and None not in values
     }
 

@@ -168,10 +168,14 @@ def test_declared_tables_are_served_as_far_as_they_are_known(bars: pl.DataFrame)
         """Look."""
         seen.append((view.table("features.test").height, view.today("features.test").height))
         assert view.table("features.test")["known_at"].max() <= view.now
+        columns = ("value", "symbol")
+        assert view.today_values("features.test", *columns) == view.today("features.test").select(columns).rows()
         with pytest.raises(LookAheadError):
             view.table("features.test", dt.date(2030, 1, 2))
         with pytest.raises(UndeclaredTableError, match=r"found 'features\.other'"):
             view.today("features.other")
+        with pytest.raises(UndeclaredTableError, match=r"found 'features\.other'"):
+            view.today_values("features.other", "value")
         return {}
 
     run(bars, look, FREE, tables={"features.test": rows})

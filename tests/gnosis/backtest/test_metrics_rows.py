@@ -240,6 +240,8 @@ def test_figures_without_resampling_are_the_same(rows) -> None:
     both = quick.join(rows, on=keys, suffix="_full")
     assert both.height == quick.height
     assert both["value"].equals(both["value_full"], null_equal=True)
+    alone = metrics_frame(RUN_KEY, strategy.equity, strategy.fills, held.equity, held.fills, only="strategy")
+    assert alone.equals(quick.filter(pl.col("series") == "strategy"))
 
 
 @pytest.mark.parametrize(

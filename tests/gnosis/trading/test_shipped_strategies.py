@@ -29,8 +29,8 @@ class SmallView:
     resting_orders: list = field(default_factory=list)
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
 
-    def today(self, name: str) -> pl.DataFrame:
-        return self.tables[name]
+    def today_values(self, name: str, *columns: str) -> list[tuple]:
+        return self.tables[name].select(columns).rows()
 
 
 def states(**columns: list) -> pl.DataFrame:
