@@ -81,6 +81,12 @@ def sessions_between(first: dt.date, last: dt.date, exchange: str = "XNYS") -> l
     return schedule(exchange).filter(pl.col("session").is_between(first, last))["session"].to_list()
 
 
+@lru_cache(maxsize=4)
+def _positions(exchange: str) -> dict[dt.date, int]:
+    """Return the number of each session, for questions that are asked thousands of times a night."""
+    return {session: number for number, session in enumerate(schedule(exchange)["session"])}
+
+
 def require_session(day: dt.date | str, exchange: str = "XNYS") -> dt.date:
     """Return ``day`` as a date, or raise when the exchange had no session on it.
 
@@ -99,9 +105,9 @@ def require_session(day: dt.date | str, exchange: str = "XNYS") -> dt.date:
         date = day if isinstance(day, dt.date) else dt.date.fromisoformat(day)
     except ValueError as error:
         raise UnknownSessionError(f"expected a session as YYYY-MM-DD, found {day!r}") from error
-    known = schedule(exchange)["session"]
-    if known.is_in([date]).any():
+    if date in _positions(exchange):
         return date
+    known = schedule(exchange)["session"]
     first, last = known[0], known[-1]
     if not first <= date <= last:
         raise UnknownSessionError(f"expected a session of {exchange} between {first} and {last}, found {date}")
@@ -118,7 +124,7 @@ def is_session(day: dt.date, exchange: str = "XNYS") -> bool:
     >>> is_session(dt.date(2012, 10, 29)), is_session(dt.date(2012, 10, 31))
     (False, True)
     """
-    return bool((schedule(exchange)["session"] == day).any())
+    return day in _positions(exchange)
 
 
 def shift_session(day: dt.date, by: int, exchange: str = "XNYS") -> dt.date:
@@ -131,7 +137,7 @@ def shift_session(day: dt.date, by: int, exchange: str = "XNYS") -> dt.date:
     """
     require_session(day, exchange)
     known = schedule(exchange)["session"]
-    position = int(known.search_sorted(day)) + by
+    position = _positions(exchange)[day] + by
     if not 0 <= position < len(known):
         raise UnknownSessionError(f"the calendar of {exchange} ends before {by} sessions from {day}")
     return known[position]
