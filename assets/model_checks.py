@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 
 import polars as pl
 
@@ -31,13 +33,29 @@ def _ambiguous_share(stored: Stored) -> Finding:
     )
 
 
-def _trained_before_tested(stored: Stored) -> Finding:
-    rows = stored.rows.select(
-        late=(pl.col("train_last") >= pl.col("test_first")).sum(), rows=pl.len(), purged=pl.col("n_purged").sum()
-    ).collect()
-    late, n_rows, purged = rows.row(0)
+def _outcomes_known_before_the_test(stored: Stored) -> Finding:
+    """The rows of each fold are those whose outcome was known before its test block, counted anew from the data set."""
+    folds = stored.rows.select("horizon_bars", "fold", "train_first", "train_last", "test_first", "n_train", "n_purged")
+    dataset = stored.lake.scan("models.dataset")
+    decided = dataset.group_by("horizon_bars", test_first="session").agg(pl.col("as_of").min().alias("tested_from"))
+    labelled = dataset.filter(pl.col("y_dir").is_not_null()).select(
+        "horizon_bars", "session", known=pl.max_horizontal("t1", "label_known_at")
+    )
+    within = pl.col("session").is_between("train_first", "train_last") & (pl.col("known") < pl.col("tested_from"))
+    counted = (
+        folds.join(decided, on=["horizon_bars", "test_first"], how="left")
+        .join(labelled, on="horizon_bars", how="left")
+        .group_by("horizon_bars", "fold", "n_train", "n_purged", overlaps=pl.col("train_last") >= pl.col("test_first"))
+        .agg(n_known=within.sum())
+        .collect()
+    )
+    wrong = counted.filter(pl.col("overlaps") | (pl.col("n_known") != pl.col("n_train"))).sort("horizon_bars", "fold")
+    purged = int(counted["n_purged"].sum())
+    named = [f"fold {row['fold']}: {row['n_train']} rows, {row['n_known']} known" for row in wrong.to_dicts()[:5]]
     return Finding(
-        late == 0, f"{n_rows} folds, {purged} rows purged, {late} overlap", {"folds": n_rows, "purged": purged}
+        wrong.is_empty(),
+        f"{counted.height} folds, {purged} rows purged, with rows whose outcome was not known: {named or 'none'}",
+        {"folds": counted.height, "purged": purged},
     )
 
 
@@ -110,6 +128,26 @@ def _sums_to_one(stored: Stored) -> Finding:
     )
 
 
+def _features_as_stored(stored: Stored) -> Finding:
+    """Predictions answered the feature rows that the lake keeps, and are known no earlier than those."""
+    from gnosis.learning.matrix import as_array, feature_row_sha256, feature_rows
+
+    rows = stored.rows.select("session", "symbol", "known_at", "feature_row_sha256").collect()
+    sessions = rows["session"].unique()
+    matrix = stored.lake.scan("features.matrix").filter(pl.col("session").is_in(sessions.implode())).collect()
+    matrix = feature_rows(matrix)
+    hashes = pl.Series("stored_sha256", feature_row_sha256(as_array(matrix)), dtype=pl.String)
+    beside = matrix.select("session", "symbol", stored_at="known_at").with_columns(hashes)
+    both = rows.join(beside, on=["session", "symbol"], how="left")
+    other = both.filter(pl.col("feature_row_sha256").ne_missing(pl.col("stored_sha256"))).height
+    early = both.filter(pl.col("known_at") < pl.col("stored_at")).height
+    return Finding(
+        other + early == 0,
+        f"{both.height} predictions, {other} of other features than those stored, {early} known before their features",
+        {"compared": both.height},
+    )
+
+
 def _no_alarm(stored: Stored) -> Finding:
     alarmed = stored.rows.filter(pl.col("verdict") == "alarm").select("feature").collect()["feature"].to_list()
     return Finding(
@@ -133,6 +171,26 @@ def _state_named(stored: Stored) -> Finding:
     )
 
 
+def _documents_verify(stored: Stored) -> Finding:
+    """Every row says what its document says, and the gates of a promotion are stored and passed (L-11.4)."""
+    gates = stored.lake.read("models.gates", columns=["document_sha256", "passed"])
+    faults = []
+    rows = stored.rows.collect()
+    for row in rows.iter_rows(named=True):
+        content, number = json.loads(row["document"]), row["decision_number"]
+        if hashlib.sha256(row["document"].encode()).hexdigest() != row["document_sha256"]:
+            faults.append(f"the document of decision {number} has another hash")
+        told = (content["decision"], content["partition"], content["horizon_bars"], content["head"])
+        if told != (row["decision"], row["session"].isoformat(), row["horizon_bars"], row["head"]):
+            faults.append(f"decision {number} is not that of its document")
+        if row["decision"] == "rollback":
+            continue
+        own = gates.filter(pl.col("document_sha256") == row["document_sha256"])["passed"].to_list()
+        if sorted(own) != sorted(gate["pass"] for gate in content["gates"]):
+            faults.append(f"the gates of decision {number} are not those of its document")
+    return Finding(not faults, f"{rows.height} decisions with their documents, faults: {faults[:5] or 'none'}")
+
+
 def _decided_by_all_gates(stored: Stored) -> Finding:
     wrong = stored.rows.filter((pl.col("decision") == "promote") & pl.col("failed_gates").is_not_null()).collect()
     return Finding(wrong.is_empty(), f"{wrong.height} versions promoted although a gate failed")
@@ -145,7 +203,13 @@ LABELS = (
     ),
     COMES_OUT_AGAIN,
 )
-FOLDS = (TableCheck("train_before_test", "No training row reaches into its test block.", _trained_before_tested),)
+FOLDS = (
+    TableCheck(
+        "train_before_test",
+        "The outcome of every training row was known before its test block began.",
+        _outcomes_known_before_the_test,
+    ),
+)
 TRAINED = (
     TableCheck("baselines_fitted", "Every model stands beside its baselines.", _baselines_fitted),
     TableCheck("calibrated_apart", "Calibrators never saw a row that their model was fitted to.", _calibrated_apart),
@@ -160,7 +224,16 @@ EVALUATION = (
     TableCheck("baselines_present", "Every score stands beside all baselines of its head.", _baselines_scored),
     TableCheck("not_too_good", "No score is so good that a leak is likelier than skill.", _not_too_good),
 )
-PREDICTIONS = (TableCheck("sums_to_one", "Probabilities of a row sum to one.", _sums_to_one),)
+PREDICTIONS = (
+    TableCheck("sums_to_one", "Probabilities of a row sum to one.", _sums_to_one),
+    TableCheck(
+        "features_as_stored",
+        "Predictions answered the stored feature rows and are known no earlier. A warning: what was published stays "
+        "when features are made anew.",
+        _features_as_stored,
+        is_blocking=False,
+    ),
+)
 FEATURE_REPORT = (
     TableCheck(
         "no_feature_too_good",
@@ -180,4 +253,7 @@ DRIFT = (
         is_blocking=False,
     ),
 )
-PROMOTION = (TableCheck("gates_decide", "No version was promoted that failed a gate.", _decided_by_all_gates),)
+PROMOTION = (
+    TableCheck("gates_decide", "No version was promoted that failed a gate.", _decided_by_all_gates),
+    TableCheck("documents_verify", "Every decision is that of its document and its gates.", _documents_verify),
+)

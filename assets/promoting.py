@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PROMOTE_TAG = "gnosis/promote"
 ROLLBACK_TAG = "gnosis/rollback"
 """Its value is the reason."""
+REJECT_TAG = "gnosis/reject"
+"""Its value is why a person rejects the newest model, whatever its gates say."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,24 @@ def promote(night: Night, horizon: int) -> dict[str, TableRows]:
     ----------
     night
         Its tag ``gnosis/promote: true`` puts the newest published model through the gates, ``gnosis/rollback: reason``
-        makes the previous champion the champion again. Without either nothing is judged; aliases that the registry
-        does not show yet are shown.
+        makes the previous champion the champion again, ``gnosis/reject: reason`` judges the newest model and rejects
+        it whatever the gates say, now and later. Without any of them nothing is judged; aliases that the registry does
+        not show yet are shown.
     horizon
         In sessions.
 
     Raises
     ------
     dagster.Failure
-        When there is no champion to return to, or a later decision exists; a retry does not help.
+        When there is no champion to return to, no challenger to reject, no reason, or a later decision exists; a retry
+        does not help.
     """
     stored = _Decided(night.stored(), night.stored("models.gates"))
     try:
         if ROLLBACK_TAG in night.tags:
             decided = _rolled_back(night, stored, horizon)
+        elif REJECT_TAG in night.tags:
+            decided = _judged(night, stored, horizon, rejection=_reason(night, REJECT_TAG, "reject"))
         elif night.tags.get(PROMOTE_TAG) == "true":
             decided = _judged(night, stored, horizon)
         else:
@@ -71,13 +77,7 @@ def promote(night: Night, horizon: int) -> dict[str, TableRows]:
 
 
 def _rolled_back(night: Night, stored: _Decided, horizon: int) -> _Decided:
-    reason = night.tags[ROLLBACK_TAG].strip()
-    if not reason:
-        raise dg.Failure(
-            f"models.promotion: expected a reason as the value of the tag {ROLLBACK_TAG}, found none; start it with "
-            "`gnosis rollback --reason ...`",
-            allow_retries=False,
-        )
+    reason = _reason(night, ROLLBACK_TAG, "rollback")
     last = _last_decision(stored.promotion, horizon)
     if last is not None and last["decision"] == "rollback" and last["session"] == night.last:
         document = json.loads(last["document"])
@@ -98,11 +98,27 @@ def _rolled_back(night: Night, stored: _Decided, horizon: int) -> _Decided:
     return _Decided(pl.concat([stored.promotion, row]), stored.gates, shown)
 
 
-def _judged(night: Night, stored: _Decided, horizon: int) -> _Decided:
+def _reason(night: Night, tag: str, command: str) -> str:
+    reason = night.tags[tag].strip()
+    if not reason:
+        raise dg.Failure(
+            f"models.promotion: expected a reason as the value of the tag {tag}, found none; start it with "
+            f"`gnosis {command} --reason ...`",
+            allow_retries=False,
+        )
+    return reason
+
+
+def _judged(night: Night, stored: _Decided, horizon: int, rejection: str | None = None) -> _Decided:
     last = _last_decision(stored.promotion, horizon)
     champion = None if last is None else last["champion"]
     model = candidate_of(night.read_all("models.trained"), horizon)
-    spared = _why_not(model, stored.promotion, last, night, horizon)
+    if rejection is not None and model is not None and model["model_version"] == champion:
+        raise PromotionError(
+            f"expected a challenger to reject, found the champion {champion}; "
+            "`gnosis rollback --reason ...` returns to the one before it"
+        )
+    spared = _why_not(model, stored.promotion, last, night, horizon, is_rejected=rejection is not None)
     if model is None or spared:
         night.say(f"models.promotion: {spared}")
         return stored
@@ -110,13 +126,19 @@ def _judged(night: Night, stored: _Decided, horizon: int) -> _Decided:
     opening = open_vault(case)
     evidence = gather(case)
     decided = decide(
-        stored.promotion, evidence, candidate=case.version, session=night.last, synthetic=case.is_synthetic
+        stored.promotion,
+        evidence,
+        candidate=case.version,
+        session=night.last,
+        synthetic=case.is_synthetic,
+        rejection=rejection,
     )
     night.ledger.finish(opening)
     openings = vault_openings(night.ledger.rows(), case.family)
     row = decided.promotion.row(0, named=True)
     failed = row["failed_gates"]
-    night.say(f"models.promotion: {row['decision']} {case.version}" + (f", failed: {failed}" if failed else ""))
+    told = [f"failed: {failed}"] * bool(failed) + [f"by a person: {rejection}"] * (rejection is not None)
+    night.say(", ".join([f"models.promotion: {row['decision']} {case.version}", *told]))
     shown = {
         "decision": row["decision"],
         "candidate": case.version,
@@ -142,7 +164,13 @@ def candidate_of(trained: pl.DataFrame, horizon: int) -> dict[str, Any] | None:
 
 
 def _why_not(
-    model: dict[str, Any] | None, promotion: pl.DataFrame, last: dict[str, Any] | None, night: Night, horizon: int
+    model: dict[str, Any] | None,
+    promotion: pl.DataFrame,
+    last: dict[str, Any] | None,
+    night: Night,
+    horizon: int,
+    *,
+    is_rejected: bool,
 ) -> str | None:
     """Return why the newest model is not judged; None when it is."""
     if model is None:
@@ -153,14 +181,17 @@ def _why_not(
     if last is not None and last["decision"] == "rollback" and version == last["previous"]:
         reason = json.loads(last["document"])["reason"]
         return f"{version} is not judged again, because it was rolled back: {reason}; a newer model will be"
-    before = promotion.filter(
+    judged = promotion.filter(
         (pl.col("horizon_bars") == horizon)
         & (pl.col("head") == HEAD)
         & (pl.col("model_version") == version)
-        & (pl.col("session") == night.last)
         & (pl.col("decision") != "rollback")
     )
-    if before.height:
+    for text in judged["document"]:
+        if reason := json.loads(text)["rejected_by_a_person"]:
+            return f"{version} is not judged again, because a person rejected it: {reason}; a newer model will be"
+    before = judged.filter(pl.col("session") == night.last)
+    if before.height and not is_rejected:
         return f"{version} was judged as of {night.last} before: {before['decision'][0]}"
     return None
 

@@ -378,6 +378,7 @@ _COMMANDS = {
     "run": _run,
     "fetch": _fetch,
     "train": training.train,
+    "reject": training.reject,
     "rollback": training.rollback,
     "backtest": backtesting.backtest,
     "ideas": ideas.ideas,

@@ -20,6 +20,7 @@ from jobs.nightly import (
     history_job,
     nightly_job,
     nightly_schedule,
+    rejection_job,
     rollback_job,
     training_job,
     training_schedule,
@@ -82,7 +83,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     home = str(settings.home)
     return dg.Definitions(
         assets=build_assets(session_partitions(settings), own_strategies(settings), has_pictures=settings.pictures),
-        jobs=[nightly_job, history_job, training_job, rollback_job, backtesting_job, capture_job],
+        jobs=[nightly_job, history_job, training_job, rollback_job, rejection_job, backtesting_job, capture_job],
         schedules=[nightly_schedule, training_schedule, backtesting_schedule, capture_schedule],
         sensors=[failed_run, missing_session, drifted_model],
         resources={

@@ -1,4 +1,4 @@
-"""Training and rolling back by hand: the same Dagster jobs that the schedule and the UI start."""
+"""Training, rejecting and rolling back by hand: the same Dagster jobs that the schedule and the UI start."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``train`` and ``rollback`` to the command line."""
+    """Add ``train``, ``reject`` and ``rollback`` to the command line."""
     train = commands.add_parser("train", help="tune and train every family for the folds that are due, then the gates")
     train.add_argument("--trials", type=_trials, default=0, metavar="N", help="configurations per study (default none)")
     train.add_argument("--nightly-families", action="store_true", help="only the families that a night fits")
     train.add_argument("--no-gates", action="store_true", help="train without judging the newest version")
+    reject = commands.add_parser("reject", help="reject the newest model for good, whatever its gates say")
+    reject.add_argument("--reason", required=True, help="why; kept in the document of the decision")
     rollback = commands.add_parser("rollback", help="make the previous champion the champion again")
     rollback.add_argument("--reason", required=True, help="why; kept in the document of the decision")
 
@@ -46,6 +48,14 @@ def train(options: argparse.Namespace, settings: Settings, console: Console) -> 
         PROMOTE_TAG: str(not options.no_gates).lower(),
     }
     return _run(settings, console, TRAINING, tags)
+
+
+def reject(options: argparse.Namespace, settings: Settings, console: Console) -> int:
+    """Run the rejection job."""
+    from assets.promoting import REJECT_TAG
+    from jobs.nightly import REJECTION
+
+    return _run(settings, console, REJECTION, {REJECT_TAG: options.reason})
 
 
 def rollback(options: argparse.Namespace, settings: Settings, console: Console) -> int:

@@ -11,6 +11,7 @@ NIGHTLY = "nightly"
 HISTORY = "history"
 TRAINING = "training"
 ROLLBACK = "rollback"
+REJECTION = "rejection"
 BACKTESTING = "backtesting"
 HISTORY_SESSIONS = max(feature.lookback_sessions for feature in FEATURES) + 5
 HISTORY_TABLES = (
@@ -95,12 +96,22 @@ backtesting_job = dg.define_asset_job(
     tags=BACKTESTING_TAGS,
 )
 
+DECISIONS = keys_of(("models.promotion", "models.gates")) | dg.AssetSelection.assets(dg.AssetKey(["catalog"]))
 rollback_job = dg.define_asset_job(
     ROLLBACK,
-    selection=keys_of(("models.promotion", "models.gates")) | dg.AssetSelection.assets(dg.AssetKey(["catalog"])),
+    selection=DECISIONS,
     description="Makes the previous champion the champion again, for the reason in the run tag gnosis/rollback.",
     executor_def=dg.in_process_executor,
     tags={"gnosis/rollback": ""},
+)
+
+rejection_job = dg.define_asset_job(
+    REJECTION,
+    selection=DECISIONS,
+    description="Judges the newest model and rejects it whatever its gates say, for the reason in the run tag "
+    "gnosis/reject; it is not judged again.",
+    executor_def=dg.in_process_executor,
+    tags={"gnosis/reject": ""},
 )
 
 

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from assets import gates_of_data, models, promoting, proofs
+from assets.checks import Stored
 from assets.gate_evidence import calibrated, sha256_of_frame
 from assets.gates_of_data import drawn_pairs, green_checks, proofs_of, proven_features
 from assets.gates_of_serving import latency, parity
@@ -278,6 +279,78 @@ def test_a_promoted_version_stays_for_the_way_back_and_one_that_is_gone_is_named
     ) as gone:
         promote(desk.night(rollback="it lost"), HORIZON)
     assert not gone.value.allow_retries
+
+
+def test_a_person_rejects_a_passing_challenger_for_good(desk, approved):
+    trained = without_newest(desk)
+    desk.store(promote(desk.night(promote="true"), HORIZON))
+    with pytest.raises(dg.Failure, match="expected a challenger to reject, found the champion"):
+        promote(desk.night(reject="no"), HORIZON)
+    desk.lake.write("models.trained", trained, None, "run")
+    desk.store(promote(desk.night(reject=" hours have changed "), HORIZON))
+    old, new = versions(desk)[-2:]
+    last = desk.lake.read("models.promotion").sort("decision_number").row(-1, named=True)
+    assert (last["decision"], last["model_version"], last["champion"], last["failed_gates"]) == (
+        "reject",
+        new,
+        old,
+        None,
+    )
+    assert json.loads(last["document"])["rejected_by_a_person"] == "hours have changed"
+    for tags in ({"promote": "true"}, {"reject": "again"}):
+        assert promote(desk.night(**tags), HORIZON)["models.promotion"].frame.height == 2
+        assert "because a person rejected it: hours have changed" in desk.said[-1]
+    with pytest.raises(dg.Failure, match="expected a reason as the value of the tag gnosis/reject"):
+        promote(desk.night(reject=" "), HORIZON)
+
+
+def look_at(desk, asset, name, checked):
+    table = TABLES[name]
+    (check,) = [check for check in asset.own_checks[name] if check.name == checked]
+    return check.look(Stored(table, desk.lake, desk.lake.scan(name), None))
+
+
+def test_a_decision_is_that_of_its_document_and_its_gates(desk, approved):
+    desk.store(promote(desk.night(promote="true"), HORIZON))
+    decided, gates = desk.lake.read("models.promotion"), desk.lake.read("models.gates")
+
+    def verified():
+        return look_at(desk, models.promotion, "models.promotion", "documents_verify")
+
+    assert verified().passed
+    for column, value in (("document_sha256", "0" * 64), ("decision", "reject"), ("session", dt.date(2024, 1, 2))):
+        changed = decided.with_columns(pl.lit(value).cast(decided.schema[column]).alias(column))
+        desk.lake.write("models.promotion", changed, None, "test")
+        assert not verified().passed, column
+    desk.lake.write("models.promotion", decided, None, "test")
+    desk.lake.write("models.gates", gates.with_columns(passed=~pl.col("passed")), None, "test")
+    assert "gates of decision 1 are not those" in verified().finding
+
+
+def test_a_fold_with_a_row_whose_outcome_was_not_known_is_found(desk):
+    folds = desk.lake.read("models.folds")
+
+    def counted():
+        return look_at(desk, models.folds, "models.folds", "train_before_test")
+
+    assert counted().passed and counted().figures["purged"] > 0
+    longer = folds.with_columns(pl.col("n_train") + 1)
+    desk.lake.write("models.folds", longer, None, "test")
+    assert not counted().passed
+    desk.lake.write("models.folds", folds.with_columns(train_last=pl.col("test_first")), None, "test")
+    assert not counted().passed
+
+
+def test_predictions_of_other_features_than_those_stored_are_found(desk):
+    def compared():
+        return look_at(desk, models.predictions, "models.predictions", "features_as_stored")
+
+    assert compared().passed and compared().figures["compared"] == 6 * N_SYMBOLS
+    matrix = desk.lake.read("features.matrix")
+    day = desk.lake.sessions("models.predictions")[-1]
+    other = matrix.filter(pl.col("session") == day).with_columns(pl.col(FEATURE_NAMES[0]).fill_null(0.0) + 0.25)
+    desk.lake.write("features.matrix", other, [day], "test")
+    assert f"{N_SYMBOLS} of other features" in compared().finding
 
 
 def test_a_rollback_needs_a_champion_before_and_a_reason(desk):
