@@ -6,13 +6,13 @@ from types import ModuleType
 
 import dagster as dg
 
-from assets import backtests, engines, features, greeks, models, raw, reconciliation, strategies, trades
+from assets import backtests, calibration, engines, features, greeks, models, raw, reconciliation, strategies, trades
 from assets.catalog import catalog
 from assets.table_asset import TableAsset, declared_in
 from resources.strategy_files import StrategyFolder
 
 NO_STRATEGIES = StrategyFolder()
-ROOMS: tuple[ModuleType, ...] = (raw, greeks, engines, features, models, trades, backtests, reconciliation)
+ROOMS: tuple[ModuleType, ...] = (raw, greeks, engines, features, models, trades, calibration, backtests, reconciliation)
 
 
 def table_assets(own: StrategyFolder = NO_STRATEGIES) -> list[TableAsset]:

@@ -84,7 +84,7 @@ class Night:
     feedback
         Tables that it declared to read as earlier runs left them, because they are made from its own rows.
     made
-        Sessions that the run has made before these, and the asset's rows of them, which are not stored yet.
+        Sessions that the run has made before these, and the rows of them by table, which are not stored yet.
     peers
         Other backtest engines; None outside a run of Dagster, through which they are started.
     """
@@ -101,7 +101,7 @@ class Night:
     tags: Mapping[str, str] = field(default_factory=dict)
     scoring: Scoring = field(default_factory=Scoring)
     peers: PeerEngines | None = None
-    made: tuple[tuple[dt.date, ...], pl.DataFrame] | None = None
+    made: tuple[tuple[dt.date, ...], Mapping[str, pl.DataFrame]] | None = None
     feedback: frozenset[str] = frozenset()
 
     @property
@@ -171,9 +171,24 @@ class Night:
         stored = rows.filter(pl.col("session") < self.first).collect()
         if self.made is None:
             return stored
-        sessions, made = self.made
-        made = made.filter(pl.col("session") >= self.session_before(lookback)).select(stored.columns)
+        sessions, tables = self.made
+        made = tables[self.table].filter(pl.col("session") >= self.session_before(lookback)).select(stored.columns)
         return pl.concat([stored.filter(~pl.col("session").is_in(sessions)), made])
+
+    def past(self, table: str) -> pl.DataFrame:
+        """Return the rows of a table that the asset makes, of every session up to the last but those to make.
+
+        Raises
+        ------
+        UndeclaredReadError
+            When the asset does not declare the table as its feedback.
+        """
+        stored = self._lake_of(table).read(table, last=self.last)
+        if self.made is None:
+            return stored.filter(~pl.col("session").is_in(self.sessions))
+        sessions, tables = self.made
+        kept = stored.filter(~pl.col("session").is_in((*self.sessions, *sessions)))
+        return pl.concat([kept, tables[table].select(stored.columns)])
 
     def last_rows(self, by: str) -> pl.DataFrame:
         """Return the last stored row before this night of each value of ``by``, of the table in the making."""

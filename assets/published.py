@@ -12,28 +12,34 @@ from resources.lake.errors import CorruptFileError, LakeError, MigrationNeededEr
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from assets.night import Night
 
 
-def published(night: Night, name: str, *, may_lose: bool) -> tuple[pl.DataFrame, tuple[dt.date, ...]]:
-    """Return the stored rows of the sessions to make, and the sessions that have none.
+def published(
+    night: Night, names: Sequence[str], *, may_lose: bool
+) -> tuple[dict[str, pl.DataFrame], tuple[dt.date, ...]]:
+    """Return the stored rows of the sessions to make, by table, and the sessions of which the first table has none.
 
-    What cannot be read is an error, or counts as not stored when it ``may_lose``: month by month, so that one damaged
-    file takes no readable row with it.
+    Tables that are made together are published together: of a session to make anew no row of another is kept. What
+    cannot be read is an error, or counts as not stored when it ``may_lose``: month by month, so that one damaged file
+    takes no readable row with it.
     """
-    stored = set(night.lake.sessions(name))
+    stored = set(night.lake.sessions(names[0]))
     months = [list(days) for _, days in itertools.groupby(night.sessions, key=lambda day: (day.year, day.month))]
-    kept: list[pl.DataFrame] = []
-    for days in months if may_lose else [list(night.sessions)]:
-        try:
-            kept.append(night.only(night.lake.read(name, first=days[0], last=days[-1])))
-        except (CorruptFileError, MigrationNeededError) as error:
-            if not may_lose:
+    kept: dict[str, list[pl.DataFrame]] = {name: [night.lake.table(name).empty()] for name in names}
+    for name in names:
+        for days in months if may_lose else [list(night.sessions)]:
+            try:
+                kept[name].append(night.only(night.lake.read(name, first=days[0], last=days[-1])))
+            except (CorruptFileError, MigrationNeededError) as error:
+                if not may_lose:
+                    raise dg.Failure(f"{name}: {error}", allow_retries=False) from error
+                night.warn(f"{name}: {error}; made anew, as this run was asked to")
+                stored -= set(days)
+            except LakeError as error:
                 raise dg.Failure(f"{name}: {error}", allow_retries=False) from error
-            night.warn(f"{name}: {error}; made anew, as this run was asked to")
-            stored -= set(days)
-        except LakeError as error:
-            raise dg.Failure(f"{name}: {error}", allow_retries=False) from error
     todo = tuple(session for session in night.sessions if session not in stored)
-    return pl.concat(kept) if kept else night.lake.table(name).empty(), todo
+    is_kept = ~pl.col("session").is_in(todo)
+    return {name: pl.concat(parts).filter(is_kept) for name, parts in kept.items()}, todo

@@ -169,17 +169,18 @@ class TableAsset:
         is_demanded = night.tags.get(REPUBLISH_TAG) == "true"
         if not table.is_published_once or (is_demanded and not table.is_append_only):
             return self.made(night)
-        kept, todo = published(night, table.name, may_lose=is_demanded)
-        if is_demanded and kept.height:
+        kept, todo = published(night, [table.name for table in self.tables], may_lose=is_demanded)
+        n_kept = kept[table.name].height
+        if is_demanded and n_kept:
             night.warn(
-                f"{table.name}: expected nothing to replace, found {kept.height:,} published rows; they are kept, "
+                f"{table.name}: expected nothing to replace, found {n_kept:,} published rows; they are kept, "
                 "because what was published is never replaced: --republish replaces predictions only"
             )
         if not todo:
             night.say(f"{table.name}: published before, kept as it is")
-            return {table.name: TableRows(kept)}
-        new = self.made(replace(night, sessions=todo))[table.name]
-        return {table.name: replace(new, frame=pl.concat([kept, new.frame]))}
+            return {name: TableRows(rows) for name, rows in kept.items()}
+        new = self.made(replace(night, sessions=todo))
+        return {name: replace(rows, frame=pl.concat([kept[name], rows.frame])) for name, rows in new.items()}
 
     def made(self, night: Night) -> dict[str, TableRows]:
         """Return the rows of each table, those of every session from what its own night knew.
@@ -199,15 +200,19 @@ class TableAsset:
     def in_parts(self, night: Night) -> dict[str, TableRows]:
         """Return the rows of :meth:`made` and leave errors as they are."""
         parts: list[dict[str, TableRows]] = []
-        done: tuple[tuple[dt.date, ...], pl.DataFrame] | None = None
+        done: tuple[tuple[dt.date, ...], Mapping[str, pl.DataFrame]] | None = None
         for part in night.split_at_restatements():
             made = self.make(replace(part, made=done))
             by_name = made if isinstance(made, Mapping) else {night.table: made}
             parts.append(
                 {name: rows if isinstance(rows, TableRows) else TableRows(rows) for name, rows in by_name.items()}
             )
-            frame = parts[-1][night.table].frame
-            done = (part.sessions, frame) if done is None else (done[0] + part.sessions, pl.concat([done[1], frame]))
+            before, frames = done or ((), {})
+            frames = {
+                name: pl.concat([frames[name], rows.frame] if name in frames else [rows.frame])
+                for name, rows in parts[-1].items()
+            }
+            done = (before + part.sessions, frames)
         return {name: _together([part[name] for part in parts]) for name in parts[0]}
 
     def _check_results(self, table: Table, night: Night) -> Iterator[dg.AssetCheckResult]:

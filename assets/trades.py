@@ -1,26 +1,55 @@
-"""The trades room: ideas for the next open, published once."""
+"""The trades room: ideas for the next open with everything behind them, published once."""
 
 from __future__ import annotations
 
 import polars as pl
 
+from assets import trade_checks as checks
 from assets.night import Night
 from assets.plots import trades as plots
 from assets.table_asset import table_asset
-from gnosis import trading
+from gnosis.trading.policy_inputs import READS
+
+MADE = (
+    "trades.ideas",
+    "trades.policy_votes",
+    "trades.compositions",
+    "trades.simulations",
+    "trades.legs",
+    "trades.lineage",
+)
+PAST = ("trades.policy_votes", "trades.compositions", "trades.ideas")
+WITH_HISTORY = ("engines.elasticity", "engines.sentiment")
+KEPT = ("session", "symbol", "known_at", "provider", "synthetic")
 
 
 @table_asset(
-    "trades.ideas",
-    reads=("models.predictions", "engines.elasticity", "raw.equity_bars"),
-    plots=plots.sides,
+    *MADE,
+    reads=("models.predictions", *READS, "models.labels", "raw.equity_bars", "raw.option_quotes"),
+    feedback=PAST,
+    plots={"trades.ideas": plots.sides, "trades.compositions": plots.contributions},
+    own_checks=checks.TRADES,
 )
-def ideas(night: Night) -> pl.DataFrame:
-    """Side from the odds, size from volatility and movement energy, and a veto with its reason. Published once."""
-    return night.only(
-        trading.ideas(
-            night.read("models.predictions"),
-            night.read("engines.elasticity", lookback=trading.ENERGY_LOOKBACK_SESSIONS),
-            night.read("raw.equity_bars", lookback=trading.BARS_LOOKBACK_SESSIONS),
+def ideas(night: Night) -> dict[str, pl.DataFrame]:
+    """Odds from the votes of five policies, an event with its simulation, a size by every factor, and what forbids it.
+
+    Published once. Weights and maps are learned from votes and ideas published before.
+    """
+    from gnosis.trading.decision_state import HISTORY_SESSIONS
+    from gnosis.trading.ideas import Past
+    from gnosis.trading.ideas import ideas as decided
+    from gnosis.trading.lineage import lineage
+
+    tables = {
+        name: night.read(
+            name,
+            lookback=HISTORY_SESSIONS if name in WITH_HISTORY else 0,
+            columns=list(dict.fromkeys((*KEPT, *columns))),
         )
-    )
+        for name, columns in READS.items()
+    }
+    predictions = night.read("models.predictions")
+    bars = night.read_all("raw.equity_bars")
+    made = decided(predictions, tables, bars, night.read_all("models.labels"), Past(*map(night.past, PAST)))
+    quotes = night.read("raw.option_quotes")
+    return made | {"trades.lineage": lineage(made, predictions, tables, bars, quotes)}

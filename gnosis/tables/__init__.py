@@ -23,6 +23,7 @@ from gnosis.tables.backtests import (
     BacktestsTrials,
     BacktestsWalkForward,
 )
+from gnosis.tables.calibration import CALIBRATION, CALIBRATION_SCORES
 from gnosis.tables.dictionary import Table, quarantine_table, superseded_table
 from gnosis.tables.engines import (
     EnginesCalibration,
@@ -76,7 +77,14 @@ from gnosis.tables.raw import (
     RawSplits,
     RawTrades,
 )
-from gnosis.tables.trades import TradesIdeas
+from gnosis.tables.trades import (
+    TradesCompositions,
+    TradesIdeas,
+    TradesLegs,
+    TradesLineage,
+    TradesPolicyVotes,
+    TradesSimulations,
+)
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -125,7 +133,19 @@ TABLES: dict[str, Table] = {
         Table("models.drift", ModelsDrift, period="month"),
         Table("models.gates", ModelsGates, period="all"),
         Table("models.promotion", ModelsPromotion, period="all"),
-        Table("trades.ideas", TradesIdeas, period="month", is_published_once=True, is_append_only=True),
+        *(
+            Table(name, schema, period="month", is_published_once=True, is_append_only=True)
+            for name, schema in (
+                ("trades.ideas", TradesIdeas),
+                ("trades.policy_votes", TradesPolicyVotes),
+                ("trades.compositions", TradesCompositions),
+                ("trades.simulations", TradesSimulations),
+                ("trades.legs", TradesLegs),
+                ("trades.lineage", TradesLineage),
+            )
+        ),
+        CALIBRATION,
+        CALIBRATION_SCORES,
         Table("backtests.runs", BacktestsRuns, period="all"),
         Table("backtests.orders", BacktestsOrders, period="all"),
         Table("backtests.fills", BacktestsFills, period="all"),

@@ -1,13 +1,8 @@
-"""Trading: from stored predictions to ideas with a side, a size and reasons.
+"""Trading: from stored predictions and engine states to ideas with a side, odds, a size and reasons.
 
 Examples
 --------
->>> from gnosis.trading import IdeaParameters
->>> IdeaParameters().edge_threshold
-0.05
+>>> from gnosis.trading.parameters import IdeaParameters
+>>> IdeaParameters().kelly_share
+0.25
 """
-
-from gnosis.trading.ideas import BARS_LOOKBACK_SESSIONS, ENERGY_LOOKBACK_SESSIONS, ideas
-from gnosis.trading.parameters import IdeaParameters
-
-__all__ = ["BARS_LOOKBACK_SESSIONS", "ENERGY_LOOKBACK_SESSIONS", "IdeaParameters", "ideas"]

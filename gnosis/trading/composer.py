@@ -59,7 +59,7 @@ def compose(odds: Floats, confidence: Floats, weights: Mapping[str, float]) -> C
     confidence
         float64, same shape, 0 to 1: quality of the data behind the vote.
     weights
-        One weight per policy, at least 0.
+        One weight per policy, at least 0; with all of them 0 nothing was found to follow, and the odds are even.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def compose(odds: Floats, confidence: Floats, weights: Mapping[str, float]) -> C
         1.0 / (1.0 + np.exp(-z)),
         contributions,
         np.sqrt(spread),
-        (voting * np.where(has_vote, sure, 0.0)).sum(axis=1) / weight.sum(),
+        (voting * np.where(has_vote, sure, 0.0)).sum(axis=1) / (weight.sum() or 1.0),
     )
 
 
@@ -143,6 +143,29 @@ def learned_weights(
     options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 1_000}
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * start.size, options=options)
     return dict(zip(DIRECTIONAL, found.x.tolist(), strict=True))
+
+
+def weight_variance(odds: Floats, confidence: Floats, weights: Mapping[str, float], penalty: float) -> Floats:
+    """Return the variance of each learned weight: inverse curvature of the penalised loss (Laplace), shape (policies,).
+
+    Parameters
+    ----------
+    odds, confidence
+        Votes that the weights were learned from.
+    weights, penalty
+        What was learned, and with which penalty.
+
+    Examples
+    --------
+    >>> even = np.full((100, 4), 0.5)
+    >>> weight_variance(even, np.ones(even.shape), PRIOR, penalty=10.0).tolist()
+    [0.1, 0.1, 0.1, 0.1]
+    """
+    logits, sure = _votes(odds, confidence)
+    design = np.where(np.isfinite(logits), sure * logits, 0.0)
+    p = 1.0 / (1.0 + np.exp(-(design @ _weights(weights))))
+    curvature = (design * (p * (1.0 - p))[:, None]).T @ design + penalty * np.eye(len(DIRECTIONAL))
+    return np.asarray(np.diag(np.linalg.inv(curvature)))
 
 
 def chosen_penalty(
@@ -228,7 +251,7 @@ def conviction_bands(strength: Floats, session_number: NDArray[np.int64], sessio
 
 def _weights(weights: Mapping[str, float]) -> Floats:
     found = np.array([weights.get(name, np.nan) for name in DIRECTIONAL])
-    if not (found >= 0.0).all() or found.sum() <= 0.0:
+    if not (found >= 0.0).all():
         raise ValueError(f"expected a weight of at least 0 for each of {DIRECTIONAL}, found {dict(weights)}")
     return found
 

@@ -1,278 +1,366 @@
-"""Ideas: what to hold from the next open, how much of it, and why, from predictions and the state of elasticity.
+"""Ideas: what to do from the next open, with what odds, how much of it, and which rows said so.
 
-Nothing decided here uses a row known after the ``as_of`` of its prediction: a bar or an elasticity row that was known
-only later counts as missing, and so does a trailing figure with such a row in its window.
+``decision_state`` -> votes -> ``compositions`` -> events -> simulations with calibrated odds -> sizes -> ideas; every
+step a pure function of frames. Nothing decided for a session uses a row known after its ``as_of``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
-from gnosis.sessions import schedule
+from gnosis.learning.triple_barrier import LOWER_WIDTH, UPPER_WIDTH
 from gnosis.tables import TABLES
+from gnosis.trading.calibration_resolution import resolution_rows
+from gnosis.trading.compositions import compositions, with_bands
+from gnosis.trading.decision_state import decision_state
+from gnosis.trading.idea_rows import BEFORE, idea_rows, leg_rows, simulation_rows
+from gnosis.trading.linear_candidates import DECISION, linear_candidates
 from gnosis.trading.parameters import IdeaParameters
-from gnosis.trading.rationale import rationale
-from gnosis.trading.trailing import VOLATILITY_RETURNS, trailing_sigma_d
+from gnosis.trading.path_forecasts import PathForecasts, path_forecasts
+from gnosis.trading.policy_inputs import policy_inputs
+from gnosis.trading.policy_votes import learned_votes, model_votes, risk_votes, votes
+from gnosis.trading.price_paths import PathModel
+from gnosis.trading.shrinkage import ShrinkageMap, shrinkage_map
+from gnosis.trading.sized_ideas import sized, with_factors
+from gnosis.trading.trailing import trailing_figures
+from gnosis.trading.walk_forward import direction_outcomes
 
-SESSIONS_PER_YEAR = 252
-MAX_WINDOW_DAYS = 45
-DEGRADED_SCALE = 0.5
-"""Size while the model in force is degraded by drift."""
-BARS_LOOKBACK_SESSIONS = 40
-"""Sessions of ``raw.equity_bars`` read before a prediction: a window of 45 days ending on a bar up to 7 days old."""
-
-
+DAYS_PER_SESSION = 365.0 / 252.0
+MADE = ("trades.ideas", "trades.policy_votes", "trades.compositions", "trades.simulations", "trades.legs")
 DEFAULT_PARAMETERS = IdeaParameters()
-ENERGY_LOOKBACK_SESSIONS = DEFAULT_PARAMETERS.energy_sessions
-"""Sessions of ``engines.elasticity`` that the default parameters read before a prediction."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """What was published for earlier sessions: rows of the tables of the same names."""
+
+    votes: pl.DataFrame
+    compositions: pl.DataFrame
+    ideas: pl.DataFrame
+
+    @classmethod
+    def nothing(cls) -> Past:
+        """Return a past without any session."""
+        names = ("trades.policy_votes", "trades.compositions", "trades.ideas")
+        return cls(*(TABLES[name].empty() for name in names))
 
 
 def ideas(
     predictions: pl.DataFrame,
-    elasticity: pl.DataFrame,
+    tables: Mapping[str, pl.DataFrame],
     bars: pl.DataFrame,
+    labels: pl.DataFrame,
+    past: Past,
     parameters: IdeaParameters = DEFAULT_PARAMETERS,
-) -> pl.DataFrame:
-    """Return one idea per session and symbol of the predictions.
-
-    ``target_weight = side x share x volatility scale x energy scale x model scale``, limited to ``max_weight``: the
-    share is one over the number of predicted symbols of the session, the volatility scale is target volatility over the
-    symbol's (``sigma_d sqrt(252)``), capped, the energy scale is the trailing median of movement energy over today's,
-    between ``min_energy_scale`` and 1, and the model scale is one half while the model is degraded by drift. Size does
-    not depend on the edge beyond its threshold. The first veto that applies counts: no_prediction, stale_model,
-    no_volatility, storm, low_confidence, no_edge.
+) -> dict[str, pl.DataFrame]:
+    """Return the ideas of every session and symbol of the predictions, and the rows they are made from.
 
     Parameters
     ----------
     predictions
-        Rows of ``models.predictions``.
-    elasticity
-        Rows of ``engines.elasticity`` with the history for the median; those of the ``naive`` convention are used.
+        Rows of ``models.predictions`` of the sessions to decide; those of the parameters' horizon are used.
+    tables
+        Rows of the tables of :data:`gnosis.trading.policy_inputs.READS`, with the history that
+        :func:`gnosis.trading.decision_state.decision_state` asks for.
     bars
-        Rows of ``raw.equity_bars`` from :data:`BARS_LOOKBACK_SESSIONS` sessions before the first prediction on.
+        Rows of ``raw.equity_bars`` up to the last session: from the first earlier idea on, and from
+        :data:`gnosis.trading.path_forecasts.BARS_LOOKBACK_SESSIONS` sessions before the first decision.
+    labels
+        Rows of ``models.labels`` up to the last session.
+    past
+        What was published before.
     parameters
-        Thresholds and limits.
+        Account, costs and limits.
 
     Returns
     -------
-    polars.DataFrame
-        Rows of ``trades.ideas``, sorted by session and symbol; ``known_at`` is the latest of the inputs used.
+    dict of polars.DataFrame
+        Rows of the tables of :data:`MADE`, each sorted by its key.
 
     Raises
     ------
     ValueError
-        For missing columns, duplicate keys, or predictions of several horizons without a choice.
+        For predictions without the horizon of the parameters.
 
     Examples
     --------
-    >>> tables = [TABLES[name].empty() for name in ("models.predictions", "engines.elasticity", "raw.equity_bars")]
-    >>> ideas(*tables, IdeaParameters()).height
+    >>> from gnosis.trading.policy_inputs import READS
+    >>> empty = {name: TABLES[name].empty() for name in READS}
+    >>> rest = (TABLES[name].empty() for name in ("raw.equity_bars", "models.labels"))
+    >>> ideas(TABLES["models.predictions"].empty(), empty, *rest, Past.nothing())["trades.ideas"].height
     0
     """
-    chosen = _one_horizon(predictions, parameters)
-    _require(elasticity, "engines.elasticity")
-    _require(bars, "raw.equity_bars")
-    naive = elasticity.filter(pl.col("sign_convention") == "naive")
-    joined = _with_volatility(chosen, bars, parameters)
-    joined = _with_elasticity(joined, naive, parameters)
-    return _decide(joined, parameters)
-
-
-def _require(frame: pl.DataFrame, name: str) -> None:
-    table = TABLES[name]
-    if missing := [column for column in table.polars_schema if column not in frame.columns]:
-        raise ValueError(f"expected the columns of {name}, missing {missing}")
-    if (n := frame.select(table.key).is_duplicated().sum()) > 0:
-        raise ValueError(f"expected one row per {table.key} in {name}, found {n} rows that share a key")
-
-
-def _one_horizon(predictions: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
-    _require(predictions, "models.predictions")
-    horizons = predictions["horizon_bars"].unique().sort().to_list()
-    wanted = parameters.horizon_bars
-    if wanted is None and len(horizons) > 1:
-        raise ValueError(f"expected predictions of one horizon, found {horizons}: choose one as horizon_bars")
-    if wanted is not None and horizons and wanted not in horizons:
-        raise ValueError(f"expected predictions with horizon_bars {wanted}, found {horizons}")
-    return predictions if wanted is None else predictions.filter(pl.col("horizon_bars") == wanted)
-
-
-def _with_volatility(rows: pl.DataFrame, bars: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
-    """Add sigma_d of the last bar that was known with its whole window at ``as_of``."""
-    window = VOLATILITY_RETURNS + 1
-
-    def over_window(flag: pl.Expr) -> pl.Expr:
-        return flag.cast(pl.Int8).rolling_max(window, min_samples=1).over("symbol") > 0
-
-    ordered = bars.sort("symbol", "session")
-    adjusted = (ordered["close"] * ordered["adjustment_factor"]).to_numpy()
-    sigma_d = trailing_sigma_d(adjusted, ordered["symbol"].rle_id().cast(pl.Int64).to_numpy())
-    volatility = (
-        ordered.with_columns(sigma_d=pl.Series(sigma_d).fill_nan(None))
-        .select(
-            "symbol",
-            # A window stretched over gaps would reach back without limit.
-            sigma_d=pl.when(
-                pl.col("session") - pl.col("session").shift(VOLATILITY_RETURNS).over("symbol")
-                <= pl.duration(days=MAX_WINDOW_DAYS)
-            ).then("sigma_d"),
-            bar_session="session",
-            bar_known_at=_rolling_known_at(window),
-            bar_provider=_providers(bars, over_window),
-            bar_synthetic=over_window(pl.col("synthetic")),
-        )
-        .sort("bar_known_at", "bar_session")
-    )
-    found = rows.sort("as_of").join_asof(
-        volatility,
-        left_on="as_of",
-        right_on="bar_known_at",
-        by="symbol",
-        strategy="backward",
-        coalesce=False,
-        check_sortedness=False,
-    )
-    is_fresh = (pl.col("session") - pl.col("bar_session")).dt.total_days() <= parameters.max_bar_age_days
-    return found.with_columns(sigma_d=pl.when(is_fresh).then("sigma_d"))
-
-
-def _rolling_known_at(window: int) -> pl.Expr:
-    latest = pl.col("known_at").dt.epoch("us").rolling_max(window, min_samples=1).over("symbol")
-    return pl.from_epoch(latest, time_unit="us").dt.replace_time_zone("UTC")
-
-
-def _with_elasticity(rows: pl.DataFrame, elasticity: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
-    """Add today's state and the median of movement energy over the exchange sessions before."""
-    energy, position = pl.col("hedge_movement_energy"), "position"
-    window = f"{parameters.energy_sessions}i"
-    latest = pl.col("known_at").dt.epoch("us").rolling_max_by(position, window, closed="both").over("symbol")
-    has_median = pl.col("energy_median").is_not_null()
-
-    def over_window(flag: pl.Expr) -> pl.Expr:
-        return flag.cast(pl.Int8).rolling_max_by(position, window, closed="both").over("symbol") > 0
-
-    sessions = schedule().select("session").with_row_index(position).with_columns(pl.col(position).cast(pl.Int64))
-    state = (
-        elasticity.join(sessions, on="session", how="inner")
-        .sort("symbol", "session")
-        .with_columns(
-            energy_median=energy.rolling_median_by(
-                position, window, closed="left", min_samples=parameters.energy_min_sessions
-            ).over("symbol"),
-            n_energies=energy.is_not_null()
-            .cast(pl.Int64)
-            .rolling_sum_by(position, window, closed="left")
-            .over("symbol"),
-            median_known_at=pl.from_epoch(latest, time_unit="us").dt.replace_time_zone("UTC"),
-            median_provider=_providers(elasticity, over_window),
-            median_synthetic=over_window(pl.col("synthetic")),
-        )
-        .select(
-            "session",
-            "symbol",
-            "hedge_movement_energy",
-            "energy_median",
-            "n_energies",
-            "median_known_at",
-            "median_provider",
-            "median_synthetic",
-            "amplification_regime",
-            elasticity_confidence="movement_energy_confidence",
-            elasticity_known_at="known_at",
-            elasticity_provider="provider",
-            elasticity_synthetic="synthetic",
-        )
-    )
-    joined = rows.join(state, on=["session", "symbol"], how="left")
-    used = [name for name in state.columns if name not in ("session", "symbol")]
-    is_known = pl.col("elasticity_known_at") <= pl.col("as_of")
-    joined = joined.with_columns([pl.when(is_known).then(pl.col(name)).alias(name) for name in used])
-    return joined.with_columns(
-        energy_median=pl.when(pl.col("median_known_at") <= pl.col("as_of")).then("energy_median")
-    ).with_columns(
-        elasticity_provider=pl.when(has_median).then("median_provider").otherwise("elasticity_provider"),
-        elasticity_synthetic=pl.when(has_median).then("median_synthetic").otherwise("elasticity_synthetic"),
-    )
-
-
-def _providers(rows: pl.DataFrame, over_window: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
-    """Return the providers that occur in the window of each row, joined by '+'."""
-    names = rows["provider"].str.split("+").explode().drop_nulls().unique().sort()
-    listed = pl.col("provider").str.split("+")
-    used = [pl.when(over_window(listed.list.contains(name))).then(pl.lit(name)) for name in names]
-    return pl.concat_str(used or [pl.lit(None, pl.String)], separator="+", ignore_nulls=True)
-
-
-def _decide(rows: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
-    schema = TABLES["trades.ideas"].polars_schema
-    low = parameters.min_energy_scale
-    edge = pl.col("p_up") - pl.col("p_down")
-    is_stale = pl.col("model_state").cast(pl.String).eq_missing("stale")
-    is_degraded = pl.col("model_state").cast(pl.String).eq_missing("degraded")
-    confidence = pl.col("elasticity_confidence").fill_null(0.0 if parameters.requires_elasticity else 1.0)
-    frame = rows.with_columns(
-        edge=edge,
-        veto=pl.when(edge.is_null())
-        .then(pl.lit("no_prediction"))
-        .when(is_stale)
-        .then(pl.lit("stale_model"))
-        .when(pl.col("sigma_d").is_null() | (pl.col("sigma_d") <= 0))
-        .then(pl.lit("no_volatility"))
-        .when(pl.col("amplification_regime") == "storm")
-        .then(pl.lit("storm"))
-        .when(confidence < parameters.confidence_floor)
-        .then(pl.lit("low_confidence"))
-        .when(edge.abs() <= parameters.edge_threshold)
-        .then(pl.lit("no_edge")),
-        volatility_per_year=pl.col("sigma_d") * math.sqrt(SESSIONS_PER_YEAR),
-        share=1 / pl.len().over("session"),
-        # No work to move the price, or an unknown work, says nothing: the size stays.
-        energy_ratio=pl.when(pl.col("hedge_movement_energy") > 0).then(
-            pl.col("energy_median") / pl.col("hedge_movement_energy")
-        ),
-    ).with_columns(
-        side=pl.when(pl.col("veto").is_not_null())
-        .then(pl.lit("flat"))
-        .when(pl.col("edge") > 0)
-        .then(pl.lit("long"))
-        .otherwise(pl.lit("short")),
-        volatility_scale=pl.when(pl.col("sigma_d") > 0).then(
-            pl.min_horizontal(
-                parameters.target_volatility_per_year / pl.col("volatility_per_year"), parameters.max_volatility_scale
-            )
-        ),
-        energy_scale=pl.col("energy_ratio").clip(low, 1.0).fill_null(1.0),
-        model_scale=pl.when(is_degraded).then(DEGRADED_SCALE).otherwise(1.0),
-    )
-    size = pl.col("share") * pl.col("volatility_scale") * pl.col("energy_scale") * pl.col("model_scale")
-    sign = pl.col("side").replace_strict({"long": 1.0, "flat": 0.0, "short": -1.0}, return_dtype=pl.Float64)
-    return (
-        frame.with_columns(target_weight=(sign * size.clip(upper_bound=parameters.max_weight)).fill_null(0.0))
-        .with_columns(rationale=rationale(parameters), **_origin())
-        .select(list(schema))
-        .cast(schema)
-        .sort("session", "symbol")
-    )
-
-
-def _origin() -> dict[str, pl.Expr]:
-    names = pl.concat_list(
-        [pl.col(name).str.split("+").fill_null([]) for name in ("provider", "bar_provider", "elasticity_provider")]
-    )
+    chosen = _of_horizon(predictions, parameters)
+    state = decision_state(chosen, tables)
+    forecasts = path_forecasts(state, bars)
+    outcomes = direction_outcomes(labels, parameters.horizon_bars)
+    state = state.with_columns(is_unstable=_is_unstable())
+    told = [
+        learned_votes(policy_inputs(state), past.votes, outcomes),
+        model_votes(chosen),
+        risk_votes(state, parameters),
+    ]
+    cast = votes(told)
+    composed = _composed(cast, past, outcomes, state)
+    decided = _decided(state, composed, cast, forecasts, chosen, parameters)
+    simulated = _simulated(decided, forecasts, bars, past.ideas, parameters)
+    candidates = _validatable(simulated, parameters)
+    book, found = sized(with_factors(candidates, parameters), forecasts, parameters)
+    rows = idea_rows(decided, book, found, parameters)
+    origin = state.select("session", "symbol", "as_of", "known_at", "provider", "synthetic")
     return {
-        "known_at": pl.max_horizontal(
-            "known_at",
-            "bar_known_at",
-            "elasticity_known_at",
-            pl.when(pl.col("energy_median").is_not_null()).then("median_known_at"),
+        "trades.ideas": rows,
+        "trades.policy_votes": _stored("trades.policy_votes", cast, origin, parameters),
+        "trades.compositions": _stored(
+            "trades.compositions", composed.join(rows.select("session", "symbol", "action"), on=["session", "symbol"]),
+            origin, parameters,
         ),
-        "provider": names.list.unique().list.sort().list.join("+"),
-        "synthetic": pl.any_horizontal(
-            pl.col("synthetic"),
-            pl.col("bar_synthetic").fill_null(False),
-            pl.col("elasticity_synthetic").fill_null(False),
-        ),
-    }
+        "trades.simulations": simulation_rows(book, rows, parameters),
+        "trades.legs": leg_rows(rows, forecasts.rows),
+    }  # fmt: skip
+
+
+def _of_horizon(predictions: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
+    horizons = predictions["horizon_bars"].unique().sort().to_list()
+    if horizons and parameters.horizon_bars not in horizons:
+        raise ValueError(f"expected predictions with horizon_bars {parameters.horizon_bars}, found {horizons}")
+    return predictions.filter(pl.col("horizon_bars") == parameters.horizon_bars).sort("session", "symbol")
+
+
+def _is_unstable() -> pl.Expr:
+    """Return whether movement energy or stiffness decide nothing about size; null inputs are unstable."""
+    c = pl.col
+    is_calm = (
+        (c("hedge_movement_energy_up") > 0.0)
+        & (c("hedge_movement_energy_down") > 0.0)
+        & c("amplification").is_not_null()
+        & (c("stiffness_p10") * c("stiffness_p90") > 0.0)
+    )
+    return ~is_calm.fill_null(False)
+
+
+def _composed(cast: pl.DataFrame, past: Past, outcomes: pl.DataFrame, state: pl.DataFrame) -> pl.DataFrame:
+    promoted = state.filter(pl.col("is_promoted").fill_null(False)).select("session", "symbol")
+    found = with_bands(compositions(cast, past.votes, outcomes, promoted), past.compositions)
+    keys = state.select("session", "symbol", "as_of")
+    found = keys.join(found, on=["session", "symbol"], how="left", maintain_order="left")
+    now = found.select("session", "symbol", "disagreement", known_at="as_of")
+    before = past.compositions.select("session", "symbol", "disagreement", known_at="as_of")
+    rank = trailing_figures(pl.concat([before, now]), "disagreement", keys)["rank"]
+    return found.drop("as_of").with_columns(disagreement_rank=rank)
+
+
+def _decided(
+    state: pl.DataFrame,
+    composed: pl.DataFrame,
+    cast: pl.DataFrame,
+    forecasts: PathForecasts,
+    predictions: pl.DataFrame,
+    parameters: IdeaParameters,
+) -> pl.DataFrame:
+    """Return one row per symbol and session: its state, its odds, its event, or the reason why it has none."""
+    key = ["session", "symbol"]
+    risk = cast.filter(pl.col("policy") == "risk").select(
+        *key, "policy_veto", "size_multiplier", risk_reasons="reasons"
+    )
+    model = predictions.select(
+        *key, "p_up", "p_down", "prediction_id", "feature_row_sha256", edge=pl.col("p_up") - pl.col("p_down")
+    )
+    c, h = pl.col, parameters.horizon_bars
+    voted = cast.filter((pl.col("policy") == "ml") & pl.col("p_up").is_not_null()).select(*key, has_model_vote=True)
+    rows = (
+        state.join(composed, on=key, how="left", maintain_order="left")
+        .join(risk, on=key, how="left", maintain_order="left")
+        .join(model, on=key, how="left", maintain_order="left")
+        .join(voted, on=key, how="left", maintain_order="left")
+        .join(forecasts.rows, on=key, how="left", maintain_order="left")
+        .with_row_index("row")
+    )
+    per_year = h / 252.0
+    rows = rows.with_columns(
+        horizon_bars=pl.lit(h, pl.Int64),
+        before=pl.coalesce(
+            pl.when(c("z").is_null()).then(pl.lit("NO_VOTE")),
+            pl.when(c("sigma_per_bar").is_null()).then(pl.lit("NO_VOLATILITY")),
+            pl.when(c("slippage_model_0_1pct_bps").is_null()).then(pl.lit("NO_COST")),
+            pl.when(~(c("adv_usd") > 0.0).fill_null(False)).then(pl.lit("NO_VOLUME")),
+        ).cast(BEFORE),
+        side=pl.when(c("p_dir") >= 0.5).then(1).otherwise(-1).cast(pl.Int8),
+        voting_model=pl.when(c("has_model_vote")).then("model_version").otherwise(pl.lit("")),
+        volatility_per_year=pl.coalesce("sigma_hat", c("sigma_per_bar") * math.sqrt(252.0)),
+        entry_cost=(c("slippage_model_0_1pct_bps") + parameters.fee_bps) / 1e4,
+        borrow_per_bar=(parameters.borrow_rate_per_year or 0.0) * per_year / h,
+    )
+    width = c("sigma_per_bar") * math.sqrt(h)
+    gain = pl.when(c("side") > 0).then(UPPER_WIDTH).otherwise(LOWER_WIDTH)
+    loss = pl.when(c("side") > 0).then(LOWER_WIDTH).otherwise(UPPER_WIDTH)
+    rows = rows.with_columns(
+        exit_cost=c("entry_cost"),
+        structure=pl.when(c("side") > 0).then(pl.lit("shares_long")).otherwise(pl.lit("shares_short")),
+        target_log=c("side") * gain * width,
+        stop_log=-c("side") * loss * width,
+    )
+    absent = c("before").is_not_null()
+    event = ("side", "structure", "target_log", "stop_log")
+    rows = rows.with_columns(pl.when(~absent).then(name).alias(name) for name in event)
+    return rows.with_columns(idea_id=_identifiers(rows, parameters))
+
+
+def _identifiers(rows: pl.DataFrame, parameters: IdeaParameters) -> pl.Series:
+    named = rows.select(
+        pl.concat_str(
+            "symbol",
+            pl.col("as_of").dt.to_string("%Y-%m-%dT%H:%M:%S%.6f"),
+            "horizon_bars",
+            pl.col("structure").fill_null("none"),
+            pl.col("target_log").fill_null(0.0).reinterpret(dtype=pl.Int64),
+            pl.col("stop_log").fill_null(0.0).reinterpret(dtype=pl.Int64),
+            "voting_model",
+            pl.lit(parameters.sha256),
+            separator="\n",
+        )
+    ).to_series()
+    return pl.Series([hashlib.sha256(text.encode()).hexdigest() for text in named], dtype=pl.String)
+
+
+def _simulated(
+    decided: pl.DataFrame, forecasts: PathForecasts, bars: pl.DataFrame, past: pl.DataFrame, parameters: IdeaParameters
+) -> pl.DataFrame:
+    """Return the candidates with their simulations, evening by evening: each map rests on what had resolved by then."""
+    rows = decided.filter(pl.col("before").is_null())
+    earlier = past.filter(pl.col("p_raw").is_not_null(), pl.col("instrument") == "shares")
+    resolved = _resolutions(earlier, rows, bars)
+    p_raw = np.concatenate([earlier["p_raw"].to_numpy(), np.full(rows.height, np.nan)])
+    parts, done = [], earlier.height
+    for evening in rows.partition_by("session", maintain_order=True):
+        now = int(evening["as_of"].min().timestamp() * 1_000_000)  # type: ignore[union-attr]
+        known = resolved["known"] <= now
+        fitted = shrinkage_map(p_raw[resolved["place"][known]], resolved["happened"][known])
+        models: dict[str, PathModel] = {
+            symbol: model
+            for symbol, row in evening.select("symbol", "row").iter_rows()
+            if (model := forecasts.models[row]) is not None
+        }
+        decisions = evening.select(
+            "symbol", "as_of", "horizon_bars", "p_dir", "z_se", "sigma_per_bar", "entry_cost", "exit_cost",
+            "borrow_per_bar", model_version="voting_model",
+        ).select(list(DECISION))  # fmt: skip
+        found = linear_candidates(decisions, models, parameters.n_pairs, [fitted] * evening.height)
+        p_raw[done : done + evening.height] = found["p_raw"].to_numpy()
+        done += evening.height
+        new = [name for name in found.columns if name not in evening.columns]
+        parts.append(pl.concat([evening, found.select(new), _map_columns(fitted, evening.height)], how="horizontal"))
+    return pl.concat(parts) if parts else _no_simulation(rows, parameters)
+
+
+def _no_simulation(rows: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
+    found = linear_candidates(pl.DataFrame(schema=DECISION), {}, parameters.n_pairs, [])
+    new = [name for name in found.columns if name not in rows.columns]
+    return pl.concat([rows, found.select(new), _map_columns(ShrinkageMap(), 0)], how="horizontal")
+
+
+def _map_columns(fitted: ShrinkageMap, n: int) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "map_intercept": np.full(n, fitted.intercept),
+            "map_slope": np.full(n, fitted.slope),
+            "map_n_ideas": np.full(n, fitted.n_ideas, dtype=np.int64),
+        }
+    )
+
+
+def _resolutions(earlier: pl.DataFrame, new: pl.DataFrame, bars: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Return which ideas have resolved, since when that is known, and how: arrays in the order of that instant.
+
+    The event of an idea is defined before its odds are, so that all can be resolved at once.
+    """
+    columns = [
+        "session",
+        "symbol",
+        "idea_id",
+        "as_of",
+        "horizon_bars",
+        "target_log",
+        "stop_log",
+        "provider",
+        "synthetic",
+    ]
+    side = pl.when(pl.col("target_log") > 0.0).then(1).otherwise(-1).cast(pl.Int8)
+    both = pl.concat([earlier.select(columns), new.select(columns)]).with_columns(side=side).with_row_index("sequence")
+    if both.is_empty() or bars.is_empty():
+        return {"place": np.empty(0, np.int64), "known": np.empty(0, np.int64), "happened": np.empty(0, bool)}
+    last = max(both["as_of"].max(), bars["known_at"].max())  # type: ignore[type-var]
+    found = resolution_rows(both, bars, last).filter(pl.col("outcome").is_not_null())  # type: ignore[arg-type]
+    told = found.join(both.select("idea_id", place=pl.col("sequence").cast(pl.Int64)), on="idea_id").select(
+        "place", known=pl.col("known_at").dt.epoch("us"), happened=pl.col("outcome") == "target"
+    )
+    ordered = told.sort("known", "place")
+    return {name: ordered[name].to_numpy() for name in ordered.columns}
+
+
+def _validatable(simulated: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
+    """Return the candidates with everything that validation and caps ask for."""
+    c = pl.col
+    half_spread = c("spread_bps") / 2e4
+    slippage = c("slippage_model_0_1pct_bps") / 1e4
+    gross = c("gross_edge")
+    fixed = 2.0 * (half_spread + parameters.fee_bps / 1e4)
+    sigma_d = c("sigma_per_bar")
+    return simulated.with_columns(
+        candidate_id=c("idea_id"),
+        is_killed=pl.lit(False),
+        spread_cost=2.0 * half_spread,
+        impact_cost=2.0 * (slippage - half_spread),
+        cost_estimate=c("entry_cost") + c("exit_cost"),
+        capacity_usd=pl.when(gross > fixed)
+        .then(c("adv_usd") * ((gross - fixed) / (2.0 * sigma_d)) ** 2)
+        .otherwise(0.0),
+        is_new=pl.lit(True),
+        quote_age_minutes=(c("as_of") - c("bar_at")).dt.total_seconds() / 60.0,
+        chain_age_minutes=pl.lit(None, pl.Float64),
+        model_age_sessions=pl.lit(None, pl.Int64),
+        is_quoted=pl.lit(None, pl.Boolean),
+        stiffness_low=c("stiffness_p10"),
+        stiffness_high=c("stiffness_p90"),
+        is_short_gamma=pl.lit(False),
+        liq_regime=c("liq_regime").cast(pl.String),
+        risk=pl.lit("defined"),
+        is_permitted=pl.lit(False),
+        is_long_volatility=pl.lit(False),
+        is_event_driven=pl.lit(False),
+        days_exit_to_event=pl.lit(None, pl.Int64),
+        open_ideas=_rank_of_edge(),
+        legs=pl.lit(1, pl.Int64),
+        needs_borrow=c("side") < 0,
+        borrow_rate_per_year=pl.lit(parameters.borrow_rate_per_year, pl.Float64),
+        opens_short_options=pl.lit(False),
+        is_pin_window=pl.lit(False),
+        drift_state=c("model_state").cast(pl.String),
+        p_dealers_long_gamma=c("gex_p_positive"),
+        delta_sign=c("side"),
+        sector=pl.lit(None, pl.String),
+        unit_usd=c("close_usd"),
+        loss_per_notional=pl.lit(None, pl.Float64),
+        margin_per_notional=pl.when(c("side") > 0).then(parameters.margin_long).otherwise(parameters.margin_short),
+        lot_units=pl.lit(1, pl.Int64),
+    )
+
+
+def _rank_of_edge() -> pl.Expr:
+    """Return the place of a candidate among the evening's by net edge, best first; those without edge come last."""
+    return pl.col("net_edge").rank("ordinal", descending=True).over("session").cast(pl.Int64)
+
+
+def _stored(name: str, rows: pl.DataFrame, origin: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
+    table = TABLES[name]
+    whole = rows.join(origin, on=["session", "symbol"], how="left", maintain_order="left").with_columns(
+        horizon_bars=pl.lit(parameters.horizon_bars, pl.Int64)
+    )
+    schema = table.polars_schema
+    return whole.select(list(schema)).cast(schema).sort(table.key)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from gnosis.learning.triple_barrier import LOWER_WIDTH, UPPER_WIDTH
-from gnosis.trading.monte_carlo import LinearCosts, LinearEvent, Outcomes, figures, linear_outcomes
-from gnosis.trading.price_paths import PathModel, decision_seed, innovations, log_paths
+from gnosis.trading.monte_carlo import BARRIER_SHIFT, QUANTILES, TARGET, LinearCosts, LinearEvent, Outcomes, figures
+from gnosis.trading.price_paths import PathModel, decision_seed, innovations
+from gnosis.trading.shrinkage import ShrinkageMap
 from gnosis.trading.sizing import Floats, growth_fraction
+from gnosis.trading.validation import Z_80
 
 N_PAIRS = 4_000
 MOST_NOTIONAL = 20.0
@@ -31,9 +36,32 @@ DECISION: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 """Columns of a decision. Costs are ratios of notional; the model version is empty where no model voted; the rest is
 never null: what is not known is vetoed before."""
+_FIGURES = (
+    *(f"{name}{end}" for name in ("p_target", "p_stop", "p_horizon", "expectancy") for end in ("", "_se")),
+    *(f"return_q{round(100 * q):02d}" for q in QUANTILES),
+    *("var_95", "cvar_95", "bars_held", "adverse_log_median"),
+)
+CANDIDATE: dict[str, pl.DataType | type[pl.DataType]] = {
+    "symbol": pl.String,
+    "as_of": pl.Datetime("us", "UTC"),
+    "side": pl.Int8,
+    **dict.fromkeys(("drift_per_bar", "target_log", "stop_log"), pl.Float64),
+    "path_model": pl.String,
+    "seed": pl.UInt64,
+    "n_paths": pl.Int64,
+    **dict.fromkeys(_FIGURES, pl.Float64),
+    **dict.fromkeys(("p_raw", "p_event", "p_low", "p_high", "p_baseline"), pl.Float64),
+    **dict.fromkeys(("gross_edge", "net_edge", "net_edge_se", "kelly_fraction"), pl.Float64),
+}
+"""Columns of a candidate."""
 
 
-def linear_candidates(decisions: pl.DataFrame, models: Mapping[str, PathModel], n_pairs: int = N_PAIRS) -> pl.DataFrame:
+def linear_candidates(
+    decisions: pl.DataFrame,
+    models: Mapping[str, PathModel],
+    n_pairs: int = N_PAIRS,
+    maps: Sequence[ShrinkageMap] | None = None,
+) -> pl.DataFrame:
     """Return one candidate per decision: its event, the odds of it, its edge with error, and its Kelly fraction.
 
     The composed probability of a rise, p, sets the drift: over the horizon h the mean log return is
@@ -49,13 +77,17 @@ def linear_candidates(decisions: pl.DataFrame, models: Mapping[str, PathModel], 
         Path model of each symbol.
     n_pairs
         Antithetic pairs per decision.
+    maps
+        Map of earlier odds for each decision; none: odds stay as they were simulated. Edge and fraction are those of
+        the outcomes weighted so that the target has its mapped probability.
 
     Returns
     -------
     polars.DataFrame
         In the order of the decisions: ``symbol``, ``as_of``, ``side`` (1, -1), ``drift_per_bar``, ``target_log``,
         ``stop_log``, ``path_model``, ``seed``, ``n_paths``, the figures of
-        :func:`gnosis.trading.monte_carlo.figures`, ``p_baseline`` (of the target without drift), ``gross_edge`` and
+        :func:`gnosis.trading.monte_carlo.figures`, ``p_raw`` (``p_target``, half a path away from 0 and 1), ``p_event``
+        with its 80 % interval ``p_low`` to ``p_high``, ``p_baseline`` (of the target without drift), ``gross_edge`` and
         ``net_edge`` (mean profit per unit notional before and after costs), ``net_edge_se``, ``kelly_fraction``.
 
     Raises
@@ -74,13 +106,17 @@ def linear_candidates(decisions: pl.DataFrame, models: Mapping[str, PathModel], 
     [0.4085, 0.3169, 0.0039, 11.0064]
     """
     _require(decisions, models)
-    rows = [_candidate(row, models[row["symbol"]], n_pairs) for row in decisions.iter_rows(named=True)]
-    if not rows:
-        return pl.DataFrame(schema={"symbol": pl.String, "as_of": DECISION["as_of"]})
-    return pl.DataFrame(rows, schema_overrides={"as_of": DECISION["as_of"], "seed": pl.UInt64, "side": pl.Int8})
+    known = [ShrinkageMap()] * decisions.height if maps is None else maps
+    if len(known) != decisions.height:
+        raise ValueError(f"expected one map per decision, found {len(known)} for {decisions.height}")
+    rows = [
+        _candidate(row, models[row["symbol"]], n_pairs, earlier)
+        for row, earlier in zip(decisions.iter_rows(named=True), known, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=CANDIDATE)
 
 
-def _candidate(row: Mapping[str, Any], model: PathModel, n_pairs: int) -> dict[str, Any]:
+def _candidate(row: Mapping[str, Any], model: PathModel, n_pairs: int, earlier: ShrinkageMap) -> dict[str, Any]:
     horizon, sigma, p_up = row["horizon_bars"], row["sigma_per_bar"], row["p_dir"]
     side = 1 if p_up >= 0.5 else -1
     scale = sigma * math.sqrt(horizon)
@@ -90,19 +126,24 @@ def _candidate(row: Mapping[str, Any], model: PathModel, n_pairs: int) -> dict[s
     seed = decision_seed(row["symbol"], row["as_of"], horizon, row["model_version"])
     drawn = innovations(model, n_pairs, horizon, seed)
     costs = LinearCosts(row["entry_cost"], row["exit_cost"], row["borrow_per_bar"] if side < 0 else 0.0)
-    logit = math.log(p_up / (1.0 - p_up))
+    logit = _logit(p_up)
 
     def drift(log_odds: float) -> float:
-        return scale * NormalDist().inv_cdf(1.0 / (1.0 + math.exp(-log_odds))) / horizon
+        return scale * NormalDist().inv_cdf(_odds(log_odds)) / horizon
 
-    def outcomes(drift_per_bar: float, charged: LinearCosts) -> Outcomes:
-        paths: Floats = log_paths(drawn, drift_per_bar, sigma)
-        return linear_outcomes(paths, event, charged, sigma, has_gaps=model.name != "gbm")
+    def walked(drift_per_bar: float) -> _Walk:
+        return _Walk.of(drawn, drift_per_bar, sigma, event, has_gaps=model.name != "gbm")
 
-    net = outcomes(drift(logit), costs)
+    middle_walk = walked(drift(logit))
+    net = middle_walk.outcomes(event, costs)
     shown = figures(net, n_pairs)
-    high, low = (outcomes(drift(logit + step * row["z_se"]), costs).returns.mean() for step in (1.0, -1.0))
-    free = LinearCosts(0.0, 0.0)
+    low, middle, high = (
+        _Calibrated.of(walked(drift(logit + step * row["z_se"])).outcomes(event, costs) if step else net, earlier)
+        for step in (-1.0, 0.0, 1.0)
+    )
+    # One standard error of the composed odds, carried through paths and map to the odds of the event.
+    half = Z_80 * abs(_logit(high.p_event) - _logit(low.p_event)) / 2.0
+    without_view = float((walked(0.0).ended_by == TARGET).mean())
     return {
         "symbol": row["symbol"],
         "as_of": row["as_of"],
@@ -114,12 +155,76 @@ def _candidate(row: Mapping[str, Any], model: PathModel, n_pairs: int) -> dict[s
         "seed": seed,
         "n_paths": 2 * n_pairs,
         **shown,
-        "p_baseline": figures(outcomes(0.0, free), n_pairs)["p_target"],
-        "gross_edge": float(outcomes(drift(logit), free).returns.mean()),
-        "net_edge": shown["expectancy"],
-        "net_edge_se": abs(float(high - low)) / 2.0,
-        "kelly_fraction": growth_fraction(net.returns, MOST_NOTIONAL),
+        "p_raw": middle.p_raw,
+        "p_event": middle.p_event,
+        "p_low": _odds(_logit(middle.p_event) - half),
+        "p_high": _odds(_logit(middle.p_event) + half),
+        "p_baseline": _inside(without_view, 2 * n_pairs),
+        "gross_edge": float(middle_walk.outcomes(event, LinearCosts(0.0, 0.0)).returns.mean()),
+        "net_edge": middle.edge,
+        "net_edge_se": abs(high.edge - low.edge) / 2.0,
+        "kelly_fraction": growth_fraction(net.returns, MOST_NOTIONAL, middle.weights),
     }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Walk:
+    """Where each path left, before costs: what a compiled walk finds of :func:`linear_outcomes`."""
+
+    relative: Floats
+    ended_by: NDArray[np.int8]
+    held: NDArray[np.int64]
+    adverse: Floats
+
+    @classmethod
+    def of(cls, drawn: Floats, drift: float, sigma: float, event: LinearEvent, *, has_gaps: bool) -> _Walk:
+        from gnosis.trading.first_exits_kernel import first_exits
+
+        n = len(drawn)
+        walk = cls(np.empty(n), np.empty(n, np.int8), np.empty(n, np.int64), np.empty(n))
+        first_exits(
+            drawn, drift, sigma, event.side, event.target_log, event.stop_log, BARRIER_SHIFT * sigma, has_gaps,
+            walk.relative, walk.ended_by, walk.held, walk.adverse,
+        )  # fmt: skip
+        return walk
+
+    def outcomes(self, event: LinearEvent, costs: LinearCosts) -> Outcomes:
+        gained = event.side * (self.relative - 1.0)
+        returns = gained - costs.entry - costs.exit * self.relative - costs.borrow_per_bar * self.held
+        return Outcomes(returns, self.ended_by, self.held, self.adverse)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Calibrated:
+    """Outcomes weighted so that the target has the probability that the map of earlier odds gives it."""
+
+    p_raw: float
+    p_event: float
+    weights: Floats
+    edge: float
+
+    @classmethod
+    def of(cls, outcomes: Outcomes, earlier: ShrinkageMap) -> _Calibrated:
+        is_target = outcomes.ended_by == TARGET
+        n, n_target = is_target.size, int(is_target.sum())
+        p_raw = _inside(n_target / n, n)
+        p_event = float(earlier(np.array([p_raw]))[0])
+        weights = np.full(n, 1.0 / n)
+        if 0 < n_target < n and earlier != ShrinkageMap():
+            weights = np.where(is_target, p_event / n_target, (1.0 - p_event) / (n - n_target))
+        return cls(p_raw, p_event, weights, float(weights @ outcomes.returns))
+
+
+def _inside(probability: float, n_paths: int) -> float:
+    return min(max(probability, 0.5 / n_paths), 1.0 - 0.5 / n_paths)
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1.0 - probability))
+
+
+def _odds(logit: float) -> float:
+    return 1.0 / (1.0 + math.exp(-logit))
 
 
 def _require(decisions: pl.DataFrame, models: Mapping[str, PathModel]) -> None:

@@ -16,6 +16,8 @@ Floats: TypeAlias = NDArray[np.float64]
 
 DIRECTIONAL = ("hedge", "liquidity", "sentiment", "ml")
 POLICIES = (*DIRECTIONAL, "risk")
+RIDGE = 50.0
+"""Weight of the penalty at zero, in observations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class PolicyModel:
         Log odds of a rise at the mean of all inputs.
     n_rows
         Rows learned from.
+    covariance
+        Of the weights and, last, the intercept: inverse curvature of the penalised log loss (Laplace).
     """
 
     inputs: tuple[str, ...]
@@ -42,15 +46,19 @@ class PolicyModel:
     weights: tuple[float, ...]
     intercept: float
     n_rows: int
+    covariance: tuple[tuple[float, ...], ...]
 
     @classmethod
-    def of_no_evidence(cls, inputs: tuple[str, ...]) -> PolicyModel:
+    def of_no_evidence(cls, inputs: tuple[str, ...], ridge: float = RIDGE) -> PolicyModel:
         """Return the policy that has seen nothing and says one half."""
         none = (0.0,) * len(inputs)
-        return cls(inputs, none, none, none, 0.0, 0)
+        prior = np.eye(len(inputs) + 1) / ridge
+        return cls(inputs, none, none, none, 0.0, 0, tuple(map(tuple, prior.tolist())))
 
 
-def fit_policy(inputs: tuple[str, ...], values: Floats, is_rise: NDArray[np.bool_], ridge: float = 50.0) -> PolicyModel:
+def fit_policy(
+    inputs: tuple[str, ...], values: Floats, is_rise: NDArray[np.bool_], ridge: float = RIDGE
+) -> PolicyModel:
     """Fit a logistic regression whose penalty pulls all coefficients, the intercept too, to zero.
 
     Ridge of Hoerl and Kennard (1970) on the log loss (le Cessie and van Houwelingen 1992).
@@ -93,14 +101,22 @@ def fit_policy(inputs: tuple[str, ...], values: Floats, is_rise: NDArray[np.bool
     has_any = np.isfinite(values).any(axis=1)
     seen, outcome = values[has_any], is_rise[has_any]
     if np.unique(outcome).size < 2:
-        return PolicyModel.of_no_evidence(inputs)
+        return PolicyModel.of_no_evidence(inputs, ridge)
     center, scale = _moments(seen)
     design = np.column_stack([_standardised(seen, center, scale), np.ones(len(seen))])
     fitted = LogisticRegression(C=1.0 / ridge, fit_intercept=False, solver="newton-cholesky", tol=1e-10)
     fitted.fit(design, outcome)
     *weights, intercept = fitted.coef_[0].tolist()
+    odds = 1.0 / (1.0 + np.exp(-(design @ fitted.coef_[0])))
+    curvature = (design * (odds * (1.0 - odds))[:, None]).T @ design + ridge * np.eye(design.shape[1])
     return PolicyModel(
-        inputs, tuple(center.tolist()), tuple(scale.tolist()), tuple(weights), float(intercept), int(has_any.sum())
+        inputs,
+        tuple(center.tolist()),
+        tuple(scale.tolist()),
+        tuple(weights),
+        float(intercept),
+        int(has_any.sum()),
+        tuple(map(tuple, np.linalg.inv(curvature).tolist())),
     )
 
 
@@ -124,11 +140,33 @@ def odds_of_rise(model: PolicyModel, values: Floats) -> Floats:
     >>> odds_of_rise(PolicyModel.of_no_evidence(("pressure",)), np.array([[3.0], [np.nan]])).tolist()
     [0.5, nan]
     """
+    logit = _moved(model, values) @ np.array([*model.weights, model.intercept])
+    return np.where(np.isfinite(values).any(axis=1), 1.0 / (1.0 + np.exp(-logit)), np.nan)
+
+
+def log_odds_error(model: PolicyModel, values: Floats) -> Floats:
+    """Return the standard error of the log odds of a rise; NaN where the policy does not vote.
+
+    Parameters
+    ----------
+    model, values
+        As for :func:`odds_of_rise`.
+
+    Examples
+    --------
+    >>> log_odds_error(PolicyModel.of_no_evidence(("pressure",)), np.array([[3.0], [np.nan]])).round(3).tolist()
+    [0.141, nan]
+    """
+    moved = _moved(model, values)
+    variance = np.einsum("ri,ij,rj->r", moved, np.array(model.covariance), moved)
+    return np.where(np.isfinite(values).any(axis=1), np.sqrt(variance), np.nan)
+
+
+def _moved(model: PolicyModel, values: Floats) -> Floats:
     if values.ndim != 2 or values.shape[1] != len(model.inputs):
         raise ValueError(f"expected values of shape (rows, {len(model.inputs)}), found {values.shape}")
     moved = _standardised(values, np.array(model.center), np.array(model.scale))
-    logit = moved @ np.array(model.weights) + model.intercept
-    return np.where(np.isfinite(values).any(axis=1), 1.0 / (1.0 + np.exp(-logit)), np.nan)
+    return np.column_stack([moved, np.ones(len(moved))])
 
 
 def _moments(values: Floats) -> tuple[Floats, Floats]:

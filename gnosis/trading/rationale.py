@@ -1,77 +1,74 @@
-"""The sentence that tells a person what an idea is and why."""
+"""The sentences that tell a person what an idea is, why, and what would prove it wrong."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import polars as pl
 
-from gnosis.trading.trailing import VOLATILITY_RETURNS
-
-if TYPE_CHECKING:
-    from gnosis.trading.parameters import IdeaParameters
+from gnosis.trading.policies import DIRECTIONAL
 
 
-def rationale(parameters: IdeaParameters) -> pl.Expr:
-    """Return the sentence for a person, every figure with its unit."""
-
-    def percent(value: pl.Expr) -> pl.Expr:
-        return (value * 100).round(1).cast(pl.String)
-
+def rationale() -> pl.Expr:
+    """Return one sentence per idea from its own columns, every figure with its unit."""
+    c = pl.col
+    said = pl.format(
+        "{} by {}: votes in log odds {} add up to {} (conviction {})",
+        c("structure").str.replace_all("_", " "),
+        _percent(c("target_weight").abs(), 2),
+        pl.concat_str([_contribution(policy) for policy in DIRECTIONAL], separator=", ", ignore_nulls=True),
+        _signed(c("z"), 3),
+        c("conviction"),
+    )
     odds = pl.format(
-        "P(up) {} % against P(down) {} % over {} sessions",
-        percent(pl.col("p_up")),
-        percent(pl.col("p_down")),
-        pl.col("horizon_bars"),
+        "target before stop {} (80 % interval {} to {}, without a view {}) within {} sessions",
+        _percent(c("p_event")),
+        _percent(c("p_low")),
+        _percent(c("p_high")),
+        _percent(c("p_baseline")),
+        c("horizon_bars"),
     )
-    energy = (
-        pl.when(pl.col("energy_ratio").is_not_null())
-        .then(
-            pl.format(
-                "movement energy {} against a median of {} over {} earlier sessions (size x {})",
-                pl.col("hedge_movement_energy").round(4).cast(pl.String),
-                pl.col("energy_median").round(4).cast(pl.String),
-                pl.col("n_energies"),
-                pl.col("energy_scale").round(2).cast(pl.String),
-            )
-        )
-        .otherwise(pl.lit("movement energy or its history unknown, so it does not change the size"))
+    edge = pl.format(
+        "edge {} bp with an error of {} bp after {} bp of costs",
+        _signed(c("net_edge") * 1e4, 1),
+        (c("net_edge_se") * 1e4).round(1),
+        (c("cost_estimate") * 1e4).round(1),
     )
-    held = pl.format(
-        "{} {} % of equity from the next open: {}; volatility {} % a year (size x {}); {}{}.",
-        pl.when(pl.col("side") == "long").then(pl.lit("Long")).otherwise(pl.lit("Short")),
-        (pl.col("target_weight").abs() * 100).round(2).cast(pl.String),
-        odds,
-        percent(pl.col("volatility_per_year")),
-        pl.col("volatility_scale").round(2).cast(pl.String),
-        energy,
-        pl.when(pl.col("model_scale") < 1.0)
-        .then(pl.format("; the model is degraded by drift (size x {})", pl.col("model_scale")))
+    size = pl.format(
+        "size: Kelly {} x share {} x sureness {}, volatility allows {}, energy x {}, risk x {}{}",
+        _percent(c("kelly_fraction")),
+        c("kelly_share"),
+        c("estimation_shrinkage").round(3),
+        _percent(c("volatility_fraction")),
+        c("energy_factor").round(3),
+        c("size_multiplier").round(3),
+        pl.when(c("binding_cap").is_not_null())
+        .then(pl.format(", cut by the cap on {}", c("binding_cap").cast(pl.String)))
         .otherwise(pl.lit("")),
     )
-    floor = f"{parameters.confidence_floor:g}"
-    reasons = {
-        "no_prediction": pl.format(
-            "Flat: there is no prediction ({}).", pl.col("abstain_reason").cast(pl.String).fill_null("no probabilities")
-        ),
-        "stale_model": pl.lit("Flat: the model in force is too old to be believed; train a newer one."),
-        "no_volatility": pl.lit(
-            f"Flat: no volatility from {VOLATILITY_RETURNS} daily returns known at the decision and not older than "
-            f"{parameters.max_bar_age_days} days."
-        ),
-        "storm": pl.lit("Flat: dealer hedging feeds moves so strongly (regime storm) that odds do not hold."),
-        "low_confidence": pl.format(
-            "Flat: confidence in the elasticity row is {}, below the floor of " + floor + ".",
-            pl.col("elasticity_confidence").round(3).cast(pl.String).fill_null("unknown"),
-        ),
-        "no_edge": pl.format(
-            "Flat: {}, a difference of {} points, inside the threshold of "
-            + f"{parameters.edge_threshold * 100:g} points.",
-            odds,
-            percent(pl.col("edge")),
-        ),
-    }
-    sentence = held
-    for veto, reason in reasons.items():
-        sentence = pl.when(pl.col("veto") == veto).then(reason).otherwise(sentence)
-    return sentence
+    whole = pl.concat_str([said, odds, edge, size], separator="; ") + "."
+    against = pl.format("Nothing held ({}).", c("reasons").str.replace_all(",", ", "))
+    stated = pl.when(c("p_event").is_not_null()).then(pl.concat_str([against, odds, edge], separator=" "))
+    return pl.when(c("veto").is_null()).then(whole).otherwise(pl.coalesce(stated, against))
+
+
+def wrong_if() -> pl.Expr:
+    """Return what would prove an idea wrong; null without an event."""
+    moved = [_signed((pl.col(name).exp() - 1.0) * 100.0, 2) for name in ("stop_log", "target_log")]
+    return pl.format(
+        "within {} sessions the price moves {} % from the next open before it moves {} %, or does neither",
+        pl.col("horizon_bars"),
+        *moved,
+    )
+
+
+def _contribution(policy: str) -> pl.Expr:
+    value = pl.col(f"contribution_{policy}")
+    return pl.when(value != 0.0).then(pl.format(policy + " {}", _signed(value, 3)))
+
+
+def _percent(value: pl.Expr, digits: int = 1) -> pl.Expr:
+    return pl.format("{} %", (value * 100.0).round(digits))
+
+
+def _signed(value: pl.Expr, digits: int) -> pl.Expr:
+    rounded = value.round(digits)
+    return pl.concat_str([pl.when(rounded >= 0.0).then(pl.lit("+")).otherwise(pl.lit("")), rounded.cast(pl.String)])

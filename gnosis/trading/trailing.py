@@ -7,9 +7,11 @@ years write the same bytes.
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from gnosis.engines.volatility import close_to_close_variance
+from gnosis.sessions import schedule
 
 VOLATILITY_RETURNS = 20
 
@@ -63,3 +65,67 @@ def trailing_sigma_d(adjusted_close: NDArray[np.float64], symbols: NDArray[np.in
     """
     windows = trailing_windows(adjusted_close, symbols, VOLATILITY_RETURNS + 1)
     return np.sqrt(close_to_close_variance(windows))
+
+
+def trailing_figures(
+    history: pl.DataFrame, column: str, wanted: pl.DataFrame, sessions: int = 252, least: int = 20
+) -> pl.DataFrame:
+    """Return the median of the sessions before and the place of today's value among them.
+
+    Parameters
+    ----------
+    history
+        ``session``, ``symbol``, ``known_at`` and the column, null where missing: today's values too.
+    column
+        Name of the values.
+    wanted
+        ``session``, ``symbol``, ``as_of``: what to tell about; a value known after ``as_of`` is not used.
+    sessions
+        Exchange sessions in the window, today's not among them.
+    least
+        Values that the window must have; with fewer the figures are null.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``median`` and ``rank`` (share of the window below today's value, ties half, 0 to 1), rows as ``wanted``.
+
+    Examples
+    --------
+    >>> from gnosis.sessions import schedule
+    >>> days = schedule().select("session", known_at="close_at").head(31)
+    >>> history = days.with_columns(symbol=pl.lit("ABC"), energy=pl.int_range(31))
+    >>> wanted = history.tail(1).select("session", "symbol", as_of="known_at")
+    >>> trailing_figures(history, "energy", wanted, sessions=20).row(0)
+    (19.5, 1.0)
+    """
+    calendar = schedule()["session"]
+    places = calendar.search_sorted(wanted["session"]).cast(pl.Int64).to_numpy()
+    median, rank = np.full(wanted.height, np.nan), np.full(wanted.height, np.nan)
+    as_of = wanted["as_of"].dt.epoch("us").to_numpy()
+    symbols = wanted["symbol"].to_numpy()
+    known = history.filter(pl.col(column).is_not_null()).select(
+        "symbol",
+        place=calendar.search_sorted(history.filter(pl.col(column).is_not_null())["session"]).cast(pl.Int64),
+        known=pl.col("known_at").dt.epoch("us"),
+        value=pl.col(column).cast(pl.Float64),
+    )
+    for symbol, own in known.partition_by("symbol", as_dict=True).items():
+        rows = np.flatnonzero(symbols == symbol[0])
+        if rows.size == 0:
+            continue
+        first, last = int(places[rows].min()) - sessions, int(places[rows].max())
+        own = own.filter(pl.col("place").is_between(first, last))
+        values, learnt = np.full(last - first + 1, np.nan), np.full(last - first + 1, np.iinfo(np.int64).max)
+        at = own["place"].to_numpy() - first
+        values[at], learnt[at] = own["value"].to_numpy(), own["known"].to_numpy()
+        window = places[rows, None] - first - sessions + np.arange(sessions + 1)
+        seen = np.where(learnt[window] <= as_of[rows, None], values[window], np.nan)
+        before, today = seen[:, :-1], seen[:, -1:]
+        n = np.isfinite(before).sum(axis=1)
+        told = n >= least
+        median[rows[told]] = np.nanmedian(before[told], axis=1)
+        below = (before < today).sum(axis=1) + 0.5 * (before == today).sum(axis=1)
+        told &= np.isfinite(today[:, 0])
+        rank[rows[told]] = below[told] / n[told]
+    return pl.DataFrame({"median": median, "rank": rank}).fill_nan(None)
