@@ -93,7 +93,12 @@ def compose(odds: Floats, confidence: Floats, weights: Mapping[str, float]) -> C
 
 
 def learned_weights(
-    odds: Floats, confidence: Floats, is_rise: NDArray[np.bool_], prior: Mapping[str, float], penalty: float
+    odds: Floats,
+    confidence: Floats,
+    is_rise: NDArray[np.bool_],
+    prior: Mapping[str, float],
+    penalty: float,
+    weight: float = 1.0,
 ) -> dict[str, float]:
     """Return the weights of least summed log loss plus ``penalty / 2 * |w - prior|^2``, none of them negative.
 
@@ -107,6 +112,8 @@ def learned_weights(
         Weights that no evidence leaves in force.
     penalty
         Weight of the prior, in observations, above 0.
+    weight
+        What one outcome counts: of h outcomes that overlap one h-th each.
 
     Raises
     ------
@@ -133,11 +140,11 @@ def learned_weights(
     sign = np.where(is_rise, 1.0, -1.0)
     start = _weights(prior)
 
-    def loss(weight: Floats) -> tuple[float, Floats]:
-        margin = sign * (design @ weight)
-        drawn = weight - start
-        value = np.logaddexp(0.0, -margin).sum() + 0.5 * penalty * drawn @ drawn
-        slope = -(design * (sign / (1.0 + np.exp(margin)))[:, None]).sum(axis=0) + penalty * drawn
+    def loss(found: Floats) -> tuple[float, Floats]:
+        margin = sign * (design @ found)
+        drawn = found - start
+        value = weight * np.logaddexp(0.0, -margin).sum() + 0.5 * penalty * drawn @ drawn
+        slope = -weight * (design * (sign / (1.0 + np.exp(margin)))[:, None]).sum(axis=0) + penalty * drawn
         return float(value), slope
 
     options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 1_000}
@@ -145,15 +152,17 @@ def learned_weights(
     return dict(zip(DIRECTIONAL, found.x.tolist(), strict=True))
 
 
-def weight_variance(odds: Floats, confidence: Floats, weights: Mapping[str, float], penalty: float) -> Floats:
+def weight_variance(
+    odds: Floats, confidence: Floats, weights: Mapping[str, float], penalty: float, weight: float = 1.0
+) -> Floats:
     """Return the variance of each learned weight: inverse curvature of the penalised loss (Laplace), shape (policies,).
 
     Parameters
     ----------
     odds, confidence
         Votes that the weights were learned from.
-    weights, penalty
-        What was learned, and with which penalty.
+    weights, penalty, weight
+        What was learned, with which penalty, and what one outcome counted.
 
     Examples
     --------
@@ -164,7 +173,7 @@ def weight_variance(odds: Floats, confidence: Floats, weights: Mapping[str, floa
     logits, sure = _votes(odds, confidence)
     design = np.where(np.isfinite(logits), sure * logits, 0.0)
     p = 1.0 / (1.0 + np.exp(-(design @ _weights(weights))))
-    curvature = (design * (p * (1.0 - p))[:, None]).T @ design + penalty * np.eye(len(DIRECTIONAL))
+    curvature = weight * (design * (p * (1.0 - p))[:, None]).T @ design + penalty * np.eye(len(DIRECTIONAL))
     return np.asarray(np.diag(np.linalg.inv(curvature)))
 
 
@@ -174,6 +183,7 @@ def chosen_penalty(
     is_rise: NDArray[np.bool_],
     prior: Mapping[str, float],
     splits: Sequence[Split],
+    weight: float = 1.0,
 ) -> float:
     """Return the penalty of least mean log loss over purged splits; the largest, nearest to the prior, among equals.
 
@@ -195,7 +205,9 @@ def chosen_penalty(
     for penalty in PENALTIES:
         total = 0.0
         for split in splits:
-            fitted = learned_weights(odds[split.train], confidence[split.train], is_rise[split.train], prior, penalty)
+            fitted = learned_weights(
+                odds[split.train], confidence[split.train], is_rise[split.train], prior, penalty, weight
+            )
             z = np.nan_to_num(compose(odds[split.test], confidence[split.test], fitted).z)
             total += float(np.logaddexp(0.0, np.where(is_rise[split.test], -z, z)).mean())
         losses.append(total)

@@ -66,7 +66,7 @@ class _Ballots:
 
 
 def compositions(
-    votes: pl.DataFrame, past: pl.DataFrame, outcomes: pl.DataFrame, promoted: pl.DataFrame
+    votes: pl.DataFrame, past: pl.DataFrame, outcomes: pl.DataFrame, promoted: pl.DataFrame, horizon_bars: int
 ) -> pl.DataFrame:
     """Return one composition per symbol and session of the votes.
 
@@ -84,6 +84,8 @@ def compositions(
         Rows of :func:`gnosis.trading.walk_forward.direction_outcomes`.
     promoted
         ``session``, ``symbol`` of the decisions whose model is promoted: their prior gives the model a weight.
+    horizon_bars
+        Sessions of an outcome: decided every session, each counts one part of so many.
 
     Returns
     -------
@@ -109,7 +111,11 @@ def compositions(
                 continue
             known = has_vote & (told["known"].to_numpy() <= cut)
             weights = walk_forward_weights(
-                odds[known], confidence[known], told.filter(pl.Series(known)), PRIOR_WITH_MODEL if model else PRIOR
+                odds[known],
+                confidence[known],
+                told.filter(pl.Series(known)),
+                PRIOR_WITH_MODEL if model else PRIOR,
+                1.0 / horizon_bars,
             )
             parts.append(_composed(ballots, of, weights))
     if not parts:
@@ -119,7 +125,7 @@ def compositions(
 
 
 def walk_forward_weights(
-    odds: Floats, confidence: Floats, outcomes: pl.DataFrame, prior: Mapping[str, float]
+    odds: Floats, confidence: Floats, outcomes: pl.DataFrame, prior: Mapping[str, float], weight: float
 ) -> Weights:
     """Return the weights learned from votes whose outcomes are known, or the prior while they are too few.
 
@@ -131,6 +137,8 @@ def walk_forward_weights(
         ``is_rise``, ``t0`` and ``t1`` of each, in the same order.
     prior
         Weights that no evidence leaves in force.
+    weight
+        What one outcome counts: of h outcomes that overlap one h-th each.
     """
     from gnosis.learning.purging import FoldsError, embargo_length, split_around
 
@@ -149,9 +157,10 @@ def walk_forward_weights(
             continue
     if not splits:
         return Weights.of_prior(prior, len(odds))
-    penalty = chosen_penalty(odds, confidence, is_rise, prior, splits)
-    fitted = learned_weights(odds, confidence, is_rise, prior, penalty)
-    return Weights(prior, fitted, weight_variance(odds, confidence, fitted, penalty), penalty, len(odds))
+    penalty = chosen_penalty(odds, confidence, is_rise, prior, splits, weight)
+    fitted = learned_weights(odds, confidence, is_rise, prior, penalty, weight)
+    variance = weight_variance(odds, confidence, fitted, penalty, weight)
+    return Weights(prior, fitted, variance, penalty, len(odds))
 
 
 def with_bands(compositions: pl.DataFrame, past: pl.DataFrame) -> pl.DataFrame:

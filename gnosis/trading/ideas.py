@@ -50,6 +50,11 @@ class Past:
         names = ("trades.policy_votes", "trades.compositions", "trades.ideas")
         return cls(*(TABLES[name].empty() for name in names))
 
+    def ordered(self) -> Past:
+        """Return the same rows by session and symbol."""
+        votes = self.votes.sort("session", "symbol", "policy")
+        return Past(votes, *(rows.sort("session", "symbol") for rows in (self.compositions, self.ideas)))
+
 
 def ideas(
     predictions: pl.DataFrame,
@@ -97,17 +102,14 @@ def ideas(
     0
     """
     chosen = _of_horizon(predictions, parameters)
+    past = past.ordered()
     state = decision_state(chosen, tables)
     forecasts = path_forecasts(state, bars)
     outcomes = direction_outcomes(labels, parameters.horizon_bars)
     state = state.with_columns(is_unstable=_is_unstable())
-    told = [
-        learned_votes(policy_inputs(state), past.votes, outcomes),
-        model_votes(chosen),
-        risk_votes(state, parameters),
-    ]
-    cast = votes(told)
-    composed = _composed(cast, past, outcomes, state)
+    learned = learned_votes(policy_inputs(state), past.votes, outcomes, parameters.horizon_bars)
+    cast = votes([learned, model_votes(chosen), risk_votes(state, parameters)])
+    composed = _composed(cast, past, outcomes, state, parameters.horizon_bars)
     decided = _decided(state, composed, cast, forecasts, chosen, parameters)
     simulated = _simulated(decided, forecasts, bars, past.ideas, parameters)
     candidates = _validatable(simulated, parameters)
@@ -145,9 +147,11 @@ def _is_unstable() -> pl.Expr:
     return ~is_calm.fill_null(False)
 
 
-def _composed(cast: pl.DataFrame, past: Past, outcomes: pl.DataFrame, state: pl.DataFrame) -> pl.DataFrame:
+def _composed(
+    cast: pl.DataFrame, past: Past, outcomes: pl.DataFrame, state: pl.DataFrame, horizon_bars: int
+) -> pl.DataFrame:
     promoted = state.filter(pl.col("is_promoted").fill_null(False)).select("session", "symbol")
-    found = with_bands(compositions(cast, past.votes, outcomes, promoted), past.compositions)
+    found = with_bands(compositions(cast, past.votes, outcomes, promoted, horizon_bars), past.compositions)
     keys = state.select("session", "symbol", "as_of")
     found = keys.join(found, on=["session", "symbol"], how="left", maintain_order="left")
     now = found.select("session", "symbol", "disagreement", known_at="as_of")
@@ -241,7 +245,9 @@ def _simulated(
     for evening in rows.partition_by("session", maintain_order=True):
         now = int(evening["as_of"].min().timestamp() * 1_000_000)  # type: ignore[union-attr]
         known = resolved["known"] <= now
-        fitted = shrinkage_map(p_raw[resolved["place"][known]], resolved["happened"][known])
+        fitted = shrinkage_map(
+            p_raw[resolved["place"][known]], resolved["happened"][known], 1.0 / parameters.horizon_bars
+        )
         models: dict[str, PathModel] = {
             symbol: model
             for symbol, row in evening.select("symbol", "row").iter_rows()

@@ -106,7 +106,7 @@ def linear_candidates(
     [0.4085, 0.3169, 0.0039, 11.0064]
     """
     _require(decisions, models)
-    known = [ShrinkageMap()] * decisions.height if maps is None else maps
+    known = [ShrinkageMap(covariance=(0.0, 0.0, 0.0))] * decisions.height if maps is None else maps
     if len(known) != decisions.height:
         raise ValueError(f"expected one map per decision, found {len(known)} for {decisions.height}")
     rows = [
@@ -141,8 +141,11 @@ def _candidate(row: Mapping[str, Any], model: PathModel, n_pairs: int, earlier: 
         _Calibrated.of(walked(drift(logit + step * row["z_se"])).outcomes(event, costs) if step else net, earlier)
         for step in (-1.0, 0.0, 1.0)
     )
-    # One standard error of the composed odds, carried through paths and map to the odds of the event.
-    half = Z_80 * abs(_logit(high.p_event) - _logit(low.p_event)) / 2.0
+    # One standard error of the composed odds, carried through paths and map, and the map's own.
+    of_view = abs(_logit(high.p_event) - _logit(low.p_event)) / 2.0
+    half = Z_80 * math.hypot(of_view, earlier.log_odds_error(middle.p_raw))
+    # What the odds of the event are worth: the profit of the target beyond that of everything else.
+    of_map = middle.worth * middle.p_event * (1.0 - middle.p_event) * earlier.log_odds_error(middle.p_raw)
     without_view = float((walked(0.0).ended_by == TARGET).mean())
     return {
         "symbol": row["symbol"],
@@ -162,7 +165,7 @@ def _candidate(row: Mapping[str, Any], model: PathModel, n_pairs: int, earlier: 
         "p_baseline": _inside(without_view, 2 * n_pairs),
         "gross_edge": float(middle_walk.outcomes(event, LinearCosts(0.0, 0.0)).returns.mean()),
         "net_edge": middle.edge,
-        "net_edge_se": abs(high.edge - low.edge) / 2.0,
+        "net_edge_se": math.hypot((high.edge - low.edge) / 2.0, of_map),
         "kelly_fraction": growth_fraction(net.returns, MOST_NOTIONAL, middle.weights),
     }
 
@@ -202,6 +205,7 @@ class _Calibrated:
     p_event: float
     weights: Floats
     edge: float
+    worth: float
 
     @classmethod
     def of(cls, outcomes: Outcomes, earlier: ShrinkageMap) -> _Calibrated:
@@ -210,9 +214,12 @@ class _Calibrated:
         p_raw = _inside(n_target / n, n)
         p_event = float(earlier(np.array([p_raw]))[0])
         weights = np.full(n, 1.0 / n)
-        if 0 < n_target < n and earlier != ShrinkageMap():
+        if 0 < n_target < n and p_event != p_raw:
             weights = np.where(is_target, p_event / n_target, (1.0 - p_event) / (n - n_target))
-        return cls(p_raw, p_event, weights, float(weights @ outcomes.returns))
+        worth = 0.0
+        if 0 < n_target < n:
+            worth = float(outcomes.returns[is_target].mean() - outcomes.returns[~is_target].mean())
+        return cls(p_raw, p_event, weights, float(weights @ outcomes.returns), worth)
 
 
 def _inside(probability: float, n_paths: int) -> float:

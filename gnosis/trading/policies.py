@@ -57,7 +57,7 @@ class PolicyModel:
 
 
 def fit_policy(
-    inputs: tuple[str, ...], values: Floats, is_rise: NDArray[np.bool_], ridge: float = RIDGE
+    inputs: tuple[str, ...], values: Floats, is_rise: NDArray[np.bool_], ridge: float = RIDGE, weight: float = 1.0
 ) -> PolicyModel:
     """Fit a logistic regression whose penalty pulls all coefficients, the intercept too, to zero.
 
@@ -74,6 +74,9 @@ def fit_policy(
         bool, shape (rows,): the outcome, known at the decision.
     ridge
         Weight of the penalty ``ridge / 2 * |coefficients|^2`` beside the summed log loss, above 0.
+    weight
+        What one outcome counts, within (0, 1]: of h outcomes that overlap one h-th each, or the same move would be
+        learned h times (uniqueness, López de Prado 2018).
 
     Returns
     -------
@@ -83,7 +86,7 @@ def fit_policy(
     Raises
     ------
     ValueError
-        For shapes that do not fit or a ridge that is not positive.
+        For shapes that do not fit, a ridge that is not positive, or a weight outside (0, 1].
 
     Examples
     --------
@@ -96,19 +99,19 @@ def fit_policy(
 
     if values.ndim != 2 or values.shape != (is_rise.size, len(inputs)):
         raise ValueError(f"expected values of shape {(is_rise.size, len(inputs))}, found {values.shape}")
-    if not ridge > 0.0:
-        raise ValueError(f"expected a positive ridge, found {ridge}")
+    if not (ridge > 0.0 and 0.0 < weight <= 1.0):
+        raise ValueError(f"expected a positive ridge and a weight within (0, 1], found {ridge} and {weight}")
     has_any = np.isfinite(values).any(axis=1)
     seen, outcome = values[has_any], is_rise[has_any]
     if np.unique(outcome).size < 2:
         return PolicyModel.of_no_evidence(inputs, ridge)
     center, scale = _moments(seen)
     design = np.column_stack([_standardised(seen, center, scale), np.ones(len(seen))])
-    fitted = LogisticRegression(C=1.0 / ridge, fit_intercept=False, solver="newton-cholesky", tol=1e-10)
+    fitted = LogisticRegression(C=weight / ridge, fit_intercept=False, solver="newton-cholesky", tol=1e-10)
     fitted.fit(design, outcome)
     *weights, intercept = fitted.coef_[0].tolist()
     odds = 1.0 / (1.0 + np.exp(-(design @ fitted.coef_[0])))
-    curvature = (design * (odds * (1.0 - odds))[:, None]).T @ design + ridge * np.eye(design.shape[1])
+    curvature = weight * (design * (odds * (1.0 - odds))[:, None]).T @ design + ridge * np.eye(design.shape[1])
     return PolicyModel(
         inputs,
         tuple(center.tolist()),

@@ -41,7 +41,7 @@ _Z_95 = 1.959963984540054
 _PHI_0 = math.sqrt(2.0 / math.pi)
 
 
-def learned_votes(inputs: pl.DataFrame, past: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+def learned_votes(inputs: pl.DataFrame, past: pl.DataFrame, outcomes: pl.DataFrame, horizon_bars: int) -> pl.DataFrame:
     """Return the votes of hedge, liquidity and sentiment, each learned from what its earlier inputs were followed by.
 
     Parameters
@@ -53,6 +53,8 @@ def learned_votes(inputs: pl.DataFrame, past: pl.DataFrame, outcomes: pl.DataFra
     outcomes
         Rows of :func:`gnosis.trading.walk_forward.direction_outcomes`; of each only what was known at the end of the
         month before a session is used for it.
+    horizon_bars
+        Sessions of an outcome: decided every session, each counts one part of so many.
 
     Returns
     -------
@@ -64,17 +66,22 @@ def learned_votes(inputs: pl.DataFrame, past: pl.DataFrame, outcomes: pl.DataFra
     >>> from gnosis.trading.walk_forward import OUTCOME
     >>> columns = ["session", "symbol", *(f"{p}.{name}" for p in INPUTS for name in (*INPUTS[p], "confidence"))]
     >>> none = pl.DataFrame(schema=dict.fromkeys(columns, pl.Float64) | {"session": pl.Date, "symbol": pl.String})
-    >>> learned_votes(none, pl.DataFrame(schema=VOTE), pl.DataFrame(schema=OUTCOME)).height
+    >>> learned_votes(none, pl.DataFrame(schema=VOTE), pl.DataFrame(schema=OUTCOME), 5).height
     0
     """
     ordered = inputs.sort("session", "symbol")
     moments = learning_moments(ordered["session"].to_list())
-    parts = [_votes_of(policy, ordered, moments, past, outcomes) for policy in INPUTS]
+    parts = [_votes_of(policy, ordered, moments, past, outcomes, 1.0 / horizon_bars) for policy in INPUTS]
     return pl.concat(parts).sort("session", "symbol", "policy")
 
 
 def _votes_of(
-    policy: str, inputs: pl.DataFrame, moments: pl.DataFrame, past: pl.DataFrame, outcomes: pl.DataFrame
+    policy: str,
+    inputs: pl.DataFrame,
+    moments: pl.DataFrame,
+    past: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    weight: float,
 ) -> pl.DataFrame:
     names = INPUTS[policy]
     new = inputs.select("session", "symbol", *(pl.col(f"{policy}.{name}").alias(name) for name in names))
@@ -89,7 +96,7 @@ def _votes_of(
     odds, error, n_learned = np.full(len(values), np.nan), np.full(len(values), np.nan), np.zeros(len(values), np.int64)
     for cut in np.unique(cuts):
         learned = known <= cut
-        model: PolicyModel = fit_policy(names, seen[learned], is_rise[learned])
+        model: PolicyModel = fit_policy(names, seen[learned], is_rise[learned], weight=weight)
         of = cuts == cut
         odds[of], error[of] = odds_of_rise(model, values[of]), log_odds_error(model, values[of])
         n_learned[of] = model.n_rows

@@ -89,11 +89,16 @@ def sized(
     parameters
         Limits.
     """
-    told = candidates.with_columns(units=pl.lit(1, pl.Int64), breached_cap=pl.lit(None, pl.String))
+    # A map shrinks odds: an edge that only the map has made is none.
+    told = candidates.with_columns(
+        net_edge=pl.min_horizontal("net_edge", "expectancy"),
+        units=pl.lit(1, pl.Int64),
+        breached_cap=pl.lit(None, pl.String),
+    )
     before = findings(told, parameters.validation)
     barred = before.filter(severity="error")["candidate_id"].unique()
     is_barred = pl.col("candidate_id").is_in(barred.implode())
-    free = told.with_columns(fraction=pl.when(is_barred).then(0.0).otherwise("fraction")).drop("units", "breached_cap")
+    free = candidates.with_columns(fraction=pl.when(is_barred).then(0.0).otherwise("fraction"))
     evenings = [_evening(part, forecasts, parameters) for part in free.partition_by("session", maintain_order=True)]
     if not evenings:
         return _nothing(free), before

@@ -1,375 +1,257 @@
+"""Ideas as a whole: no look into the future, one night equals many, and known truths."""
+
 from __future__ import annotations
 
 import datetime as dt
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from gnosis.sessions import schedule
+from gnosis.learning.triple_barrier import LOWER_WIDTH, UPPER_WIDTH
 from gnosis.tables import TABLES
-from gnosis.tables.trades import VETOES
-from gnosis.trading import BARS_LOOKBACK_SESSIONS, IdeaParameters, ideas
-from gnosis.trading.trailing import trailing_sigma_d, trailing_windows
+from gnosis.trading.caps import SizingLimits
+from gnosis.trading.ideas import MADE, Past
+from gnosis.trading.lineage import EDGES, lineage
+from gnosis.trading.policy_inputs import READS
+from gnosis.trading.trailing import trailing_figures, trailing_sigma_d, trailing_windows
+from tests.gnosis.trading.idea_world import PARAMETERS, IdeaWorld, idea_world
 
-SYMBOLS = ["A", "B", "C"]
-FIRST = dt.date(2020, 1, 2)
-N = 60
-WARM = 30
-UTC_US = pl.Datetime("us", "UTC")
-
-
-def days(n: int = N) -> pl.DataFrame:
-    return schedule().filter(pl.col("session") >= FIRST).head(n).select("session", "close_at")
+N = 240
+TAIL = 12
 
 
-def keys(n: int = N) -> pl.DataFrame:
-    return days(n).join(pl.DataFrame({"symbol": SYMBOLS}), how="cross").sort("session", "symbol")
+@pytest.fixture(scope="module")
+def world() -> IdeaWorld:
+    return idea_world(N, edge=0.5, seed=3)
 
 
-def make_bars(n: int = N, seed: int = 0) -> pl.DataFrame:
-    rng = np.random.default_rng(seed)
-    frame = keys(n)
-    closes = 100 * np.exp(np.cumsum(rng.normal(0, 0.02, (n, len(SYMBOLS))), axis=0)).ravel()
-    frame = frame.with_columns(
-        ts="close_at", known_at="close_at", open=pl.Series(closes), high=pl.Series(closes * 1.01),
-        low=pl.Series(closes * 0.99), close=pl.Series(closes), volume=1e6, adjustment_factor=1.0,
-        provider=pl.lit("bars"), synthetic=False,
-    )  # fmt: skip
-    return as_table(frame, "raw.equity_bars")
+@pytest.fixture(scope="module")
+def made(world: IdeaWorld) -> dict[str, pl.DataFrame]:
+    return world.ideas()
 
 
-def make_predictions(n: int = N, seed: int = 1, first: int = WARM) -> pl.DataFrame:
-    rng = np.random.default_rng(seed)
-    frame = keys(n)
-    odds = rng.dirichlet([4, 1, 4], frame.height)
-    frame = frame.with_columns(
-        as_of="close_at", known_at="close_at", p_down=pl.Series(odds[:, 0]), p_flat=pl.Series(odds[:, 1]),
-        p_up=pl.Series(odds[:, 2]), horizon_bars=5, prediction_id=pl.col("symbol") + pl.col("session").cast(pl.String),
-        model_version=pl.lit("h5-f0"), model_name=pl.lit("xgboost"), n_missing=0, feature_row_sha256=pl.lit("0"),
-        provider=pl.lit("bars+chains"), synthetic=False,
-    )  # fmt: skip
-    return as_table(frame, "models.predictions").filter(pl.col("session") >= days(n)["session"][first])
+@pytest.fixture(scope="module")
+def past(world: IdeaWorld, made: dict[str, pl.DataFrame]) -> Past:
+    return before(made, world.sessions[-TAIL])
 
 
-def make_elasticity(n: int = N, seed: int = 2) -> pl.DataFrame:
-    rng = np.random.default_rng(seed)
-    frame = keys(n)
-    frame = frame.with_columns(
-        as_of=pl.col("close_at") - pl.duration(minutes=15), known_at=pl.col("close_at") - pl.duration(minutes=15),
-        hedge_movement_energy=pl.Series(rng.lognormal(0, 0.4, frame.height)), amplification_regime=pl.lit("neutral"),
-        movement_energy_confidence=0.3, confidence=0.3, spot=100.0,
-        revaluation=pl.lit("sticky_moneyness"), reasons=pl.lit("DEPTH_PROXY"),
-        provider=pl.lit("chains"), synthetic=True,
-    )  # fmt: skip
-    frame = frame.join(pl.DataFrame({"sign_convention": ["naive", "inverted"]}), how="cross")
-    other = pl.col("sign_convention") == "inverted"
-    frame = frame.with_columns(hedge_movement_energy=pl.when(other).then(99.0).otherwise("hedge_movement_energy"))
-    return as_table(frame, "engines.elasticity")
+@pytest.fixture(scope="module")
+def tail(world: IdeaWorld) -> IdeaWorld:
+    """The last evenings alone, to be decided upon what was published before."""
+    return world.until(world.sessions[-1], first=world.sessions[-TAIL])
 
 
-def as_table(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    schema = TABLES[name].polars_schema
-    empty = [pl.lit(None).alias(column) for column in schema if column not in frame.columns]
-    return frame.with_columns(empty).select(list(schema)).cast(schema).sort(TABLES[name].key)
+def before(made: dict[str, pl.DataFrame], cut: dt.date) -> Past:
+    names = ("trades.policy_votes", "trades.compositions", "trades.ideas")
+    return Past(*(made[name].filter(pl.col("session") < cut) for name in names))
 
 
-def one(**changes: object) -> dict[str, object]:
-    """Return the idea of A at the last session after changes to its prediction and elasticity row."""
-    last = days()["session"][-1]
-    here = (pl.col("session") == last) & (pl.col("symbol") == "A")
-    predictions, elasticity, bars = make_predictions(), make_elasticity(), make_bars()
-    for name, value in {"p_up": 0.6, "p_down": 0.2, "p_flat": 0.2, **changes}.items():
-        if name in predictions.columns:
-            predictions = predictions.with_columns(
-                pl.when(here).then(pl.lit(value)).otherwise(name).cast(predictions.schema[name]).alias(name)
-            )
-        if name in elasticity.columns and name not in ("as_of", "known_at"):
-            elasticity = elasticity.with_columns(
-                pl.when(here).then(pl.lit(value)).otherwise(name).cast(elasticity.schema[name]).alias(name)
-            )
-    return ideas(predictions, elasticity, bars, IdeaParameters()).filter(here).row(0, named=True)
+def equal(left: dict[str, pl.DataFrame], right: dict[str, pl.DataFrame], keep: pl.Expr) -> None:
+    for name in MADE:
+        first, second = (rows[name].filter(keep).sort(TABLES[name].key) for rows in (left, right))
+        assert first.height > 0, name
+        assert first.equals(second, null_equal=True), name
 
 
-def test_rows_are_those_of_the_table_one_per_prediction() -> None:
-    result = ideas(make_predictions(), make_elasticity(), make_bars(), IdeaParameters())
-    table = TABLES["trades.ideas"]
-    assert result.schema == table.polars_schema
-    table.schema.validate(result)
-    assert result.equals(result.sort("session", "symbol"))
-    assert result.height == make_predictions().height
-    assert set(result["side"]) == {"long", "flat", "short"}
+def test_rows_are_those_of_the_tables(world: IdeaWorld, made: dict[str, pl.DataFrame]) -> None:
+    for name in MADE:
+        TABLES[name].schema.validate(made[name])
+        assert made[name].equals(made[name].sort(TABLES[name].key))
+    assert made["trades.ideas"].height == world.predictions.height
+    assert made["trades.policy_votes"].height == 5 * world.predictions.height
 
 
-def test_size_is_the_product_of_its_factors() -> None:
-    bars, elasticity = make_bars(), make_elasticity()
-    closes = bars.filter(pl.col("symbol") == "A")["close"].to_numpy()
-    sigma_d = np.std(np.diff(np.log(closes))[-20:], ddof=1)
-    energy = elasticity.filter((pl.col("symbol") == "A") & (pl.col("sign_convention") == "naive"))[
-        "hedge_movement_energy"
-    ].to_numpy()
-    row = one(hedge_movement_energy=1.5)
-    scale = min(0.10 / (sigma_d * math.sqrt(252)), 1.0)
-    median = float(np.median(energy[:-1]))
-    assert row["sigma_d"] == pytest.approx(sigma_d, rel=1e-12)
-    assert row["volatility_scale"] == pytest.approx(scale, rel=1e-12)
-    assert row["energy_scale"] == pytest.approx(median / 1.5, rel=1e-12)
-    assert row["target_weight"] == pytest.approx(min(scale * median / 1.5 / 3, 0.10), rel=1e-12)
-    assert (row["side"], row["veto"]) == ("long", None)
-    assert one(p_up=0.2, p_down=0.6, hedge_movement_energy=1.5)["target_weight"] == -row["target_weight"]
+def test_what_happens_later_changes_nothing_before(world: IdeaWorld, made: dict[str, pl.DataFrame]) -> None:
+    cut = world.sessions[60]
+    equal(made, world.until(cut).ideas(), pl.col("session") <= cut)
 
 
-def test_rationale_is_one_sentence_with_units() -> None:
-    text = one(hedge_movement_energy=1.5)["rationale"]
-    assert text.startswith("Long ")
-    for part in ("% of equity from the next open", "P(up) 60.0 % against P(down) 20.0 % over 5 sessions", "% a year"):
-        assert part in text
-    assert "movement energy 1.5 against a median of" in text
-    assert "59 earlier sessions" in text
-    assert text.endswith(").") and text.count("\n") == 0
+def test_nights_one_by_one_equal_all_of_them_at_once(world: IdeaWorld, made: dict[str, pl.DataFrame]) -> None:
+    so_far = {name: rows.filter(pl.col("session") < world.sessions[70]) for name, rows in made.items()}
+    for session in world.sessions[70:74]:
+        night = world.until(session, first=session).ideas(before(so_far, session))
+        equal(made, night, pl.col("session") == session)
+        so_far = {name: pl.concat([rows, night[name]]) for name, rows in so_far.items()}
+
+
+def test_order_of_rows_does_not_matter(tail: IdeaWorld, past: Past, made: dict[str, pl.DataFrame]) -> None:
+    def shuffled(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.sample(fraction=1.0, shuffle=True, seed=5)
+
+    other = replace(
+        tail,
+        predictions=shuffled(tail.predictions),
+        tables={name: shuffled(rows) for name, rows in tail.tables.items()},
+        bars=shuffled(tail.bars),
+        labels=shuffled(tail.labels),
+    )
+    mixed = Past(*(shuffled(rows) for rows in (past.votes, past.compositions, past.ideas)))
+    equal(made, other.ideas(mixed), pl.col("session") >= tail.sessions[0])
+
+
+def test_rows_known_after_the_decision_count_as_missing(tail: IdeaWorld, past: Past) -> None:
+    last = tail.sessions[-1]
+    late = pl.when(pl.col("session") == last).then(pl.col("known_at") + pl.duration(minutes=1)).otherwise("known_at")
+    idea = (
+        tail.changed("engines.liquidity", known_at=late).ideas(past)["trades.ideas"].filter(pl.col("session") == last)
+    )
+    assert idea["veto"].to_list() == ["NO_COST"] * 3
+    idea = (
+        tail.changed("engines.elasticity", known_at=late).ideas(past)["trades.ideas"].filter(pl.col("session") == last)
+    )
+    assert idea["reasons"].str.contains("THIN_DATA").all()
+    bars = tail.bars.with_columns(known_at=late)
+    idea = replace(tail, bars=bars).ideas(past)["trades.ideas"].filter(pl.col("session") == last)
+    assert idea["veto"].to_list() == ["NO_VOLATILITY"] * 3
 
 
 @pytest.mark.parametrize(
-    ("changes", "veto", "words"),
+    ("table", "columns", "veto"),
     [
-        ({"p_up": None, "abstain_reason": "no_model"}, "no_prediction", "no prediction (no_model)"),
-        ({"amplification_regime": "storm"}, "storm", "regime storm"),
-        ({"movement_energy_confidence": 0.09}, "low_confidence", "0.09, below the floor of 0.1"),
-        ({"p_up": 0.42, "p_down": 0.38}, "no_edge", "difference of 4.0 points, inside the threshold of 5 points"),
-        # The first veto in the fixed order counts.
-        ({"amplification_regime": "storm", "movement_energy_confidence": 0.0, "p_up": 0.2}, "storm", "storm"),
-        ({"movement_energy_confidence": 0.0, "p_up": 0.2}, "low_confidence", "confidence"),
-        ({"p_up": None, "amplification_regime": "storm"}, "no_prediction", "no prediction"),
+        ("engines.elasticity", {"amplification_regime": pl.lit("storm")}, "STORM"),
+        ("engines.elasticity", {"movement_energy_confidence": pl.lit(0.05)}, "THIN_DATA"),
+        ("engines.liquidity", {"liq_regime": pl.lit("Crisis")}, "LIQ_CRISIS"),
+        ("engines.liquidity", {"slippage_model_0_1pct_bps": pl.lit(None)}, "NO_COST"),
+        ("engines.liquidity", {"adv_usd": pl.lit(None)}, "NO_VOLUME"),
+        ("engines.liquidity", {"slippage_model_0_1pct_bps": pl.lit(900.0)}, "NO_EDGE"),
+        ("models.predictions", {"model_state": pl.lit("stale")}, "STALE_MODEL"),
+        ("engines.elasticity", {"vix": pl.lit(60.0)}, "VOL_CEILING"),
     ],
 )
-def test_vetoes(changes: dict[str, object], veto: str, words: str) -> None:
-    row = one(**changes)
-    assert (row["side"], row["veto"], row["target_weight"]) == ("flat", veto, 0.0)
-    assert words in row["rationale"]
-    assert row["rationale"].startswith("Flat: ")
+def test_each_reason_to_stay_out(
+    tail: IdeaWorld, past: Past, table: str, columns: dict[str, pl.Expr], veto: str
+) -> None:
+    last = tail.sessions[-1]
+    here = {n: pl.when(pl.col("session") == last).then(value).otherwise(n) for n, value in columns.items()}
+    rows = tail.changed(table, **here).ideas(past)["trades.ideas"].filter(pl.col("session") == last)
+    assert (rows["reasons"].str.contains(veto)).all()
+    assert (rows["quantity"] == 0).all()
+    assert (rows["side"] == "flat").all()
+    assert rows["rationale"].str.starts_with("Nothing held").all()
 
 
-def test_every_veto_can_occur() -> None:
-    seen = {
-        one(**changes)["veto"]
-        for changes in (
-            {"p_up": None},
-            {"model_state": "stale"},
-            {"amplification_regime": "storm"},
-            {"movement_energy_confidence": 0.0},
-            {"p_up": 0.2},
-        )
-    }
-    short = ideas(make_predictions(first=5), make_elasticity(), make_bars(), IdeaParameters())
-    seen |= set(short["veto"].drop_nulls())
-    assert seen == set(VETOES)
-    assert short.filter(pl.col("session") < days()["session"][20])["veto"].is_in(["no_volatility"]).all()
-
-
-def test_constant_prices_have_no_volatility() -> None:
-    bars = make_bars().with_columns(close=pl.lit(100.0))
-    result = ideas(make_predictions(), make_elasticity(), bars, IdeaParameters())
-    assert (result["veto"] == "no_volatility").all()
-
-
-def test_an_old_bar_tells_no_volatility() -> None:
-    day = days()["session"]
-    for age, expected in ((5, False), (12, True)):
-        bars = make_bars().filter((pl.col("session") <= day[-1] - dt.timedelta(days=age)) | (pl.col("symbol") != "A"))
-        row = ideas(make_predictions(), make_elasticity(), bars, IdeaParameters()).filter(
-            (pl.col("session") == day[-1]) & (pl.col("symbol") == "A")
-        )
-        assert (row["veto"].item() == "no_volatility") == expected
-
-
-def test_unknown_energy_leaves_the_size_and_is_mentioned() -> None:
-    row = one(hedge_movement_energy=None)
-    assert row["energy_scale"] == 1.0
-    assert "unknown, so it does not change the size" in row["rationale"]
-    short = ideas(
-        make_predictions(),
-        make_elasticity().filter(pl.col("session") >= days()["session"][50]),
-        make_bars(),
-        IdeaParameters(),
+def test_no_input_is_no_vote(tail: IdeaWorld, past: Past) -> None:
+    matrix = {name: pl.lit(None) for name in READS["features.matrix"]}
+    blind = tail.changed("features.matrix", **matrix)
+    blind = blind.changed(
+        "engines.elasticity", charm_flow_usd_to_close=pl.lit(None), vanna_flow_usd_volpt_down=pl.lit(None)
     )
-    late = short.filter(pl.col("session") >= days()["session"][50])
-    assert (late["energy_scale"] == 1.0).all()
+    blind = blind.changed("engines.sentiment", fused=pl.lit(None))
+    rows = blind.changed("engines.elasticity", vix=pl.lit(None)).ideas(past)
+    assert set(rows["trades.ideas"]["veto"]) == {"NO_VOTE"}
+    assert rows["trades.compositions"]["z"].null_count() == rows["trades.compositions"].height
+    assert rows["trades.simulations"].is_empty()
 
 
-def test_no_elasticity_row_is_no_confidence_unless_allowed() -> None:
-    empty = make_elasticity().clear()
-    strict = ideas(make_predictions(), empty, make_bars(), IdeaParameters())
-    assert set(strict["veto"].drop_nulls()) == {"low_confidence"}
-    assert strict["rationale"].str.contains("confidence in the elasticity row is unknown").all()
-    free = ideas(make_predictions(), empty, make_bars(), IdeaParameters(requires_elasticity=False))
-    assert set(free["veto"].drop_nulls()) == {"no_edge"}
-    assert not free["synthetic"].any()
-    assert (free["provider"] == "bars+chains").all()
+def test_the_event_is_that_of_the_label_and_its_odds_add_up(made: dict[str, pl.DataFrame]) -> None:
+    ideas, simulations = made["trades.ideas"], made["trades.simulations"]
+    width = ideas["sigma_per_bar"] * math.sqrt(5)
+    assert (UPPER_WIDTH, LOWER_WIDTH) == (1.0, 1.0)
+    assert (ideas["target_log"].abs() / width - 1.0).abs().max() < 1e-12  # type: ignore[operator]
+    total = simulations.select(pl.sum_horizontal("p_target", "p_stop", "p_horizon")).to_series()
+    assert (total - 1.0).abs().max() < 1e-12  # type: ignore[operator]
+    inside = ideas.select((pl.col("p_event") >= pl.col("p_low")) & (pl.col("p_event") <= pl.col("p_high"))).to_series()
+    assert inside.all()
 
 
-def test_rows_known_after_the_decision_count_as_missing() -> None:
-    elasticity, bars = make_elasticity(), make_bars()
-    last = pl.col("session") == days()["session"][-1]
-    late = pl.col("known_at") + pl.duration(minutes=20)
-    delayed = elasticity.with_columns(known_at=pl.when(last).then(late).otherwise("known_at"))
-    result = ideas(make_predictions(), delayed, bars, IdeaParameters()).filter(last)
-    assert set(result["veto"].drop_nulls()) == {"low_confidence"}
-    assert (result["known_at"] <= result["as_of"]).all()
-    # A bar of the past that was corrected later keeps every window with it unusable until then.
-    middle = pl.col("session") == days()["session"][45]
-    corrected = bars.with_columns(
-        known_at=pl.when(middle).then(pl.col("known_at") + pl.duration(days=1)).otherwise("known_at")
-    )
-    result = ideas(make_predictions(), elasticity, corrected, IdeaParameters())
-    assert (result["known_at"] <= result["as_of"]).all()
-    before = ideas(make_predictions(), elasticity, bars, IdeaParameters())
-    day = days()["session"]
-    assert not result.filter(pl.col("session") == day[45])["sigma_d"].equals(
-        before.filter(pl.col("session") == day[45])["sigma_d"]
-    )
-    assert result.filter(pl.col("session") == day[46])["sigma_d"].equals(
-        before.filter(pl.col("session") == day[46])["sigma_d"]
-    )
+def test_size_is_the_product_of_its_factors(made: dict[str, pl.DataFrame]) -> None:
+    rows = made["trades.ideas"].filter(pl.col("fraction") > 0.0)
+    assert rows.height > 20
+    kelly = rows["kelly_fraction"] * rows["estimation_shrinkage"] * rows["kelly_share"]
+    smaller = pl.Series(np.minimum(kelly.to_numpy(), rows["volatility_fraction"].to_numpy()))
+    product = smaller * rows["energy_factor"] * rows["size_multiplier"]
+    assert (product / rows["fraction"] - 1.0).abs().max() < 1e-12  # type: ignore[operator]
+    held = rows.filter(pl.col("quantity") != 0)
+    assert held.height > 10
+    assert (held["target_weight"].abs() <= SizingLimits().name + 1e-12).all()
+    per_day = held.group_by("session").agg(pl.col("target_weight").abs().sum())
+    assert per_day["target_weight"].max() <= SizingLimits().gross  # type: ignore[operator]
 
 
-def test_history_that_sets_the_size_leaves_its_origin() -> None:
-    early = pl.col("session") < days()["session"][40]
-    elasticity = make_elasticity().with_columns(
-        synthetic=early, provider=pl.when(early).then(pl.lit("simulate")).otherwise(pl.lit("chains"))
-    )
-    bars = make_bars().with_columns(provider=pl.when(early).then(pl.lit("archive")).otherwise(pl.lit("bars")))
-    last = days()["session"][-1]
-
-    def origin(parameters: IdeaParameters, bars: pl.DataFrame = bars) -> list[tuple[object, ...]]:
-        found = ideas(make_predictions(), elasticity, bars, parameters).filter(pl.col("session") == last)
-        return found.select("provider", "synthetic").unique().rows()
-
-    # The median of today's size rests on generated rows, whatever today's own row says.
-    assert origin(IdeaParameters()) == [("archive+bars+chains+simulate", True)]
-    assert origin(IdeaParameters(energy_sessions=19, energy_min_sessions=5)) == [("archive+bars+chains", False)]
-    recent = bars.with_columns(provider=pl.lit("bars"))
-    assert origin(IdeaParameters(energy_sessions=19, energy_min_sessions=5), recent) == [("bars+chains", False)]
-    # Too few energies for a median: the history is not used, and not named.
-    assert origin(IdeaParameters(energy_min_sessions=60), recent) == [("bars+chains", False)]
+def test_a_rationale_states_its_figures_with_units(made: dict[str, pl.DataFrame]) -> None:
+    row = made["trades.ideas"].filter(pl.col("quantity") > 0).row(0, named=True)
+    for part in ("shares long by ", "votes in log odds", "hedge ", "80 % interval", "bp of costs", "size: Kelly"):
+        assert part in row["rationale"]
+    assert row["thesis_wrong_if"].startswith("within 5 sessions the price moves -")
 
 
-@pytest.mark.parametrize("cut", [30, 44, 58])
-def test_what_happens_later_changes_nothing_before(cut: int) -> None:
-    frames = make_predictions(), make_elasticity(), make_bars()
-    day = days()["session"][cut]
-    past, later = pl.col("session") <= day, pl.col("session") > day
-    whole = ideas(*frames, IdeaParameters()).filter(past)
-    truncated = ideas(*(frame.filter(past) for frame in frames), IdeaParameters())
-    assert whole.equals(truncated)
-    regime = frames[1].schema["amplification_regime"]
-
-    def poison(name: str, value: object) -> pl.Expr:
-        return pl.when(later).then(pl.lit(value)).otherwise(pl.col(name)).alias(name)
-
-    storm = pl.when(later).then(pl.lit("storm", dtype=regime)).otherwise("amplification_regime")
-    poisons = [
-        [poison("p_up", 0.99)],
-        [poison("hedge_movement_energy", 1e9), storm.alias("amplification_regime")],
-        [poison("close", 1e-3), poison("adjustment_factor", 7.0)],
-    ]
-    poisoned = ideas(
-        *(frame.with_columns(columns) for frame, columns in zip(frames, poisons, strict=True)), IdeaParameters()
-    )
-    assert whole.equals(poisoned.filter(past))
+def test_a_degraded_model_halves_the_size(tail: IdeaWorld, past: Past, made: dict[str, pl.DataFrame]) -> None:
+    rows = tail.changed("models.predictions", model_state=pl.lit("degraded")).ideas(past)["trades.ideas"]
+    both = rows.join(made["trades.ideas"], on=["session", "symbol"], suffix="_ok").filter(pl.col("fraction_ok") > 0)
+    assert (both["size_multiplier"] * 2 - both["size_multiplier_ok"]).abs().max() < 1e-12  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("gaps", [0.0, 0.15])
-def test_one_night_equals_the_backfill_bit_for_bit(gaps: float) -> None:
-    rng = np.random.default_rng(11)
-    predictions, elasticity, bars = make_predictions(), make_elasticity(), make_bars()
-    elasticity = elasticity.filter(pl.Series(rng.random(elasticity.height) >= gaps))
-    bars = bars.filter(pl.Series(rng.random(bars.height) >= gaps))
-    short = IdeaParameters(energy_sessions=10, energy_min_sessions=3)
-    backfill = ideas(predictions, elasticity, bars, short)
-    day = days()["session"]
-    for number in (45, 52, 59):
-        past = [
-            pl.col("session").is_between(day[number - back], day[number]) for back in (0, 10, BARS_LOOKBACK_SESSIONS)
-        ]
-        night = ideas(predictions.filter(past[0]), elasticity.filter(past[1]), bars.filter(past[2]), short)
-        assert night.equals(backfill.filter(past[0]))
-        assert night["veto"].null_count() > 0
+def test_shorts_without_a_rate_to_borrow_at_are_kept_back(tail: IdeaWorld, past: Past) -> None:
+    rows = replace(tail, parameters=replace(PARAMETERS, borrow_rate_per_year=None)).ideas(past)["trades.ideas"]
+    assert rows.filter(pl.col("target_weight") < 0).is_empty()
+    assert rows.filter(pl.col("reasons").str.contains("BORROW")).height > 0
+    assert rows.filter(pl.col("target_weight") > 0).height > 0
 
 
-def test_order_of_rows_does_not_matter() -> None:
-    frames = make_predictions(), make_elasticity(), make_bars()
-    shuffled = [frame.sample(fraction=1, shuffle=True, seed=5) for frame in frames]
-    assert ideas(*frames, IdeaParameters()).equals(ideas(*shuffled, IdeaParameters()))
+def test_other_settings_are_other_ideas(tail: IdeaWorld, past: Past, made: dict[str, pl.DataFrame]) -> None:
+    rows = replace(tail, parameters=replace(PARAMETERS, kelly_share=0.1)).ideas(past)["trades.ideas"]
+    assert not set(rows["idea_id"]) & set(made["trades.ideas"]["idea_id"])
+    assert made["trades.ideas"]["idea_id"].is_unique().all()
 
 
-@given(st.floats(0.0, 0.5), st.floats(0.0, 0.5))
-@settings(max_examples=15, deadline=None)
-def test_a_bigger_edge_is_never_smaller(first: float, second: float) -> None:
-    low, high = sorted((first, second))
-    small, large = (one(p_up=0.5 + edge / 2, p_down=0.5 - edge / 2, p_flat=0.0) for edge in (low, high))
-    assert abs(large["target_weight"]) >= abs(small["target_weight"])
+def test_every_idea_is_traced_to_rows_known_before_it(
+    world: IdeaWorld, tail: IdeaWorld, past: Past, made: dict[str, pl.DataFrame]
+) -> None:
+    quotes = TABLES["raw.option_quotes"].empty()
+    edges = lineage(made, world.predictions, world.tables, world.bars, quotes)
+    TABLES["trades.lineage"].schema.validate(edges)
+    per_idea = edges.group_by("idea_id").agg(pl.struct("child_table", "parent_table").n_unique())
+    assert per_idea.height == made["trades.ideas"].height
+    tables = {(child, parent) for _, child, parent in EDGES}
+    assert ("models.predictions", "models.trained") in tables
+    idea = made["trades.ideas"].row(-1, named=True)
+    parents = set(edges.filter(pl.col("idea_id") == idea["idea_id"])["parent_table"])
+    assert {"features.matrix", "engines.elasticity", "engines.liquidity", "raw.equity_bars"} <= parents
+    later = tail.changed("engines.sentiment", known_at=pl.col("known_at") + pl.duration(minutes=1))
+    fewer = lineage(later.ideas(past), later.predictions, later.tables, later.bars, quotes)
+    assert "engines.sentiment" not in set(fewer["parent_table"])
 
 
-@given(st.floats(0.01, 50.0), st.floats(0.01, 50.0))
-@settings(max_examples=15, deadline=None)
-def test_more_movement_energy_is_never_bigger(first: float, second: float) -> None:
-    low, high = (one(hedge_movement_energy=energy) for energy in sorted((first, second)))
-    assert high["target_weight"] <= low["target_weight"]
-    assert 0.5 <= high["energy_scale"] <= low["energy_scale"] <= 1.0
+@pytest.mark.xdist_group("known_truth")
+def test_a_planted_edge_is_found_and_size_follows_the_odds() -> None:
+    world = idea_world(360, symbols=6, edge=0.3, seed=11)
+    rows = world.ideas()["trades.ideas"].join(world.signal, on=["session", "symbol"])
+    late = rows.filter(pl.col("session") >= world.sessions[240])
+    held = late.filter(pl.col("quantity") != 0)
+    assert held.height > 0.3 * late.height
+    right = (held["signal"].sign() == held["target_weight"].sign()).mean()
+    assert right > 0.97  # type: ignore[operator]
+    free = late.filter(pl.col("kelly_fraction") > 0)
+    assert free.select(pl.corr("kelly_fraction", "p_event", method="spearman")).item() > 0.9
 
 
-def test_twice_the_volatility_is_half_the_scale() -> None:
-    bars = make_bars()
-    doubled = bars.with_columns(close=100 * (pl.col("close") / 100) ** 2)
-    wide = IdeaParameters(max_volatility_scale=10.0, max_weight=10.0)
-    calm, wild = (ideas(make_predictions(), make_elasticity(), frame, wide) for frame in (bars, doubled))
-    ratio = (calm["volatility_scale"] / wild["volatility_scale"]).to_numpy()
-    assert np.abs(ratio - 2).max() < 1e-9
-
-
-def test_gross_never_exceeds_equity_and_names_keep_their_cap() -> None:
-    result = ideas(make_predictions(), make_elasticity(), make_bars(), IdeaParameters(target_volatility_per_year=9.0))
-    assert result["target_weight"].abs().max() == 0.10
-    wide = IdeaParameters(target_volatility_per_year=9.0, max_weight=1.0)
-    gross = (
-        ideas(make_predictions(), make_elasticity(), make_bars(), wide)
-        .group_by("session")
-        .agg(pl.col("target_weight").abs().sum())
-    )
-    assert gross["target_weight"].max() <= 1 + 1e-12
-
-
-def test_bad_inputs_are_refused_with_what_was_found() -> None:
-    predictions, elasticity, bars = make_predictions(), make_elasticity(), make_bars()
-    with pytest.raises(ValueError, match=r"expected the columns of engines.elasticity, missing \['confidence'\]"):
-        ideas(predictions, elasticity.drop("confidence"), bars, IdeaParameters())
-    with pytest.raises(ValueError, match=r"in raw.equity_bars, found 360 rows that share a key"):
-        ideas(predictions, elasticity, pl.concat([bars, bars]), IdeaParameters())
-    two = pl.concat([predictions, predictions.with_columns(horizon_bars=pl.lit(1, dtype=pl.Int64))])
-    with pytest.raises(ValueError, match=r"one horizon, found \[1, 5\]: choose one"):
-        ideas(two, elasticity, bars, IdeaParameters())
-    assert ideas(two, elasticity, bars, IdeaParameters(horizon_bars=1)).height == predictions.height
-    with pytest.raises(ValueError, match=r"horizon_bars 20, found \[5\]"):
-        ideas(predictions, elasticity, bars, IdeaParameters(horizon_bars=20))
-    with pytest.raises(ValueError, match="expected max_weight between 0 and 10, found nan"):
-        IdeaParameters(max_weight=math.nan)
+@pytest.mark.xdist_group("known_truth")
+@pytest.mark.parametrize("seed", range(5))
+def test_without_an_edge_it_stays_out(seed: int) -> None:
+    rows = idea_world(160, symbols=4, edge=0.0, seed=100 + seed).ideas()["trades.ideas"]
+    assert (rows["quantity"] == 0).mean() >= 0.95  # type: ignore[operator]
 
 
 def test_trailing_windows_stay_within_a_symbol() -> None:
-    values = np.arange(10.0)
-    symbols = np.repeat([0, 1], 5)
+    values, symbols = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([0, 0, 0, 1, 1])
     windows = trailing_windows(values, symbols, 3)
-    whole = ~np.isnan(windows).any(axis=1)
-    assert whole.tolist() == [False, False, True, True, True] * 2
+    assert np.isnan(windows[[0, 1, 3, 4]]).all()
+    assert windows[2].tolist() == [1.0, 2.0, 3.0]
     assert trailing_windows(values[:0], symbols[:0], 3).shape == (0, 3)
     assert np.isnan(trailing_sigma_d(np.exp(values), symbols)).all()
 
 
-def test_a_degraded_model_halves_the_size_and_a_stale_one_is_not_believed() -> None:
-    whole, half, none = (one(model_state=state) for state in ("ok", "degraded", "stale"))
-    assert half["target_weight"] == pytest.approx(whole["target_weight"] / 2)
-    assert half["model_scale"] == 0.5 and "degraded by drift (size x 0.5)" in half["rationale"]
-    assert none["veto"] == "stale_model" and none["target_weight"] == 0.0
+def test_trailing_figures_use_only_what_was_known(world: IdeaWorld) -> None:
+    rows = world.tables["engines.sentiment"].select("session", "symbol", "known_at", "fused")
+    last = rows.filter((pl.col("session") == world.sessions[-1]) & (pl.col("symbol") == "S1"))
+    wanted = last.select("session", "symbol", as_of="known_at")
+    found = trailing_figures(rows, "fused", wanted, sessions=40)
+    values = rows.filter(pl.col("symbol") == "S1").sort("session")["fused"].to_numpy()
+    before, today = values[-41:-1], values[-1]
+    assert found["median"][0] == np.median(before)
+    assert found["rank"][0] == (before < today).mean()
+    unknown = rows.with_columns(known_at=pl.col("known_at") + pl.duration(days=1000))
+    assert trailing_figures(unknown, "fused", wanted, sessions=40)["median"][0] is None
