@@ -48,6 +48,8 @@ MAY_HAVE_NO_ROWS = (
     "engines.elasticity_surface",
     "models.labels",
     "models.drift",
+    "trades.simulations",
+    "trades.legs",
 )
 """Tables of which a session may rightly have no rows: nothing became known, or too little was quoted or collected."""
 

@@ -1,11 +1,12 @@
 """The trades room: ideas for the next open with everything behind them, published once."""
 
-from __future__ import annotations
+from functools import partial
 
+import dagster as dg
 import polars as pl
 
 from assets import trade_checks as checks
-from assets.night import Night
+from assets.night import Night, TableRows
 from assets.plots import trades as plots
 from assets.table_asset import table_asset
 from gnosis.trading.policy_inputs import READS
@@ -30,7 +31,7 @@ KEPT = ("session", "symbol", "known_at", "provider", "synthetic")
     plots={"trades.ideas": plots.sides, "trades.compositions": plots.contributions},
     own_checks=checks.TRADES,
 )
-def ideas(night: Night) -> dict[str, pl.DataFrame]:
+def ideas(night: Night) -> dict[str, pl.DataFrame | TableRows]:
     """Odds from the votes of five policies, an event with its simulation, a size by every factor, and what forbids it.
 
     Published once. Weights and maps are learned from votes and ideas published before.
@@ -52,4 +53,22 @@ def ideas(night: Night) -> dict[str, pl.DataFrame]:
     bars = night.read_all("raw.equity_bars")
     made = decided(predictions, tables, bars, night.read_all("models.labels"), Past(*map(night.past, PAST)))
     quotes = night.read("raw.option_quotes")
-    return made | {"trades.lineage": lineage(made, predictions, tables, bars, quotes)}
+    edges = {"trades.lineage": lineage(made, predictions, tables, bars, quotes)}
+    return made | edges | {"trades.ideas": _as_read(night, made["trades.ideas"])}
+
+
+def _as_read(night: Night, ideas: pl.DataFrame) -> TableRows:
+    """Return the ideas with what a person reads of the newest: words, odds, sizes, profit."""
+    newest = ideas.filter(pl.col("session") == night.last)
+    told = [
+        f"- **{row['symbol']}** {row['rationale']}"
+        + (f" Wrong if {row['thesis_wrong_if']}." if row["thesis_wrong_if"] else "")
+        for row in newest.iter_rows(named=True)
+    ]
+    pictures = (plots.size_waterfall, plots.event_odds, plots.payoff)
+    has_event = newest["p_event"].is_not_null().any()
+    return TableRows(
+        ideas,
+        metadata={"ideas": dg.MetadataValue.md("\n".join(told))},
+        more_pictures={draw.__name__: partial(draw, ideas) for draw in pictures} if has_event else {},
+    )

@@ -46,7 +46,7 @@ def rationale() -> pl.Expr:
     )
     whole = pl.concat_str([said, odds, edge, size], separator="; ") + "."
     against = pl.format("Nothing held ({}).", c("reasons").str.replace_all(",", ", "))
-    stated = pl.when(c("p_event").is_not_null()).then(pl.concat_str([against, odds, edge], separator=" "))
+    stated = pl.when(c("p_event").is_not_null()).then(pl.format("{} Stated all the same: {}; {}.", against, odds, edge))
     return pl.when(c("veto").is_null()).then(whole).otherwise(pl.coalesce(stated, against))
 
 

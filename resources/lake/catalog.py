@@ -47,6 +47,7 @@ def publish(lake: Lake) -> Publication:
 
     Schemas are the rooms, with one view per table, commented with units from the data dictionary; a table that has
     ``known_at`` also has the table macro ``room.table_as_of(t)``, whose rows are those of ``Lake.read(as_of=t)``.
+    ``lineage(idea)`` gives the edges behind one idea.
     ``main.tables`` is the data dictionary and ``main.manifest`` says which file holds which period. Nothing is built
     when the catalog shows the present manifests already.
 
@@ -160,6 +161,8 @@ def _build(lake: Lake, aside: Path, manifests: Mapping[str, Manifest]) -> None:
                 _add_view(lake, connection, lake.table(name), manifest)
             for name in manifests:
                 _add_macro(lake, connection, lake.table(name), manifests)
+            if LINEAGE in manifests:
+                connection.execute(f"CREATE MACRO lineage(idea) AS TABLE {_LINEAGE_QUERY}")
             _add_dictionary(lake, connection, manifests)
             connection.execute("COMMIT")
             connection.execute("CHECKPOINT")
@@ -181,6 +184,10 @@ def _add_view(lake: Lake, connection: duckdb.DuckDBPyConnection, table: Table, m
         words = f"{table.description(column)} [{table.unit(column)}]"
         comments.append(f"COMMENT ON COLUMN {view}.{sql.quoted(column)} IS {sql.literal(words)}")
     connection.execute("; ".join(comments))
+
+
+LINEAGE = "trades.lineage"
+_LINEAGE_QUERY = f"SELECT * FROM {LINEAGE} WHERE idea_id = idea ORDER BY depth, child_table, parent_table, parent_row"
 
 
 def _add_macro(

@@ -31,7 +31,8 @@ def test_bars_alone_make_a_whole_night(desk):
         assert f"{table}: provider files does not have this table" in ran.err
     lake = desk.lake
     assert lake.read("features.technical").height == lake.read("trades.ideas").height == 6
-    assert lake.read("trades.ideas")["veto"].unique().to_list() == ["no_prediction"]
+    assert lake.read("trades.ideas")["reasons"].str.contains("THIN_DATA").all()
+    assert set(lake.read("trades.ideas")["side"]) == {"flat"}
     assert lake.read("greeks.exposure").is_empty()
     assert lake.sessions("greeks.exposure") == DAYS
     assert not lake.read("trades.ideas")["synthetic"].any()

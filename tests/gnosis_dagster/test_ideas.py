@@ -33,9 +33,9 @@ def test_an_idea_with_an_event_shows_its_interval_and_both_prices():
 
 def test_odds_that_were_not_stated_are_not_made_up():
     plain = {name: value for name, value in EVENT.items() if name not in ("p_event", "p_low", "p_high", "target_log")}
-    row = plain | {"side": "flat", "veto": "no_prediction", "p_up": None, "p_down": None, "horizon_bars": None}
+    row = plain | {"side": "flat", "veto": "NO_VOTE", "p_up": None, "p_down": None, "horizon_bars": None}
     first, odds, _, wrong = described(row, list(row))
-    assert first == "ABC: flat, vetoed: no_prediction"
+    assert first == "ABC: flat, vetoed: NO_VOTE"
     assert (odds, wrong) == ("  odds: none stated", "  wrong if: nothing is claimed")
     unsure = EVENT | {"p_low": None}
     assert "no interval stated" in described(unsure, list(unsure))[1]
