@@ -8,7 +8,7 @@ from gnosis.tables.dictionary import Origin, Table, count, day, flag, instant, l
 
 OUTCOMES = ["target", "stop", "horizon"]
 UNRESOLVABLE = ["gap", "halted"]
-SCOPES = ["all", "model", "structure", "horizon", "regime"]
+SCOPES = ["all", "model", "structure", "horizon", "regime", "policies"]
 STATISTICS = [
     "n",
     "happened",
@@ -52,6 +52,7 @@ class TradesCalibration(Origin):
     resolves_at = instant("close of the last session of the horizon", nullable=True)
     model_version = text("version of the model behind the odds", nullable=True)
     regime = text("regime at the decision; null where none was told", nullable=True)
+    policies = text("policies whose votes made the odds, joined by '+'; null where none was told", nullable=True)
     map_intercept = number("log odds", "intercept of the map of earlier odds")
     map_slope = number("ratio", "slope of the map of earlier odds", min=0)
     map_n_ideas = count("resolved ideas behind the map")

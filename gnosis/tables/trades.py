@@ -20,7 +20,7 @@ VETOES = [
     "NO_VOLUME",
     "STORM",
     "THIN_DATA",
-    "NO_STRUCTURE",
+    "SUSPENDED",
     "RISK_VETO",
     "KILL_SWITCH",
     "NO_EDGE",
@@ -39,7 +39,7 @@ VETOES = [
     "BORROW",
     "PIN_WINDOW",
 ]
-"""Why nothing is held. The first five and the policies' vetoes are found before a candidate exists."""
+"""Why nothing is held. The first four are found before a candidate exists; a family without skill is SUSPENDED."""
 
 
 class TradesPolicyVotes(SymbolSession, Origin):
@@ -199,6 +199,7 @@ class TradesIdeas(SymbolSession, Origin):
     rationale = text("one sentence for a person, rendered from the reasons")
     thesis_wrong_if = text("what would prove the idea wrong", nullable=True)
     regime = text("amplification regime at the decision", nullable=True)
+    policies = text("policies that voted with a weight above 0, joined by '+'; null without a vote", nullable=True)
     model_version = text("version of the model behind its vote", nullable=True)
     prediction_id = text("identifier of the prediction row", nullable=True)
     feature_row_sha256 = text("hash of the feature row", nullable=True)

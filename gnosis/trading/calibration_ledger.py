@@ -34,6 +34,7 @@ IDEA = pl.Schema(
         "p_baseline": pl.Float64(),
         "model_version": pl.String(),
         "regime": pl.String(),
+        "policies": pl.String(),
         "map_intercept": pl.Float64(),
         "map_slope": pl.Float64(),
         "map_n_ideas": pl.Int64(),
@@ -42,7 +43,8 @@ IDEA = pl.Schema(
         "synthetic": pl.Boolean(),
     }
 )
-"""Columns of an idea at birth: those of ``trades.calibration`` with the same names. Only ``regime`` may be null."""
+"""Columns of an idea at birth: those of ``trades.calibration`` with the same names. ``regime`` and ``policies`` may be
+null."""
 
 _ORDER = ["session", "kind", "symbol", "horizon_bars", "idea_id"]
 
@@ -193,7 +195,7 @@ def _whole(rows: pl.DataFrame) -> pl.DataFrame:
 def _require(ideas: pl.DataFrame) -> None:
     if wrong := [name for name, dtype in IDEA.items() if ideas.schema.get(name) != dtype]:
         raise ValueError(f"expected ideas with the columns and dtypes of IDEA, found others or none for {wrong}")
-    told = [name for name in IDEA if name != "regime"]
+    told = [name for name in IDEA if name not in ("regime", "policies")]
     nulls = {name: n for name, n in ideas.select(pl.col(told).null_count()).row(0, named=True).items() if n}
     if nulls:
         raise ValueError(f"expected ideas without nulls, found {nulls}: an idea without odds has no event to register")

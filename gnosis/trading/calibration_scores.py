@@ -29,6 +29,7 @@ _GROUPS = {
     "structure": pl.col("structure"),
     "horizon": pl.col("horizon_bars").cast(pl.String),
     "regime": pl.col("regime"),
+    "policies": pl.col("policies"),
 }
 
 
@@ -72,6 +73,41 @@ def scores(ledger: pl.DataFrame, as_of: dt.datetime | None = None) -> pl.DataFra
     told = pl.DataFrame(rows, schema=CALIBRATION_SCORES.polars_schema)
     number = pl.col("value", "low", "high").fill_nan(None)
     return told.with_columns(number, is_suspended=_is_suspended()).sort(CALIBRATION_SCORES.key)
+
+
+def skill_interval(
+    sessions: NDArray[np.int64],
+    horizon_bars: int,
+    p_event: NDArray[np.float64],
+    p_baseline: NDArray[np.float64],
+    happened: NDArray[np.bool_],
+) -> tuple[float, float]:
+    """Return the 95 % interval of the skill ``1 - brier / brier_baseline`` of resolved ideas.
+
+    Stationary bootstrap over sessions with blocks of the horizon (Politis and Romano 1994); NaN with too few sessions.
+
+    Parameters
+    ----------
+    sessions
+        int64, shape (ideas,): session of each as a day number.
+    horizon_bars
+        Longest horizon, sessions.
+    p_event, p_baseline
+        float64, shape (ideas,): stated odds and base rate.
+    happened
+        bool, shape (ideas,).
+
+    Examples
+    --------
+    >>> days, sure = np.repeat(np.arange(100), 2), np.full(200, 0.9)
+    >>> low, high = skill_interval(days, 1, sure, np.full(200, 0.5), np.arange(200) % 2 == 0)
+    >>> low <= high < 0.0
+    True
+    """
+    resampling = Resampling(sessions, float(horizon_bars), REPLICATES, np.random.default_rng(_SEED))
+    squared, of_base = (p_event - happened) ** 2, (p_baseline - happened) ** 2
+    found = _resampled("skill", resampling, resampling.sums(of_base - squared), resampling.sums(of_base))
+    return found["low"], found["high"]
 
 
 def suspended(scored: pl.DataFrame, scope: str) -> list[str]:

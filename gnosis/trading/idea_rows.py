@@ -10,6 +10,7 @@ import polars as pl
 from gnosis.tables import TABLES
 from gnosis.tables.trades import VETOES
 from gnosis.trading.caps import STEPS
+from gnosis.trading.policies import DIRECTIONAL
 from gnosis.trading.rationale import rationale, wrong_if
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def idea_rows(
     )
     policy = pl.when(c("policy_veto").is_in(_POLICY)).then("policy_veto")
     told = pl.concat_list(
-        pl.concat_list(c("before").cast(pl.String)), pl.concat_list(policy), c("errors").fill_null([])
+        pl.concat_list(c("before").cast(pl.String)),
+        pl.concat_list(policy),
+        pl.concat_list("family_veto"),
+        c("errors").fill_null([]),
     )
     rows = rows.with_columns(all_reasons=told.list.drop_nulls().list.unique(maintain_order=True))
     has_edge = (c("net_edge") > 0.0).fill_null(False)
@@ -71,6 +75,7 @@ def idea_rows(
         stop_usd=pl.lit(None, pl.Float64),
         conviction=c("conviction").fill_null("unknown"),
         regime=c("amplification_regime").cast(pl.String),
+        policies=_voting(),
         parameters_sha256=pl.lit(parameters.sha256),
         is_research_only=~(c("is_promoted") & c("has_model_vote")).fill_null(False),
         known_at=pl.max_horizontal("known_at", "bar_known_at").fill_null(c("as_of")),
@@ -133,6 +138,15 @@ def leg_rows(ideas: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     )
     missing = [pl.lit(None).alias(name) for name in schema if name not in legs.columns]
     return legs.with_columns(missing).select(list(schema)).cast(schema).sort(table.key)
+
+
+def _voting() -> pl.Expr:
+    named = [
+        pl.when((pl.col(f"contribution_{policy}") != 0.0) & (pl.col(f"weight_{policy}") > 0.0)).then(pl.lit(policy))
+        for policy in DIRECTIONAL
+    ]
+    said = pl.concat_str(named, separator="+", ignore_nulls=True)
+    return pl.when(said != "").then(said)
 
 
 def _both(*names: str) -> pl.Expr:

@@ -16,9 +16,9 @@ import polars as pl
 
 from gnosis.learning.triple_barrier import LOWER_WIDTH, UPPER_WIDTH
 from gnosis.tables import TABLES
-from gnosis.trading.calibration_resolution import resolution_rows
 from gnosis.trading.compositions import compositions, with_bands
 from gnosis.trading.decision_state import decision_state
+from gnosis.trading.idea_record import IdeaRecord
 from gnosis.trading.idea_rows import BEFORE, idea_rows, leg_rows, simulation_rows
 from gnosis.trading.linear_candidates import DECISION, linear_candidates
 from gnosis.trading.parameters import IdeaParameters
@@ -26,7 +26,7 @@ from gnosis.trading.path_forecasts import PathForecasts, path_forecasts
 from gnosis.trading.policy_inputs import policy_inputs
 from gnosis.trading.policy_votes import learned_votes, model_votes, risk_votes, votes
 from gnosis.trading.price_paths import PathModel
-from gnosis.trading.shrinkage import ShrinkageMap, shrinkage_map
+from gnosis.trading.shrinkage import ShrinkageMap
 from gnosis.trading.sized_ideas import sized, with_factors
 from gnosis.trading.trailing import trailing_figures
 from gnosis.trading.walk_forward import direction_outcomes
@@ -239,15 +239,11 @@ def _simulated(
     """Return the candidates with their simulations, evening by evening: each map rests on what had resolved by then."""
     rows = decided.filter(pl.col("before").is_null())
     earlier = past.filter(pl.col("p_raw").is_not_null(), pl.col("instrument") == "shares")
-    resolved = _resolutions(earlier, rows, bars)
-    p_raw = np.concatenate([earlier["p_raw"].to_numpy(), np.full(rows.height, np.nan)])
+    record = IdeaRecord.of(earlier, rows, bars, parameters.horizon_bars)
     parts, done = [], earlier.height
     for evening in rows.partition_by("session", maintain_order=True):
         now = int(evening["as_of"].min().timestamp() * 1_000_000)  # type: ignore[union-attr]
-        known = resolved["known"] <= now
-        fitted = shrinkage_map(
-            p_raw[resolved["place"][known]], resolved["happened"][known], 1.0 / parameters.horizon_bars
-        )
+        fitted = record.map_at(now)
         models: dict[str, PathModel] = {
             symbol: model
             for symbol, row in evening.select("symbol", "row").iter_rows()
@@ -258,16 +254,20 @@ def _simulated(
             "borrow_per_bar", model_version="voting_model",
         ).select(list(DECISION))  # fmt: skip
         found = linear_candidates(decisions, models, parameters.n_pairs, [fitted] * evening.height)
-        p_raw[done : done + evening.height] = found["p_raw"].to_numpy()
+        record.note(done, found)
         done += evening.height
         new = [name for name in found.columns if name not in evening.columns]
-        parts.append(pl.concat([evening, found.select(new), _map_columns(fitted, evening.height)], how="horizontal"))
+        suspended = record.suspended_at(evening["session"][0])
+        veto = pl.when(pl.col("structure").is_in(suspended)).then(pl.lit("SUSPENDED"))
+        with_veto = evening.with_columns(family_veto=veto)
+        parts.append(pl.concat([with_veto, found.select(new), _map_columns(fitted, evening.height)], how="horizontal"))
     return pl.concat(parts) if parts else _no_simulation(rows, parameters)
 
 
 def _no_simulation(rows: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
     found = linear_candidates(pl.DataFrame(schema=DECISION), {}, parameters.n_pairs, [])
     new = [name for name in found.columns if name not in rows.columns]
+    rows = rows.with_columns(family_veto=pl.lit(None, pl.String))
     return pl.concat([rows, found.select(new), _map_columns(ShrinkageMap(), 0)], how="horizontal")
 
 
@@ -281,35 +281,6 @@ def _map_columns(fitted: ShrinkageMap, n: int) -> pl.DataFrame:
     )
 
 
-def _resolutions(earlier: pl.DataFrame, new: pl.DataFrame, bars: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Return which ideas have resolved, since when that is known, and how: arrays in the order of that instant.
-
-    The event of an idea is defined before its odds are, so that all can be resolved at once.
-    """
-    columns = [
-        "session",
-        "symbol",
-        "idea_id",
-        "as_of",
-        "horizon_bars",
-        "target_log",
-        "stop_log",
-        "provider",
-        "synthetic",
-    ]
-    side = pl.when(pl.col("target_log") > 0.0).then(1).otherwise(-1).cast(pl.Int8)
-    both = pl.concat([earlier.select(columns), new.select(columns)]).with_columns(side=side).with_row_index("sequence")
-    if both.is_empty() or bars.is_empty():
-        return {"place": np.empty(0, np.int64), "known": np.empty(0, np.int64), "happened": np.empty(0, bool)}
-    last = max(both["as_of"].max(), bars["known_at"].max())  # type: ignore[type-var]
-    found = resolution_rows(both, bars, last).filter(pl.col("outcome").is_not_null())  # type: ignore[arg-type]
-    told = found.join(both.select("idea_id", place=pl.col("sequence").cast(pl.Int64)), on="idea_id").select(
-        "place", known=pl.col("known_at").dt.epoch("us"), happened=pl.col("outcome") == "target"
-    )
-    ordered = told.sort("known", "place")
-    return {name: ordered[name].to_numpy() for name in ordered.columns}
-
-
 def _validatable(simulated: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
     """Return the candidates with everything that validation and caps ask for."""
     c = pl.col
@@ -320,6 +291,7 @@ def _validatable(simulated: pl.DataFrame, parameters: IdeaParameters) -> pl.Data
     sigma_d = c("sigma_per_bar")
     return simulated.with_columns(
         candidate_id=c("idea_id"),
+        policy_veto=pl.coalesce("policy_veto", "family_veto"),
         is_killed=pl.lit(False),
         spread_cost=2.0 * half_spread,
         impact_cost=2.0 * (slippage - half_spread),

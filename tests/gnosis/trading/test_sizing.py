@@ -59,7 +59,7 @@ def test_no_other_fraction_grows_faster(returns, most, seed):
     weights = np.random.default_rng(seed).dirichlet(np.ones(values.size))
     found = growth_fraction(values, most, weights)
     worst = values.min()
-    limit = min(most, -1.0 / worst * (1 - 1e-9)) if worst < 0 else most
+    limit = -1.0 / worst * (1 - 1e-9) if worst * most < -1.0 else most
     best = minimize_scalar(lambda f: -growth(f, values, weights), bounds=(0.0, limit), method="bounded").x
     assert 0.0 <= found <= most
     assert growth(found, values, weights) >= growth(best, values, weights) - 1e-12

@@ -184,6 +184,18 @@ def test_a_degraded_model_halves_the_size(tail: IdeaWorld, past: Past, made: dic
     assert (both["size_multiplier"] * 2 - both["size_multiplier_ok"]).abs().max() < 1e-12  # type: ignore[operator]
 
 
+def test_a_family_surely_worse_than_its_base_rate_is_suspended(tail: IdeaWorld, past: Past) -> None:
+    """Odds of 0.95 that did not come true take their structure out, and the other stays in."""
+    is_long = pl.col("structure") == "shares_long"
+    proud = past.ideas.with_columns(p_event=pl.when(is_long).then(0.95).otherwise("p_event"))
+    rows = tail.ideas(replace(past, ideas=proud))["trades.ideas"]
+    of_long = rows.filter(is_long)
+    assert of_long.height > 0
+    assert of_long["reasons"].str.contains("SUSPENDED").all()
+    assert (of_long["quantity"] == 0).all()
+    assert not rows.filter(~is_long)["reasons"].fill_null("").str.contains("SUSPENDED").any()
+
+
 def test_shorts_without_a_rate_to_borrow_at_are_kept_back(tail: IdeaWorld, past: Past) -> None:
     rows = replace(tail, parameters=replace(PARAMETERS, borrow_rate_per_year=None)).ideas(past)["trades.ideas"]
     assert rows.filter(pl.col("target_weight") < 0).is_empty()
