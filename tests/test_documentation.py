@@ -27,7 +27,7 @@ def test_sql_of_the_readme_answers(trained_home: Path) -> None:
     found = []
     with Lake(trained_home).connect() as connection:
         found = [connection.execute(query).fetchall() for query in queries()]
-    stiffness, zero_gamma, processors, calibration, dependence, features, odds = found
+    stiffness, zero_gamma, processors, calibration, ideas, dependence, features, odds = found
     assert {row[0] for row in stiffness} == {"AAPL", "GOOG", "IBM", "MSFT"}
     assert all(row[1] > 0 and row[2] > 0 for row in stiffness)
     assert {row[0] for row in zero_gamma} == {"AAPL", "GOOG", "IBM", "MSFT"}
@@ -35,6 +35,8 @@ def test_sql_of_the_readme_answers(trained_home: Path) -> None:
     assert {row[0] for row in processors} == {"liquidity", "elasticity", "sentiment"}
     assert all(0 <= row[6] <= 1 and (row[6] >= 0.8 or row[7]) for row in processors)
     assert {row[1] for row in calibration} >= {"range_on_amplification", "range_on_gamma_pressure"}
+    assert [row[0] for row in ideas] == ["AAPL", "GOOG", "IBM", "MSFT"]
+    assert all(0 < row[2] < 1 and (row[1] != "flat" or row[5]) and row[6] for row in ideas)
     assert all(0 <= row[1] <= 1 for row in dependence)
     assert {row[0] for row in features} == {"AAPL", "GOOG", "IBM", "MSFT"}
     assert all(0 <= row[1] < 40 and 0.3 < row[2] <= 1 for row in features)

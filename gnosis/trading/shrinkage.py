@@ -12,6 +12,7 @@ from gnosis.trading.policies import Floats
 
 PRIOR_OBSERVATIONS = 50
 STEEPEST = 1.25
+MOST_STEPS, LEAST_STEP = 50, 1e-12
 EVEN = 0.25
 """Information of one observation about even log odds: before any idea has resolved, so much is known 50 times."""
 
@@ -87,8 +88,6 @@ def shrinkage_map(p_raw: Floats, happened: NDArray[np.bool_], weight: float = 1.
     >>> round(found.slope, 2), found.n_ideas
     (0.45, 2000)
     """
-    from scipy.optimize import minimize
-
     if p_raw.shape != happened.shape:
         raise ValueError(f"expected one outcome per probability, found {happened.shape} for {p_raw.shape}")
     if p_raw.size and not ((p_raw > 0.0) & (p_raw < 1.0)).all():
@@ -100,16 +99,7 @@ def shrinkage_map(p_raw: Floats, happened: NDArray[np.bool_], weight: float = 1.
     # Fisher information of the mean observation about intercept and slope, were the source honest.
     worth = PRIOR_OBSERVATIONS * np.array([spread.mean(), (spread * score**2).mean()])
 
-    def loss(line: Floats) -> tuple[float, Floats]:
-        margin = sign * (line[0] + line[1] * score)
-        pull = -sign / (1.0 + np.exp(margin))
-        drawn = line - prior
-        value = np.logaddexp(0.0, -margin).sum() + 0.5 * drawn @ (worth * drawn)
-        return float(value), np.array([pull.sum(), pull @ score]) + worth * drawn
-
-    bounds = [(None, None), (0.0, STEEPEST)]
-    options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 1_000}
-    line = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    line = _fitted(score, sign, prior, worth)
     mapped = 1.0 / (1.0 + np.exp(-(line[0] + line[1] * score)))
     told = weight * mapped * (1.0 - mapped)
     level, both, tilt = worth[0] + told.sum(), told @ score, worth[1] + told @ score**2
@@ -117,6 +107,38 @@ def shrinkage_map(p_raw: Floats, happened: NDArray[np.bool_], weight: float = 1.
     return ShrinkageMap(
         float(line[0]), float(line[1]), int(p_raw.size), (float(tilt / size), float(-both / size), float(level / size))
     )
+
+
+def _fitted(score: Floats, sign: Floats, prior: Floats, worth: Floats) -> Floats:
+    """Return the line of least penalised log loss with its slope within bounds: the loss is convex in the line."""
+    line = _newton(score, sign, prior, worth, prior, is_free=True)
+    if 0.0 <= line[1] <= STEEPEST:
+        return line
+    bound = np.array([line[0], min(max(line[1], 0.0), STEEPEST)])
+    return _newton(score, sign, prior, worth, bound, is_free=False)
+
+
+def _newton(score: Floats, sign: Floats, prior: Floats, worth: Floats, start: Floats, *, is_free: bool) -> Floats:
+    """Return the least loss by Newton steps, halved while they overshoot; the slope stays where it is unless free."""
+    line, best = start.copy(), _loss(start, score, sign, prior, worth)
+    for _ in range(MOST_STEPS):
+        odds = 1.0 / (1.0 + np.exp(-(line[0] + line[1] * score)))
+        miss = odds - (sign > 0.0)
+        slope = np.array([miss.sum(), miss @ score]) + worth * (line - prior)
+        spread = odds * (1.0 - odds)
+        bent = np.diag(worth) + np.array([[spread.sum(), spread @ score], [spread @ score, spread @ score**2]])
+        step = np.linalg.solve(bent, slope) if is_free else np.array([slope[0] / bent[0, 0], 0.0])
+        while (found := _loss(line - step, score, sign, prior, worth)) > best and np.abs(step).max() > LEAST_STEP:
+            step = step / 2.0
+        line, best = line - step, min(found, best)
+        if np.abs(step).max() <= LEAST_STEP:
+            break
+    return line
+
+
+def _loss(line: Floats, score: Floats, sign: Floats, prior: Floats, worth: Floats) -> float:
+    drawn = line - prior
+    return float(np.logaddexp(0.0, -sign * (line[0] + line[1] * score)).sum() + 0.5 * drawn @ (worth * drawn))
 
 
 def _logit(probability: Floats) -> Floats:
