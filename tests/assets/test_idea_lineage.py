@@ -73,8 +73,9 @@ def test_a_changed_price_is_found_by_its_hash_and_makes_another_idea(lake, days)
 
     again = made_again(lake, days[-1], change=change)
     stored = lake.read("trades.lineage", first=days[-1], last=days[-1])
-    key = ["idea_id", "child_table", "parent_table", "parent_row"]
+    key = ["child_table", "child_row", "parent_table", "parent_row"]
     both = stored.join(again["trades.lineage"], on=key, suffix="_again")
+    assert both.height == stored.height
     other = both.filter(pl.col("parent_sha256") != pl.col("parent_sha256_again"))
     assert "raw.equity_bars" in set(other["parent_table"])
     assert set(again["trades.ideas"]["idea_id"]) != set(
