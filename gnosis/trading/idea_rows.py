@@ -45,10 +45,10 @@ def idea_rows(
     rows = decided.join(book.select("row", *made), on="row", how="left", maintain_order="left").join(
         codes, left_on="idea_id", right_on="candidate_id", how="left", maintain_order="left"
     )
-    policy = pl.when(c("policy_veto").is_in(_POLICY)).then("policy_veto")
+    policy = c("risk_reasons").str.split(",").list.set_intersection(pl.lit(list(_POLICY), pl.List(pl.String)))
     told = pl.concat_list(
         pl.concat_list(c("before").cast(pl.String)),
-        pl.concat_list(policy),
+        policy.fill_null([]),
         pl.concat_list("family_veto"),
         c("errors").fill_null([]),
     )

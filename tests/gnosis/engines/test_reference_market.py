@@ -28,7 +28,8 @@ from gnosis.sessions import schedule, sessions_between, shift_session
 from gnosis.simulate import intraday_bars, market, news_items, order_books, short_volume, social_posts
 from gnosis.simulate.presets import MARKETS, scripted_regimes
 from gnosis.tables import TABLES
-from gnosis.trading import ideas
+from gnosis.trading.ideas import Past, ideas
+from gnosis.trading.policy_inputs import READS
 
 pytestmark = pytest.mark.xdist_group("reference_market")
 
@@ -269,10 +270,14 @@ def test_ideas_take_every_amplification_regime(reference):
     predictions = pl.DataFrame([{name: row.get(name) for name in schema} for row in made], schema_overrides=schema)
     own = reference.bars.filter(symbol="AAA")
     bars = pl.concat([own.with_columns(symbol=pl.lit(name)) for name in rows["symbol"]])
-    found = ideas(predictions.cast(schema), rows, bars).select("symbol", pl.col("veto").cast(pl.String))
+    tables = {name: TABLES[name].empty() for name in READS}
+    tables["engines.elasticity"] = rows.with_columns(
+        sign_convention=pl.lit("naive", rows.schema["sign_convention"]), known_at=pl.lit(close)
+    )
+    made = ideas(predictions.cast(schema), tables, bars, TABLES["models.labels"].empty(), Past.nothing())
+    found = made["trades.ideas"].select("symbol", pl.col("reasons").str.contains("STORM"))
     assert dict(found.rows()) == {
-        f"amplification_regime.{label}": "storm" if label == "storm" else None
-        for label in labels("amplification_regime")
+        f"amplification_regime.{label}": label == "storm" for label in labels("amplification_regime")
     }
 
 
