@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EDGE_THRESHOLD = 0.05
-"""p_up - p_down beyond which the strategy holds a position, as the ideas of the trading room do."""
+"""p_up - p_down beyond which the strategy holds a position."""
 BPS = 1e-4
 
 

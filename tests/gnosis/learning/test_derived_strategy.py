@@ -11,7 +11,6 @@ import pytest
 
 from gnosis.learning.derived_strategy import EDGE_THRESHOLD, derived_strategy_returns
 from gnosis.sessions import schedule
-from gnosis.trading import IdeaParameters
 
 DAYS = schedule().filter(pl.col("session") <= dt.date(2019, 6, 28)).tail(30)
 SESSION = DAYS["session"].to_list()
@@ -104,10 +103,6 @@ def test_nothing_comes_from_later():
         said.filter(pl.col("session") < SESSION[19]), bars.filter(pl.col("session") < SESSION[20]), cost_bps=5.0
     )
     assert early.equals(expected)
-
-
-def test_holds_what_the_ideas_hold():
-    assert IdeaParameters().edge_threshold == EDGE_THRESHOLD
 
 
 def test_refuses_what_it_cannot_price():
