@@ -9,7 +9,6 @@ import polars as pl
 
 from gnosis.tables import TABLES
 from gnosis.tables.trades import VETOES
-from gnosis.trading.caps import STEPS
 from gnosis.trading.policies import DIRECTIONAL
 from gnosis.trading.rationale import rationale, wrong_if
 
@@ -152,6 +151,3 @@ def _voting() -> pl.Expr:
 def _both(*names: str) -> pl.Expr:
     listed = pl.concat_list(pl.col(name).str.split("+").fill_null([]) for name in names)
     return listed.list.unique().list.sort().list.join("+")
-
-
-SIZE_STEPS = tuple(f"size_after_{step}" for step in STEPS)

@@ -7,25 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from gnosis.trading.caps import COLUMNS, STEPS, capped, portfolio_scale
+from gnosis.trading.caps import STEPS, capped, portfolio_scale
 from gnosis.trading.sizing import energy_factor, estimation_shrinkage, volatility_fraction
-from gnosis.trading.stress import CELLS, linear_stress
+from gnosis.trading.stress import linear_stress
 from gnosis.trading.validation import CANDIDATE, findings
 
 if TYPE_CHECKING:
     from gnosis.trading.parameters import IdeaParameters
     from gnosis.trading.path_forecasts import PathForecasts
-
-FACTORS = (
-    "kelly_fraction",
-    "estimation_shrinkage",
-    "kelly_share",
-    "volatility_fraction",
-    "energy_factor",
-    "size_multiplier",
-    "fraction",
-)
-"""What makes the size before the caps, each stored so that it can be left out again."""
 
 
 def with_factors(candidates: pl.DataFrame, parameters: IdeaParameters) -> pl.DataFrame:
@@ -146,6 +135,3 @@ def _nothing(free: pl.DataFrame) -> pl.DataFrame:
         units=pl.lit(None, pl.Int64),
         portfolio_scale=pl.lit(None, pl.Float64),
     )
-
-
-__all__ = ["CELLS", "COLUMNS", "FACTORS", "sized", "with_factors"]
